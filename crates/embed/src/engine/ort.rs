@@ -1,0 +1,105 @@
+//! ONNX Runtime, loaded at run time from a shared library.
+//!
+//! One library and one environment per process: the first that loads stays.
+
+use super::{GraphEngine, IDS, KINDS, MASK, OUTPUT};
+use crate::Error;
+use crate::batch::Batch;
+use crate::library::Places;
+use ort::environment::Environment;
+use ort::session::Session;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::value::TensorRef;
+use parking_lot::Mutex;
+use std::path::{Path, PathBuf};
+
+static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
+
+/// The process's environment, loading the library if none is loaded yet.
+fn environment(places: &Places) -> Result<Environment, Error> {
+    let mut loaded = LOADED.lock();
+    match places {
+        Places::Named(path) => {
+            let refuse = |cause: String| Error::Library { path: path.clone(), cause };
+            if !path.is_file() {
+                return Err(refuse("there is no such file".into()));
+            }
+            if let Some((present, environment)) = &*loaded {
+                return if present == path {
+                    Ok(environment.clone())
+                } else {
+                    Err(refuse(format!("{} is loaded already", present.display())))
+                };
+            }
+            let environment = load(path).map_err(refuse)?;
+            *loaded = Some((path.clone(), environment.clone()));
+            Ok(environment)
+        }
+        Places::Search(paths) => {
+            if let Some((_, environment)) = &*loaded {
+                return Ok(environment.clone());
+            }
+            let mut last = Error::Library { path: PathBuf::new(), cause: "there is none".into() };
+            for path in paths {
+                match load(path) {
+                    Ok(environment) => {
+                        *loaded = Some((path.clone(), environment.clone()));
+                        return Ok(environment);
+                    }
+                    Err(cause) => last = Error::Library { path: path.clone(), cause },
+                }
+            }
+            Err(last)
+        }
+    }
+}
+
+fn load(path: &Path) -> Result<Environment, String> {
+    let builder = ort::init_from(path).map_err(|cause| cause.to_string())?;
+    let environment = builder.with_name("quarry").with_telemetry(false).build();
+    environment.map_err(|cause| cause.to_string())
+}
+
+pub(crate) struct OrtEngine {
+    session: Session,
+}
+
+impl OrtEngine {
+    pub(crate) fn new(graph: &[u8], threads: usize, places: &Places) -> Result<Self, Error> {
+        let environment = environment(places)?;
+        let session = builder(&environment, threads)
+            .and_then(|mut builder| builder.commit_from_memory(graph))
+            .map_err(|cause| Error::Model(format!("ONNX Runtime cannot load it ({cause})")))?;
+        Ok(Self { session })
+    }
+}
+
+fn builder(environment: &Environment, threads: usize) -> ort::Result<SessionBuilder> {
+    Ok(Session::builder(environment)?
+        .with_optimization_level(GraphOptimizationLevel::All)?
+        // Idle threads sleep: spinning ones take the cores from extraction and search.
+        .with_intra_op_spinning(false)?
+        .with_intra_threads(threads)?
+        .with_inter_threads(1)?)
+}
+
+impl GraphEngine for OrtEngine {
+    fn name(&self) -> &'static str {
+        "onnxruntime"
+    }
+
+    fn run(&mut self, batch: &Batch) -> Result<Vec<f32>, Error> {
+        let failed = |cause: ort::Error| Error::Inference(cause.to_string());
+        let shape = [batch.texts, batch.width];
+        let wide = |numbers: &[u32]| numbers.iter().map(|&number| i64::from(number)).collect::<Vec<_>>();
+        let (ids, mask, kinds) = (wide(&batch.ids), wide(&batch.mask), vec![0i64; batch.ids.len()]);
+        let tensor = |numbers| TensorRef::from_array_view((shape, numbers)).map_err(failed);
+        let inputs = ort::inputs![IDS => tensor(&*ids)?, MASK => tensor(&*mask)?, KINDS => tensor(&*kinds)?];
+        let outputs = self.session.run(inputs).map_err(failed)?;
+        let output = outputs
+            .get(OUTPUT)
+            .ok_or_else(|| Error::Inference(format!("the graph gave no {OUTPUT}")))?;
+        let (_, numbers) = output.try_extract_tensor::<f32>().map_err(failed)?;
+        Ok(numbers.to_vec())
+    }
+}

@@ -1,0 +1,168 @@
+//! The embedder over an ONNX graph: tokenise, batch, take turns, run.
+
+use crate::batch::{Batch, plan};
+use crate::engine::{GraphEngine, OrtEngine, RtenEngine};
+use crate::library::{self, Places};
+use crate::model::Model;
+use crate::tokens::Tokens;
+use crate::turn::Turns;
+use crate::{Embedder, Error, TextKind};
+use parking_lot::Mutex;
+use quarry_types::TokenCounter;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What may run the model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// ONNX Runtime when its library is found, otherwise rten.
+    #[default]
+    Auto,
+    /// ONNX Runtime or an error.
+    Ort,
+    /// The slower pure-Rust engine, which needs no library.
+    Rten,
+}
+
+/// How to load a model. The default is the bundled model on all cores.
+#[derive(Debug, Clone, Default)]
+pub struct EmbedOptions {
+    /// Threads that work on one batch; 0 means one per core.
+    pub threads: usize,
+    /// A folder with `manifest.json` and the files it names, instead of the bundled model.
+    pub model_dir: Option<PathBuf>,
+    /// What runs the model.
+    pub engine: Engine,
+    /// The ONNX Runtime library; when not given, `ORT_DYLIB_PATH` and then the usual places.
+    pub library: Option<PathBuf>,
+}
+
+/// Loads a model: about 0.2 s, and one small run to prove that it works.
+///
+/// # Errors
+/// [`Error::Library`] when a library was named (by option, `ORT_DYLIB_PATH` or [`Engine::Ort`])
+/// and cannot be used; otherwise a missing library only means the slower engine and one warning.
+/// [`Error::Unreadable`], [`Error::Altered`] and [`Error::Model`] when the model folder is not right.
+pub fn open(options: &EmbedOptions) -> Result<Arc<dyn Embedder>, Error> {
+    let model = match &options.model_dir {
+        Some(folder) => Model::read(folder)?,
+        None => Model::bundled()?,
+    };
+    let tokens = Tokens::new(model.tokenizer(), model.max_tokens())?;
+    let engine = engine(&model, options)?;
+    let embedder = OnnxEmbedder {
+        fingerprint: model.fingerprint(),
+        dims: model.dims(),
+        tokens: Arc::new(tokens),
+        turns: Turns::default(),
+        engine_name: engine.name(),
+        engine: Mutex::new(engine),
+    };
+    embedder.prove()?;
+    tracing::info!(fingerprint = embedder.fingerprint, engine = embedder.engine_name, "embedding model loaded");
+    Ok(Arc::new(embedder))
+}
+
+fn engine(model: &Model, options: &EmbedOptions) -> Result<Box<dyn GraphEngine>, Error> {
+    let threads = match options.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads.min(256),
+    };
+    let rten = || RtenEngine::new(model.graph(), threads).map(|engine| Box::new(engine) as Box<dyn GraphEngine>);
+    if options.engine == Engine::Rten {
+        return rten();
+    }
+    let places = library::places(options.library.as_deref());
+    match OrtEngine::new(model.graph(), threads, &places) {
+        Ok(engine) => Ok(Box::new(engine)),
+        Err(cause) if options.engine == Engine::Ort || matches!(places, Places::Named(_)) => Err(cause),
+        Err(cause) => {
+            tracing::warn!(
+                %cause,
+                "no ONNX Runtime library found: embedding runs on the slower built-in engine until you run scripts/setup"
+            );
+            rten()
+        }
+    }
+}
+
+struct OnnxEmbedder {
+    fingerprint: String,
+    dims: usize,
+    tokens: Arc<Tokens>,
+    turns: Turns,
+    engine_name: &'static str,
+    /// Locked only by the holder of a turn.
+    engine: Mutex<Box<dyn GraphEngine>>,
+}
+
+impl OnnxEmbedder {
+    /// One run that shows whether engine, graph and manifest agree.
+    fn prove(&self) -> Result<(), Error> {
+        let vectors = self.embed(&["a short text"], TextKind::Query)?;
+        let norm: f32 = vectors.iter().flatten().map(|number| number * number).sum();
+        if (norm - 1.0).abs() > 1e-3 {
+            return Err(Error::Model(format!("a trial vector has the squared norm {norm}, not 1")));
+        }
+        Ok(())
+    }
+
+    fn encode(&self, texts: &[&str], kind: TextKind) -> Result<Vec<Vec<u32>>, Error> {
+        let max = self.max_tokens();
+        let encode = |(index, text): (usize, &&str)| match kind {
+            TextKind::Query => self.tokens.encode_cut(text),
+            TextKind::Passage => self.tokens.encode(text).and_then(|ids| match ids.len() {
+                tokens if tokens > max => Err(Error::TooLong { index, tokens, max }),
+                _ => Ok(ids),
+            }),
+        };
+        texts.iter().enumerate().map(encode).collect()
+    }
+}
+
+impl Embedder for OnnxEmbedder {
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    fn dims(&self) -> usize {
+        self.dims
+    }
+
+    fn max_tokens(&self) -> usize {
+        self.tokens.max_tokens()
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        self.tokens.count_tokens(text)
+    }
+
+    fn token_counter(&self) -> Arc<dyn TokenCounter> {
+        Arc::clone(&self.tokens) as Arc<dyn TokenCounter>
+    }
+
+    fn engine(&self) -> &str {
+        self.engine_name
+    }
+
+    fn embed(&self, texts: &[&str], kind: TextKind) -> Result<Vec<Vec<f32>>, Error> {
+        let encoded = self.encode(texts, kind)?;
+        let lengths: Vec<usize> = encoded.iter().map(Vec::len).collect();
+        let mut vectors = vec![Vec::new(); texts.len()];
+        for indices in plan(&lengths) {
+            let batch = Batch::new(indices.iter().map(|&at| encoded[at].as_slice()));
+            let numbers = {
+                let _turn = self.turns.take(kind);
+                self.engine.lock().run(&batch)?
+            };
+            if numbers.len() != indices.len() * self.dims {
+                let (got, texts, dims) = (numbers.len(), indices.len(), self.dims);
+                return Err(Error::Inference(format!("{got} numbers for {texts} vectors of {dims}")));
+            }
+            for (&at, vector) in indices.iter().zip(numbers.chunks_exact(self.dims)) {
+                vectors[at] = vector.to_vec();
+            }
+        }
+        Ok(vectors)
+    }
+}

@@ -1,0 +1,77 @@
+//! Word documents (Office Open XML), read part by part in memory.
+//!
+//! Reads only the parts it names: relationships, styles, numbering, notes, properties and the
+//! document. Tracked changes are accepted, hidden text and headers and footers are left out.
+
+mod body;
+mod numbering;
+mod package;
+mod styles;
+mod xml;
+
+#[cfg(test)]
+mod tests;
+
+use crate::Error;
+use crate::document::Builder;
+use crate::limits::Limits;
+use body::Body;
+use numbering::Numbering;
+use package::Package;
+use styles::Styles;
+use xml::Xml;
+
+/// The format's name in errors.
+const FORMAT: &str = "DOCX";
+
+/// Reads a whole document.
+pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> Result<(), Error> {
+    let mut package = Package::open(bytes, limits)?;
+    let main = package.main_part()?;
+    let folder = main.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let beside = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+    let Some(document) = package.part(&main)? else {
+        return Err(Error::broken(FORMAT, "it has no document part"));
+    };
+    let mut warnings = Vec::new();
+    // A damaged minor part costs its structure, not the document; a bomb is refused all the same.
+    let mut minor = |package: &mut Package<'_>, name: &str| match package.part(name) {
+        Ok(part) => Ok(part.unwrap_or_default()),
+        Err(Error::Broken { detail, .. }) => {
+            warnings.push(format!("{name} could not be read: {detail}"));
+            Ok(String::new())
+        }
+        Err(other) => Err(other),
+    };
+    let styles = Styles::read(&minor(&mut package, &beside("styles.xml"))?, limits)?;
+    let numbering = Numbering::read(&minor(&mut package, &beside("numbering.xml"))?, limits)?;
+    let footnotes = minor(&mut package, &beside("footnotes.xml"))?;
+    let endnotes = minor(&mut package, &beside("endnotes.xml"))?;
+    let properties = minor(&mut package, "docProps/core.xml")?;
+    for warning in warnings {
+        builder.warn(warning);
+    }
+    let mut notes = body::read_notes(&footnotes, "footnote", limits)?;
+    notes.extend(body::read_notes(&endnotes, "endnote", limits)?);
+    Body::new(builder, styles, numbering, notes).read(&document, limits)?;
+    if let Some(title) = core_title(&properties, limits) {
+        builder.set_title(&crate::clean::line(&title));
+    }
+    Ok(())
+}
+
+/// The title among the document's properties.
+fn core_title(properties: &str, limits: &Limits) -> Option<String> {
+    let mut xml = Xml::new(properties, limits);
+    let mut inside = false;
+    let mut title = String::new();
+    while let Ok(Some(token)) = xml.next() {
+        match token {
+            xml::Token::Start(element) => inside = element.name() == "title",
+            xml::Token::End(_) => inside = false,
+            xml::Token::Text(text) if inside => title.push_str(&text),
+            xml::Token::Text(_) => {}
+        }
+    }
+    (!title.trim().is_empty()).then_some(title)
+}

@@ -1,0 +1,126 @@
+//! HTML pages and documents: all content of the body except what is hidden.
+//!
+//! The bytes pass a linear filter first ([`filter`]), which bounds depth, nodes and attributes, so
+//! that the tree builder's worst cases cannot be reached. The tree is walked without recursion.
+
+mod filter;
+
+use crate::document::Builder;
+use crate::flow::{Flow, Unit};
+use crate::limits::Limits;
+use ego_tree::NodeId;
+use ego_tree::iter::Edge;
+use scraper::node::Element;
+use scraper::{Html, Node};
+
+/// Reads a whole page.
+pub(crate) fn extract(text: &str, limits: &Limits, builder: &mut Builder) {
+    let filtered = filter::simplify(text, limits);
+    if filtered.cut {
+        builder.warn("the page has more elements than are read; part of its structure was lost".to_owned());
+    }
+    let tree = Html::parse_document(&filtered.html).tree;
+    let mut walk = Walk { flow: Flow::new(builder), pre: 0, skip: None, title: None };
+    for edge in tree.root().traverse() {
+        if walk.flow.builder.is_full() {
+            break;
+        }
+        match edge {
+            Edge::Open(node) if walk.skip.is_none() => match node.value() {
+                Node::Text(text) => walk.text(text),
+                Node::Element(element) => walk.open(element, node.id()),
+                _ => {}
+            },
+            Edge::Close(node) => {
+                if walk.skip == Some(node.id()) {
+                    walk.skip = None;
+                } else if let (None, Node::Element(element)) = (walk.skip, node.value()) {
+                    walk.close(element.name());
+                }
+            }
+            Edge::Open(_) => {}
+        }
+    }
+    walk.flow.finish();
+}
+
+struct Walk<'b> {
+    flow: Flow<'b>,
+    /// Open `pre` elements: blanks carry meaning.
+    pre: usize,
+    /// The element whose content is left out.
+    skip: Option<NodeId>,
+    title: Option<String>,
+}
+
+impl Walk<'_> {
+    fn text(&mut self, text: &str) {
+        if let Some(title) = &mut self.title {
+            title.push_str(text);
+        } else if self.pre > 0 {
+            self.flow.text(text);
+        } else {
+            // Line breaks of the source are blanks.
+            self.flow.text(&text.replace(['\n', '\r', '\t', '\u{c}'], " "));
+        }
+    }
+
+    fn open(&mut self, element: &Element, id: NodeId) {
+        if filter::is_hidden(element.attr("hidden").is_some(), element.attr("style")) {
+            self.skip = Some(id);
+            return;
+        }
+        match element.name() {
+            "title" => self.title = Some(String::new()),
+            "script" | "style" | "template" => self.skip = Some(id),
+            "br" => self.flow.text("\n"),
+            "pre" | "textarea" => {
+                self.flow.end_paragraph();
+                self.pre += 1;
+            }
+            "blockquote" => self.flow.begin_quote(),
+            "ul" | "menu" => self.flow.begin_list(None),
+            "ol" => {
+                let start = element.attr("start").and_then(|s| s.trim().parse().ok());
+                self.flow.begin_list(Some(start.unwrap_or(1)));
+            }
+            "li" => self.flow.begin_item(),
+            "table" => self.flow.begin_table(),
+            "tr" => self.flow.begin_row(),
+            name @ ("td" | "th") => {
+                let span = element.attr("colspan").and_then(|s| s.trim().parse().ok()).unwrap_or(1);
+                self.flow.begin_cell(name == "th", span);
+            }
+            "option" => self.flow.text(" "),
+            name if filter::is_inline(name) => {}
+            _ => self.flow.end_paragraph(),
+        }
+    }
+
+    fn close(&mut self, name: &str) {
+        match name {
+            "title" => {
+                if let Some(title) = self.title.take() {
+                    self.flow.builder.set_title(&crate::clean::line(&title));
+                }
+            }
+            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
+                let level = name.bytes().last().map_or(1, |digit| digit.saturating_sub(b'0'));
+                self.flow.end(Unit::Heading(level));
+            }
+            "pre" | "textarea" => {
+                self.pre = self.pre.saturating_sub(1);
+                self.flow.end(Unit::Code);
+            }
+            "blockquote" => self.flow.end_quote(),
+            "ul" | "ol" | "menu" => self.flow.end_list(),
+            "table" => self.flow.end_table(),
+            "option" | "br" => {}
+            name if filter::is_inline(name) => {}
+            _ => self.flow.end_paragraph(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,330 @@
+//! A linear pass over the source that leaves only what the text needs.
+//!
+//! Comments, scripts, styles and inline markup go; attributes go but a few; elements below the
+//! depth limit or past the node limit lose their tags and keep their text. The result is HTML.
+//! Invariant: time and output are linear in the input, nesting and node count are bounded.
+
+use crate::limits::Limits;
+
+/// Longest attribute value kept, in bytes.
+const MAX_VALUE_BYTES: usize = 2_000;
+
+/// Attributes read by the walk.
+const KEPT_ATTRIBUTES: [&str; 4] = ["hidden", "style", "colspan", "start"];
+
+/// Elements that have no end tag.
+const VOID: [&str; 12] =
+    ["br", "hr", "img", "input", "link", "meta", "area", "base", "col", "embed", "source", "track"];
+
+/// Elements left out with all they hold; none of them nests in itself.
+const DROPPED: [&str; 9] =
+    ["script", "style", "noscript", "iframe", "noembed", "noframes", "svg", "canvas", "object"];
+
+/// Elements that make no break. Unknown elements (`x-card`) count as blocks.
+const INLINE: [&str; 46] = [
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font",
+    "i", "ins", "kbd", "label", "mark", "math", "mi", "mn", "mo", "mrow", "msub", "msup", "mtext", "nobr",
+    "picture", "q", "rb", "rp", "rt", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub", "sup",
+    "time", "tt", "u", "var",
+];
+
+/// Whether an element makes no break in the text around it.
+pub(super) fn is_inline(name: &str) -> bool {
+    INLINE.contains(&name) || matches!(name, "wbr" | "img" | "input" | "source" | "track")
+}
+
+/// Whether an element's attributes hide it.
+pub(super) fn is_hidden(hidden: bool, style: Option<&str>) -> bool {
+    let style = style.unwrap_or_default();
+    if hidden || style.is_empty() {
+        return hidden;
+    }
+    let style: String = style.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
+    let hides = ["display:none", "visibility:hidden", "font-size:0", "opacity:0"];
+    style.split(';').any(|rule| {
+        hides.contains(&rule.trim_end_matches("!important").trim_end_matches("px").trim_end_matches(".0"))
+    })
+}
+
+/// What is left of a page.
+pub(super) struct Filtered {
+    pub(super) html: String,
+    /// Whether structure was lost to a limit.
+    pub(super) cut: bool,
+}
+
+/// Filters a page.
+pub(super) fn simplify(source: &str, limits: &Limits) -> Filtered {
+    let mut filter = Filter {
+        source,
+        out: String::with_capacity(source.len() / 2),
+        open: Vec::new(),
+        inline: Vec::new(),
+        overflow: 0,
+        nodes: 0,
+        max_depth: limits.max_depth,
+        max_nodes: limits.max_nodes,
+        cut: false,
+    };
+    filter.out.push_str("<!DOCTYPE html>");
+    filter.run();
+    Filtered { html: filter.out, cut: filter.cut }
+}
+
+struct Filter<'a> {
+    source: &'a str,
+    out: String,
+    /// Open elements whose tags were kept.
+    open: Vec<String>,
+    /// Open inline elements: whether a tag stands for them because they are hidden.
+    inline: Vec<(String, bool)>,
+    /// Open elements below the depth limit.
+    overflow: usize,
+    nodes: usize,
+    max_depth: usize,
+    max_nodes: usize,
+    cut: bool,
+}
+
+impl<'a> Filter<'a> {
+    fn run(&mut self) {
+        let mut at = 0;
+        while let Some(rest) = self.source.get(at..).filter(|r| !r.is_empty()) {
+            let Some(open) = rest.find('<') else {
+                self.copy(rest);
+                break;
+            };
+            self.copy(rest.get(..open).unwrap_or_default());
+            let markup = rest.get(open..).unwrap_or_default();
+            at += open + self.markup(markup).max(1);
+        }
+    }
+
+    fn copy(&mut self, text: &str) {
+        if text.contains('\0') {
+            self.out.push_str(&text.replace('\0', ""));
+        } else {
+            self.out.push_str(text);
+        }
+    }
+
+    /// Handles what stands at a `<`; answers its length.
+    fn markup(&mut self, markup: &'a str) -> usize {
+        if let Some(comment) = markup.strip_prefix("<!--") {
+            // `<!-->` and `<!--->` are whole comments.
+            if comment.starts_with('>') {
+                return 5;
+            }
+            return comment.find("-->").map_or(markup.len(), |end| end + 7);
+        }
+        if markup.starts_with("<!") || markup.starts_with("<?") {
+            return markup.find('>').map_or(markup.len(), |end| end + 1);
+        }
+        let closing = markup.starts_with("</");
+        let name_start = if closing { 2 } else { 1 };
+        let tail = markup.get(name_start..).unwrap_or_default();
+        if !tail.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            if closing {
+                return tail.find('>').map_or(markup.len(), |end| end + 3);
+            }
+            self.out.push_str("&lt;");
+            return 1;
+        }
+        let name_end = tail.find(|c: char| c.is_ascii_whitespace() || c == '/' || c == '>');
+        let name_end = name_end.unwrap_or(tail.len());
+        let name = tail.get(..name_end).unwrap_or_default().to_ascii_lowercase();
+        let mut tag = Tag::read(markup, name_start + name_end);
+        if closing {
+            self.end_tag(&name);
+            return tag.length;
+        }
+        if DROPPED.contains(&name.as_str()) {
+            return tag.length + self.skip_to_end(markup.get(tag.length..).unwrap_or_default(), &name);
+        }
+        if matches!(name.as_str(), "title" | "textarea" | "xmp") {
+            // Their content is text even where it looks like tags.
+            let body = markup.get(tag.length..).unwrap_or_default();
+            let end = find_end_tag(body, &name).unwrap_or(body.len());
+            let shown = if name == "xmp" { "pre" } else { &name };
+            let text = body.get(..end).unwrap_or_default().replace('<', "&lt;");
+            self.nodes += 1;
+            if self.nodes <= self.max_nodes {
+                self.out.push_str(&format!("<{shown}>{text}</{shown}>"));
+            }
+            return tag.length + end + self.skip_to_end(body.get(end..).unwrap_or_default(), &name);
+        }
+        tag.attributes.retain(|(_, value)| value.len() <= MAX_VALUE_BYTES);
+        self.start_tag(name, &tag);
+        tag.length
+    }
+
+    /// Length up to and with the end tag of a dropped element; to the end when there is none.
+    fn skip_to_end(&self, body: &str, name: &str) -> usize {
+        let Some(end) = find_end_tag(body, name) else {
+            return body.len();
+        };
+        let tag = body.get(end..).unwrap_or_default();
+        end + tag.find('>').map_or(tag.len(), |close| close + 1)
+    }
+
+    fn start_tag(&mut self, name: String, tag: &Tag) {
+        if is_inline(&name) {
+            let style = tag.attribute("style");
+            let hidden = is_hidden(tag.attribute("hidden").is_some(), style);
+            if VOID.contains(&name.as_str()) || name == "wbr" {
+                return;
+            }
+            let kept = hidden && self.nodes < self.max_nodes && self.open.len() < self.max_depth;
+            if kept {
+                self.nodes += 1;
+                self.out.push_str("<span hidden>");
+            }
+            // Only hidden ones matter later; the rest are remembered as far as that costs little.
+            if kept || self.inline.len() < self.max_depth {
+                self.inline.push((name, kept));
+            }
+            return;
+        }
+        self.nodes += 1;
+        if self.nodes > self.max_nodes {
+            self.cut = true;
+            self.out.push('\u{2029}');
+            return;
+        }
+        let void = VOID.contains(&name.as_str());
+        if !void {
+            self.imply_ends(&name);
+            if self.open.len() >= self.max_depth {
+                self.cut = true;
+                self.overflow += 1;
+                self.out.push('\u{2029}');
+                return;
+            }
+        }
+        self.out.push('<');
+        self.out.push_str(&name);
+        for (key, value) in &tag.attributes {
+            let value = value.replace('"', "&quot;");
+            self.out.push_str(&format!(" {key}=\"{value}\""));
+        }
+        self.out.push('>');
+        if !void {
+            self.open.push(name);
+        }
+    }
+
+    /// Elements that a start tag ends without their own end tag.
+    fn imply_ends(&mut self, name: &str) {
+        let ended: &[&str] = match name {
+            "li" => &["li", "p"],
+            "dt" | "dd" => &["dt", "dd", "p"],
+            "td" | "th" => &["td", "th", "p"],
+            "tr" => &["td", "th", "p", "tr"],
+            "tbody" | "thead" | "tfoot" => &["td", "th", "p", "tr", "tbody", "thead", "tfoot"],
+            "option" => &["option"],
+            _ => &["p"],
+        };
+        while self.open.last().is_some_and(|last| ended.contains(&last.as_str())) {
+            self.open.pop();
+        }
+    }
+
+    fn end_tag(&mut self, name: &str) {
+        if is_inline(name) {
+            if let Some(at) = self.inline.iter().rposition(|(open, _)| open == name)
+                && self.inline.drain(at..).any(|(_, kept)| kept)
+            {
+                self.out.push_str("</span>");
+            }
+            return;
+        }
+        if self.overflow > 0 {
+            self.overflow -= 1;
+            self.out.push('\u{2029}');
+            return;
+        }
+        if let Some(at) = self.open.iter().rposition(|open| open == name) {
+            self.open.truncate(at);
+            self.out.push_str(&format!("</{name}>"));
+        }
+    }
+}
+
+/// Where the end tag of `name` starts.
+fn find_end_tag(body: &str, name: &str) -> Option<usize> {
+    let bytes = body.as_bytes();
+    let mut from = 0;
+    loop {
+        let at = from + body.get(from..)?.find("</")?;
+        let after = bytes.get(at + 2..)?;
+        let matches = after.get(..name.len()).is_some_and(|n| n.eq_ignore_ascii_case(name.as_bytes()));
+        let ends = after.get(name.len()).is_none_or(|b| !b.is_ascii_alphanumeric() && *b != b'-');
+        if matches && ends {
+            return Some(at);
+        }
+        from = at + 2;
+    }
+}
+
+/// A tag's kept attributes and length.
+struct Tag {
+    attributes: Vec<(&'static str, String)>,
+    length: usize,
+}
+
+impl Tag {
+    /// Reads attributes from `at` to the `>`; a tag without end takes the rest of the source.
+    fn read(markup: &str, mut at: usize) -> Self {
+        let bytes = markup.as_bytes();
+        let byte = |at: usize| bytes.get(at).copied();
+        let mut attributes: Vec<(&'static str, String)> = Vec::new();
+        loop {
+            while byte(at).is_some_and(|b| b.is_ascii_whitespace() || b == b'/') {
+                at += 1;
+            }
+            match byte(at) {
+                None => return Self { attributes, length: markup.len() },
+                Some(b'>') => return Self { attributes, length: at + 1 },
+                Some(_) => {}
+            }
+            let name_start = at;
+            // An equals sign in front belongs to the name.
+            at += 1;
+            while byte(at).is_some_and(|b| !b.is_ascii_whitespace() && !b"/>=".contains(&b)) {
+                at += 1;
+            }
+            let name = markup.get(name_start..at).unwrap_or_default();
+            while byte(at).is_some_and(|b| b.is_ascii_whitespace()) {
+                at += 1;
+            }
+            let mut value = "";
+            if byte(at) == Some(b'=') {
+                at += 1;
+                while byte(at).is_some_and(|b| b.is_ascii_whitespace()) {
+                    at += 1;
+                }
+                let quote = byte(at).filter(|b| b"\"'".contains(b));
+                let start = if quote.is_some() { at + 1 } else { at };
+                at = start;
+                while byte(at).is_some_and(|b| match quote {
+                    Some(q) => b != q,
+                    None => !b.is_ascii_whitespace() && b != b'>',
+                }) {
+                    at += 1;
+                }
+                value = markup.get(start..at).unwrap_or_default();
+                at += usize::from(quote.is_some());
+            }
+            let kept = KEPT_ATTRIBUTES.iter().find(|kept| kept.eq_ignore_ascii_case(name));
+            if let Some(kept) = kept
+                && !attributes.iter().any(|(key, _)| key == kept)
+            {
+                attributes.push((*kept, value.to_owned()));
+            }
+        }
+    }
+
+    fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+    }
+}

@@ -1,0 +1,37 @@
+//! Bytes to documents to passages: PDF, DOCX, HTML, Markdown and text, parsed in a child process.
+//!
+//! Knows nothing of stores, models or HTTP. Invariants: an extractor returns within its
+//! [`Limits`], with a document or a named [`Error`]; whatever a parser does beyond that (panic,
+//! abort, stack overflow, endless loop, memory) ends one child process of the [`Pool`] and
+//! nothing else. A passage's text is the exact slice of the extracted text its range names, and
+//! no passage is longer than the model reads.
+
+mod chunk;
+mod clean;
+mod document;
+mod docx;
+mod error;
+mod flow;
+mod html;
+mod library;
+mod limits;
+mod markdown;
+mod media;
+mod pdf;
+mod pool;
+mod protocol;
+mod sandbox;
+mod text;
+mod worker;
+
+pub use chunk::{ChunkOptions, chunk, embedded_text};
+pub use document::{Block, Document};
+pub use error::Error;
+pub use library::{PDFIUM_PATH_VARIABLE, find_pdfium};
+pub use limits::{Limits, PdfEngine};
+pub use media::MediaType;
+pub use pool::{Pool, PoolOptions, Progress};
+pub use worker::{extract, worker_main};
+
+#[doc(hidden)]
+pub use worker::worker_main_with;

@@ -1,0 +1,222 @@
+//! Which format a file has: by its content first, then by its declared type, then by its name.
+
+use crate::Error;
+use serde::{Deserialize, Serialize};
+
+/// The formats we read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaType {
+    /// Portable Document Format.
+    Pdf,
+    /// Word, Office Open XML.
+    Docx,
+    /// A web page.
+    Html,
+    /// Markdown or MDX.
+    Markdown,
+    /// Plain text in any common encoding.
+    Text,
+}
+
+impl MediaType {
+    /// The media type of `bytes` (their first few kilobytes are enough), with the declared content
+    /// type and the file name as hints between formats the content cannot tell apart.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when the content is of a kind we do not read.
+    pub fn sniff(bytes: &[u8], name: &str, content_type: &str) -> Result<Self, Error> {
+        if let Some(found) = by_signature(bytes, name) {
+            return found;
+        }
+        if is_binary(bytes) {
+            return Err(unsupported("binary data"));
+        }
+        let declared = by_content_type(content_type).or_else(|| by_name(name));
+        if declared == Some(Self::Pdf) || declared == Some(Self::Docx) {
+            let format = if declared == Some(Self::Pdf) { "PDF" } else { "DOCX" };
+            return Err(Error::broken(format, "its content is something else; save it again"));
+        }
+        if looks_like_html(bytes) && declared != Some(Self::Markdown) && declared != Some(Self::Text) {
+            return Ok(Self::Html);
+        }
+        Ok(declared.unwrap_or(Self::Text))
+    }
+
+    /// The usual content type.
+    #[must_use]
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Pdf => "application/pdf",
+            Self::Docx => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            Self::Html => "text/html",
+            Self::Markdown => "text/markdown",
+            Self::Text => "text/plain",
+        }
+    }
+}
+
+fn unsupported(found: &str) -> Error {
+    Error::Unsupported { found: found.to_owned() }
+}
+
+/// How far before `%PDF-` other bytes may stand; readers accept 1,024.
+const PDF_HEADER_WINDOW: usize = 1024;
+
+fn by_signature(bytes: &[u8], name: &str) -> Option<Result<MediaType, Error>> {
+    let head = bytes.get(..bytes.len().min(PDF_HEADER_WINDOW + 5)).unwrap_or(bytes);
+    if head.starts_with(b"%PDF-") {
+        return Some(Ok(MediaType::Pdf));
+    }
+    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
+        return Some(zip_kind(bytes));
+    }
+    if head.starts_with(b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1") {
+        return Some(compound_kind(bytes, name));
+    }
+    const KNOWN: [(&[u8], &str); 14] = [
+        (b"\x89PNG", "PNG picture"),
+        (b"\xFF\xD8\xFF", "JPEG picture"),
+        (b"GIF8", "GIF picture"),
+        (b"{\\rtf", "RTF"),
+        (b"\x1F\x8B", "gzip archive"),
+        (b"7z\xBC\xAF", "7z archive"),
+        (b"Rar!", "RAR archive"),
+        (b"\x7FELF", "program"),
+        (b"MZ\x90", "program"),
+        (b"ID3", "audio"),
+        (b"OggS", "audio"),
+        (b"RIFF", "audio, video or picture"),
+        (b"SQLite format 3\0", "SQLite database"),
+        (b"%!PS", "PostScript"),
+    ];
+    if let Some((_, what)) = KNOWN.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return Some(Err(unsupported(what)));
+    }
+    let window = head.windows(5).take(PDF_HEADER_WINDOW).any(|w| w == b"%PDF-");
+    // Prose may quote the signature, so text without binary bytes must also be called PDF.
+    let called_pdf = by_name(name) == Some(MediaType::Pdf);
+    (window && (called_pdf || is_binary(bytes))).then_some(Ok(MediaType::Pdf))
+}
+
+/// Which zip container it is, by the names in its directory (uncompressed in the bytes).
+fn zip_kind(bytes: &[u8]) -> Result<MediaType, Error> {
+    let has = |needle: &[u8]| {
+        // Entry names stand near the start (local headers) and near the end (central directory).
+        const WINDOW: usize = 1 << 20;
+        let head = bytes.get(..bytes.len().min(WINDOW)).unwrap_or(bytes);
+        let tail = bytes.get(bytes.len().saturating_sub(WINDOW)..).unwrap_or(bytes);
+        contains(tail, needle) || contains(head, needle)
+    };
+    if has(b"word/document") || has(b"word/styles.xml") {
+        Ok(MediaType::Docx)
+    } else if has(b"ppt/presentation.xml") {
+        Err(unsupported("PowerPoint"))
+    } else if has(b"xl/workbook") {
+        Err(unsupported("Excel workbook"))
+    } else if has(b"application/epub+zip") {
+        Err(unsupported("EPUB"))
+    } else if has(b"application/vnd.oasis.opendocument") {
+        Err(unsupported("OpenDocument"))
+    } else if has(b"[Content_Types].xml") {
+        // A Word package may name its main part freely; the reader follows the relationships.
+        Ok(MediaType::Docx)
+    } else {
+        Err(unsupported("zip archive"))
+    }
+}
+
+fn compound_kind(bytes: &[u8], name: &str) -> Result<MediaType, Error> {
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    if contains(bytes, &utf16("EncryptedPackage")) {
+        return Err(Error::Encrypted);
+    }
+    let lower = name.to_ascii_lowercase();
+    if lower.ends_with(".doc") || contains(bytes, &utf16("WordDocument")) {
+        return Err(unsupported("Word 97-2003 document; save it as DOCX"));
+    }
+    Err(unsupported("Office 97-2003 file"))
+}
+
+fn contains(hay: &[u8], needle: &[u8]) -> bool {
+    hay.windows(needle.len().max(1)).any(|w| w == needle)
+}
+
+fn by_content_type(content_type: &str) -> Option<MediaType> {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "application/pdf" => Some(MediaType::Pdf),
+        "text/html" | "application/xhtml+xml" => Some(MediaType::Html),
+        "text/markdown" | "text/x-markdown" | "text/mdx" => Some(MediaType::Markdown),
+        _ if essence == MediaType::Docx.content_type() => Some(MediaType::Docx),
+        _ => None,
+    }
+}
+
+fn by_name(name: &str) -> Option<MediaType> {
+    let (_, extension) = name.rsplit_once('.')?;
+    match extension.to_ascii_lowercase().as_str() {
+        "pdf" => Some(MediaType::Pdf),
+        "docx" | "docm" | "dotx" => Some(MediaType::Docx),
+        "html" | "htm" | "xhtml" => Some(MediaType::Html),
+        "md" | "markdown" | "mdx" | "mkd" => Some(MediaType::Markdown),
+        "txt" | "text" | "log" | "csv" | "tsv" | "json" | "yaml" | "yml" | "rst" => Some(MediaType::Text),
+        _ => None,
+    }
+}
+
+/// Whether the start cannot be text of any encoding: NUL bytes outside UTF-16/32, or too many
+/// control characters.
+fn is_binary(bytes: &[u8]) -> bool {
+    let head = bytes.get(..bytes.len().min(8192)).unwrap_or(bytes);
+    if head.is_empty() || crate::text::wide_encoding(head).is_some() {
+        return false;
+    }
+    let nul = head.iter().filter(|b| **b == 0).count();
+    let control = head.iter().filter(|b| **b < 32 && !b"\t\n\r\x0C\x1B\x00".contains(*b)).count();
+    // A stray NUL or control character in a text is dropped later, not a reason to refuse it.
+    nul > 1 + head.len() / 50 || control > 1 + head.len() / 20
+}
+
+fn looks_like_html(bytes: &[u8]) -> bool {
+    let head = bytes.get(..bytes.len().min(2048)).unwrap_or(bytes);
+    let wide = crate::text::wide_encoding(head).is_some();
+    let lower: Vec<u8> = head.iter().filter(|b| !wide || **b != 0).map(u8::to_ascii_lowercase).collect();
+    let start = lower.trim_ascii_start();
+    let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start).trim_ascii_start();
+    let first = [&b"<!doctype html"[..], b"<html", b"<head", b"<body", b"<title", b"<!--"];
+    first.iter().any(|tag| start.starts_with(tag))
+        && (contains(&lower, b"<html")
+            || contains(&lower, b"<body")
+            || contains(&lower, b"<!doctype html")
+            || contains(&lower, b"<title"))
+        || (start.starts_with(b"<") && contains(&lower, b"<html"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_decides_before_type_and_name() {
+        let sniff = |bytes: &[u8], name, kind| MediaType::sniff(bytes, name, kind).ok();
+        assert_eq!(sniff(b"%PDF-1.7 ...", "a.txt", "text/plain"), Some(MediaType::Pdf));
+        assert_eq!(sniff(b"\xEF\xBB\xBF%junk\n%PDF-1.4", "a.pdf", ""), Some(MediaType::Pdf));
+        assert_eq!(sniff(b"a text about %PDF- files", "a.txt", ""), Some(MediaType::Text));
+        assert_eq!(sniff(b"<!DOCTYPE html><p>x", "a", "application/octet-stream"), Some(MediaType::Html));
+        assert_eq!(sniff(b"# Title\n", "a.md", ""), Some(MediaType::Markdown));
+        assert_eq!(sniff(b"# Title\n", "a", "text/markdown; charset=utf-8"), Some(MediaType::Markdown));
+        assert_eq!(sniff(b"plain", "a", ""), Some(MediaType::Text));
+        assert_eq!(sniff(b"", "a", ""), Some(MediaType::Text));
+        assert_eq!(sniff("hé\u{0}llo wörld, all of it".as_bytes(), "a", ""), Some(MediaType::Text));
+    }
+
+    #[test]
+    fn foreign_kinds_are_named() {
+        let reason = |bytes: &[u8], name| MediaType::sniff(bytes, name, "").unwrap_err().to_string();
+        assert!(reason(b"\x89PNG\r\n\x1a\n", "a.pdf").contains("PNG picture"));
+        assert!(reason(b"PK\x03\x04....xl/workbook.xml", "a.xlsx").contains("Excel"));
+        assert!(reason(&[0, 1, 2, 3, 0, 0, 7], "a").contains("binary data"));
+        assert!(reason(b"just words", "a.pdf").contains("broken PDF"));
+    }
+}

@@ -1,0 +1,207 @@
+//! The parent's side: starts a child per document, a few at a time, and turns however it ends
+//! into a document or a named error.
+//!
+//! Knows nothing of formats. Invariant: a child never outlives its call: it is killed on timeout,
+//! on bad output and when the call is dropped.
+
+use crate::document::Document;
+use crate::error::Error;
+use crate::library::{PDFIUM_PATH_VARIABLE, find_pdfium};
+use crate::limits::Limits;
+pub use crate::protocol::Progress;
+use crate::protocol::{Assembly, JOB_VARIABLE, Job, Line, MAX_LINE_BYTES};
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::Semaphore;
+
+/// How much of a child's complaints is kept, in bytes.
+const STDERR_BYTES: usize = 8 << 10;
+
+/// Settings of a [`Pool`].
+#[derive(Debug, Clone)]
+pub struct PoolOptions {
+    /// The binary whose `args` run [`crate::worker_main`].
+    pub command: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Most children at a time, at least 1.
+    pub workers: usize,
+    /// What each may use.
+    pub limits: Limits,
+}
+
+impl PoolOptions {
+    /// Children of `command extract-worker`, `workers` at a time, default limits.
+    #[must_use]
+    pub fn new(command: PathBuf, workers: usize) -> Self {
+        Self { command, args: vec!["extract-worker".into()], workers, limits: Limits::default() }
+    }
+}
+
+/// Extracts documents in child processes.
+#[derive(Debug)]
+pub struct Pool {
+    options: PoolOptions,
+    pdfium: Option<PathBuf>,
+    free: Semaphore,
+}
+
+impl Pool {
+    /// A pool; starts no process before the first document.
+    #[must_use]
+    pub fn new(options: PoolOptions) -> Self {
+        let free = Semaphore::new(options.workers.max(1));
+        // The child has no folders to look in: its current folder is the root.
+        Self { pdfium: find_pdfium(), free, options }
+    }
+
+    /// Limits of each extraction.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.options.limits
+    }
+
+    /// Extracts the file at `path`, waiting for a free worker first. `name` and `content_type`
+    /// help to tell formats apart; `progress` is called per page for formats that have pages.
+    ///
+    /// # Errors
+    /// A named [`Error`]; [`Error::Worker`] alone is no fault of the file.
+    pub async fn extract(
+        &self,
+        path: &Path,
+        name: &str,
+        content_type: &str,
+        progress: impl Fn(Progress),
+    ) -> Result<Document, Error> {
+        let limits = &self.options.limits;
+        let permit = self.free.acquire().await;
+        let _permit = permit.map_err(|_| Error::Worker("the pool is closed".to_owned()))?;
+        let file = tokio::fs::File::open(path).await.map_err(|e| worker("could not open the file", &e))?;
+        let size = file.metadata().await.map_err(|e| worker("could not read the file", &e))?.len();
+        if size > limits.max_input_bytes {
+            let limit = format!("{} MB", limits.max_input_bytes >> 20);
+            return Err(Error::TooLarge { what: "the file".to_owned(), limit });
+        }
+        let job =
+            Job { name: name.to_owned(), content_type: content_type.to_owned(), limits: limits.clone() };
+        let mut child = self.start(file.into_std().await, &job)?;
+        let wall = Duration::from_secs(limits.wall_seconds);
+        let timed = tokio::time::timeout(wall, converse(&mut child, limits, progress)).await;
+        let result = timed.unwrap_or(Err(Error::TimedOut { seconds: limits.wall_seconds }));
+        // Whatever it said, it is done; a child that has ended is only reaped here.
+        let _ = child.kill().await;
+        result
+    }
+
+    fn start(&self, file: std::fs::File, job: &Job) -> Result<Child, Error> {
+        let json = serde_json::to_string(job).map_err(|e| Error::Worker(e.to_string()))?;
+        let mut command = Command::new(&self.options.command);
+        command
+            .args(&self.options.args)
+            .env_clear()
+            .env(JOB_VARIABLE, json)
+            .current_dir("/")
+            .stdin(Stdio::from(file))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        if let Some(library) = &self.pdfium {
+            command.env(PDFIUM_PATH_VARIABLE, library);
+        }
+        command.spawn().map_err(|e| worker("could not start", &e))
+    }
+}
+
+fn worker(what: &str, error: &std::io::Error) -> Error {
+    Error::Worker(format!("{what}: {error}"))
+}
+
+/// Reads the child's lines to the end.
+async fn converse(
+    child: &mut Child,
+    limits: &Limits,
+    progress: impl Fn(Progress),
+) -> Result<Document, Error> {
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(Error::Worker("no pipe to the child".to_owned()));
+    };
+    let (answer, complaints) = tokio::join!(listen(stdout, limits, progress), drain(stderr));
+    if !complaints.is_empty() {
+        tracing::debug!(stderr = %complaints, "extraction worker");
+    }
+    if let Some(answer) = answer? {
+        return answer;
+    }
+    let status = child.wait().await.map_err(|e| worker("could not wait", &e))?;
+    Err(verdict(status, &complaints, limits))
+}
+
+/// The answer, or `None` when the child ended without one.
+async fn listen(
+    stdout: impl AsyncRead + Unpin,
+    limits: &Limits,
+    progress: impl Fn(Progress),
+) -> Result<Option<Result<Document, Error>>, Error> {
+    let mut stdout = BufReader::with_capacity(64 << 10, stdout);
+    let mut assembly = Assembly::default();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let cap = MAX_LINE_BYTES as u64 + 1;
+        let read = (&mut stdout).take(cap).read_until(b'\n', &mut line).await;
+        if read.map_err(|e| worker("could not read its answer", &e))? == 0 {
+            return Ok(None);
+        }
+        let Ok(parsed) = serde_json::from_slice::<Line>(&line) else {
+            // Cut off by its death, or not our language: the exit status tells which.
+            if line.ends_with(b"\n") || line.len() > MAX_LINE_BYTES {
+                return Ok(Some(Err(Error::Crashed { how: "unreadable result".to_owned() })));
+            }
+            return Ok(None);
+        };
+        if let Line::Progress(step) = parsed {
+            progress(step);
+            continue;
+        }
+        if let Some(answer) = assembly.take(parsed, limits) {
+            return Ok(Some(answer));
+        }
+    }
+}
+
+async fn drain(mut stderr: impl AsyncRead + Unpin) -> String {
+    let mut kept = Vec::new();
+    let mut buffer = [0_u8; 4096];
+    while let Ok(count) = stderr.read(&mut buffer).await {
+        if count == 0 {
+            break;
+        }
+        let room = STDERR_BYTES.saturating_sub(kept.len()).min(count);
+        kept.extend_from_slice(buffer.get(..room).unwrap_or_default());
+    }
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+/// Names the way a child ended without an answer.
+fn verdict(status: ExitStatus, complaints: &str, limits: &Limits) -> Error {
+    // The runtime's own last words: allocation failure and stack overflow both end in SIGABRT.
+    if complaints.contains("memory allocation of") || complaints.contains("out of memory") {
+        return Error::OutOfMemory { megabytes: limits.memory_bytes >> 20 };
+    }
+    if complaints.contains("overflowed its stack") {
+        return Error::Crashed { how: "stack overflow".to_owned() };
+    }
+    match status.signal() {
+        Some(libc::SIGXCPU | libc::SIGKILL) => Error::TimedOut { seconds: limits.cpu_seconds },
+        Some(libc::SIGABRT) => Error::Crashed { how: "abort".to_owned() },
+        Some(libc::SIGSEGV | libc::SIGBUS) => Error::Crashed { how: "memory fault".to_owned() },
+        Some(signal) => Error::Crashed { how: format!("signal {signal}") },
+        None if complaints.contains("panicked at") => Error::Crashed { how: "panic".to_owned() },
+        None => Error::Worker(format!("ended early ({status})")),
+    }
+}

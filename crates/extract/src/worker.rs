@@ -1,0 +1,109 @@
+//! The child's side: one document per process, so that no document's bytes are ever in the
+//! memory of another's parser.
+
+use crate::document::{Builder, Document};
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::media::MediaType;
+use crate::protocol::{JOB_VARIABLE, Job, Line, Progress, write_line, write_result};
+use crate::{docx, html, markdown, pdf, sandbox, text};
+use std::io::{self, BufWriter, Read, Write};
+use std::process::ExitCode;
+
+/// Stack of the parsing thread, in bytes; parsers recurse on crafted nesting.
+const STACK_BYTES: usize = 64 << 20;
+
+/// Extracts a document in this process.
+///
+/// The parsers keep to `limits` where they can count; only a child process (see
+/// [`crate::Pool`]) also survives their crashes, endless loops and hunger.
+///
+/// # Errors
+/// A named [`Error`] whose text is fit for the uploader.
+pub fn extract(bytes: &[u8], name: &str, content_type: &str, limits: &Limits) -> Result<Document, Error> {
+    let job = Job { name: name.to_owned(), content_type: content_type.to_owned(), limits: limits.clone() };
+    run(bytes, &job, &mut |_| {})
+}
+
+fn run(bytes: &[u8], job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Document, Error> {
+    let limits = &job.limits;
+    check_size("the file", bytes.len() as u64, limits.max_input_bytes)?;
+    if bytes.is_empty() {
+        return Err(Error::Empty);
+    }
+    let media = MediaType::sniff(bytes, &job.name, &job.content_type)?;
+    if !matches!(media, MediaType::Pdf | MediaType::Docx) {
+        check_size("the text", bytes.len() as u64, limits.max_markup_bytes)?;
+    }
+    let mut builder = Builder::new(limits);
+    match media {
+        MediaType::Pdf => pdf::extract(bytes, limits, &mut builder, progress)?,
+        MediaType::Docx => docx::extract(bytes, limits, &mut builder)?,
+        MediaType::Html => html::extract(&text::decode_html(bytes, &job.content_type), limits, &mut builder),
+        MediaType::Markdown => {
+            let mut source = text::decode(bytes);
+            if job.name.to_ascii_lowercase().ends_with(".mdx") || job.content_type.starts_with("text/mdx") {
+                source = markdown::without_mdx(&source);
+            }
+            markdown::extract(&source, &mut builder);
+        }
+        MediaType::Text => text::extract(&text::decode(bytes), &mut builder),
+    }
+    if builder.is_empty() {
+        return Err(Error::Empty);
+    }
+    Ok(builder.finish())
+}
+
+fn check_size(what: &str, bytes: u64, limit: u64) -> Result<(), Error> {
+    if bytes <= limit {
+        return Ok(());
+    }
+    let limit = if limit >= 1 << 20 { format!("{} MB", limit >> 20) } else { format!("{limit} bytes") };
+    Err(Error::TooLarge { what: what.to_owned(), limit })
+}
+
+/// Body of the hidden subcommand: reads one file from standard input, writes JSON lines to
+/// standard output. Call it before any runtime or thread is started.
+#[must_use]
+pub fn worker_main() -> ExitCode {
+    worker_main_with(|_, _| None)
+}
+
+/// [`worker_main`] with a say for the tests, which make it misbehave by name.
+#[doc(hidden)]
+#[must_use]
+pub fn worker_main_with(hook: fn(&Job, &[u8]) -> Option<Result<Document, Error>>) -> ExitCode {
+    let job = std::env::var(JOB_VARIABLE).ok().and_then(|json| serde_json::from_str::<Job>(&json).ok());
+    let Some(job) = job else {
+        let _ = writeln!(io::stderr(), "this command is started by the server only");
+        return ExitCode::from(2);
+    };
+    let parse = move || serve(&job, hook);
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(parse);
+    match thread.map(std::thread::JoinHandle::join) {
+        Ok(Ok(Ok(()))) => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn serve(job: &Job, hook: fn(&Job, &[u8]) -> Option<Result<Document, Error>>) -> io::Result<()> {
+    // Libraries are loaded while files may still be opened.
+    pdf::load_library(&job.limits);
+    let failures = sandbox::close(&job.limits);
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut bytes = Vec::new();
+    // One byte over the limit is enough to see that it is passed.
+    io::stdin().lock().take(job.limits.max_input_bytes + 1).read_to_end(&mut bytes)?;
+    let result = match hook(job, &bytes) {
+        Some(result) => result,
+        None => run(&bytes, job, &mut |progress| {
+            // A parent that no longer listens ends us at the next real line.
+            let _ = write_line(&mut out, &Line::Progress(progress));
+        }),
+    };
+    for failure in failures {
+        let _ = writeln!(io::stderr(), "sandbox: {failure}");
+    }
+    write_result(&mut out, result)
+}

@@ -1,0 +1,175 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::{Candidates, Hit};
+use proptest::prelude::*;
+use roaring::RoaringBitmap;
+use std::collections::BTreeMap;
+
+fn apply(index: &LexicalIndex, docs: &[(u32, &str)], deletes: &[u32], watermark: u64) {
+    let mut adds = docs.iter().map(|(id, body)| LexDoc { id: *id, title: "", body });
+    index.apply(&mut adds, deletes, watermark).unwrap();
+}
+
+fn found(index: &LexicalIndex, query: &str) -> Vec<u32> {
+    let hits = index.snapshot().search(query, 10, &Candidates::All).unwrap();
+    hits.into_iter().map(|hit| hit.id).collect()
+}
+
+#[test]
+fn updates_deletes_and_reopening() {
+    let place = tempfile::tempdir().unwrap();
+    let index = LexicalIndex::open(place.path()).unwrap();
+    assert_eq!(index.watermark(), 0);
+    assert!(found(&index, "anything").is_empty());
+    apply(&index, &[(1, "red pump"), (2, "blue pump"), (3, "green filter")], &[], 5);
+    assert_eq!(found(&index, "pumps"), [1, 2], "equal scores by id");
+    let old = index.snapshot();
+    apply(&index, &[(1, "red valve"), (1, "grey valve")], &[2], 9);
+    assert!(found(&index, "pump").is_empty() && found(&index, "red").is_empty());
+    assert_eq!(found(&index, "valve"), [1], "an id has one document");
+    assert_eq!(old.search("pump", 10, &Candidates::All).unwrap().len(), 2, "snapshots stay");
+    assert_eq!(index.watermark(), 9);
+    drop((old, index));
+    let index = LexicalIndex::open(place.path()).unwrap();
+    assert_eq!((index.watermark(), index.snapshot().len()), (9, 2));
+    assert_eq!(found(&index, "filter"), [3]);
+    apply(&index, &[], &[], 12);
+    assert_eq!(index.watermark(), 12, "a commit may carry only a watermark");
+    apply(&index, &[], &[1, 3, 77], 13);
+    assert!(index.snapshot().is_empty());
+}
+
+#[test]
+fn titles_codes_and_stop_words_are_found() {
+    let place = tempfile::tempdir().unwrap();
+    let index = LexicalIndex::open(place.path()).unwrap();
+    let docs = [
+        LexDoc { id: 1, title: "WX-2000 > Errors", body: "Clean the sieve." },
+        LexDoc { id: 2, title: "", body: "Mail jo.doe@example.com about order A-17/3." },
+        LexDoc { id: 3, title: "", body: "To be, or not to be. 洗濯機の排水" },
+        LexDoc { id: 4, title: "", body: "A crème brûlée recipe." },
+    ];
+    index.apply(&mut docs.into_iter(), &[], 1).unwrap();
+    for (query, id) in [
+        ("wx2000", 1), ("WX 2000 error", 1), ("wx-2000", 1), ("jo.doe@example.com", 2), ("A17/3", 2),
+        ("to be or not to be", 3), ("排水", 3), ("洗", 3), ("creme brulee", 4), ("crème", 4),
+    ] {
+        assert_eq!(found(&index, query).first(), Some(&id), "{query}");
+    }
+    for nothing in ["", "   ", "!!! ???", "\u{0}", "\"(OR AND:*^"] {
+        index.snapshot().search(nothing, 10, &Candidates::All).unwrap();
+    }
+    assert!(index.snapshot().search("sieve", 0, &Candidates::All).unwrap().is_empty());
+}
+
+#[test]
+fn the_filter_comes_before_the_cut() {
+    let place = tempfile::tempdir().unwrap();
+    let index = LexicalIndex::open(place.path()).unwrap();
+    let bodies: Vec<String> = (0..3000).map(|i| format!("pump {}", "pump ".repeat(20 - i / 150))).collect();
+    let docs: Vec<(u32, &str)> = bodies.iter().zip(0..).map(|(b, id)| (id, b.as_str())).collect();
+    for (part, docs) in docs.chunks(1000).enumerate() {
+        apply(&index, docs, &[], part as u64);
+    }
+    let worst: RoaringBitmap = (2900..3000).collect();
+    let snapshot = index.snapshot();
+    let all = snapshot.search("pump", 3000, &Candidates::All).unwrap();
+    let hits = snapshot.search("pump", 10, &Candidates::Only(&worst)).unwrap();
+    let expected: Vec<Hit> = all.into_iter().filter(|hit| worst.contains(hit.id)).take(10).collect();
+    assert_eq!(hits, expected);
+    assert_eq!(hits.len(), 10);
+    assert!(snapshot.search("pump", 10, &Candidates::Only(&RoaringBitmap::new())).unwrap().is_empty());
+}
+
+#[test]
+fn a_damaged_folder_is_rebuilt_not_fatal() {
+    let place = tempfile::tempdir().unwrap();
+    apply(&LexicalIndex::open(place.path()).unwrap(), &[(1, "alpha"), (2, "beta")], &[], 42);
+    let files: Vec<PathBuf> = std::fs::read_dir(place.path()).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut wiped = 0;
+    for file in &files {
+        let good: Vec<(PathBuf, Vec<u8>)> =
+            files.iter().map(|f| (f.clone(), std::fs::read(f).unwrap())).collect();
+        let bytes = std::fs::read(file).unwrap();
+        for at in (0..bytes.len()).step_by(bytes.len() / 24 + 1) {
+            let mut bad = bytes.clone();
+            bad[at] ^= 0x15;
+            std::fs::write(file, &bad).unwrap();
+            let index = LexicalIndex::open(place.path()).unwrap();
+            match index.watermark() {
+                0 => wiped += 1,
+                42 => assert_eq!(found(&index, "beta"), [2], "{} at {at}", file.display()),
+                other => panic!("watermark {other} after damage of {} at {at}", file.display()),
+            }
+            apply(&index, &[(7, "gamma")], &[], 43);
+            assert_eq!(found(&index, "gamma"), [7]);
+            drop(index);
+            std::fs::remove_dir_all(place.path()).unwrap();
+            std::fs::create_dir(place.path()).unwrap();
+            for (path, bytes) in &good {
+                std::fs::write(path, bytes).unwrap();
+            }
+        }
+        std::fs::write(file, &bytes[..bytes.len() / 2]).unwrap();
+        LexicalIndex::open(place.path()).unwrap();
+        for (path, bytes) in &good {
+            std::fs::write(path, bytes).unwrap();
+        }
+    }
+    assert!(wiped > 20, "{wiped}");
+    std::fs::write(place.path().join("meta.json"), "{}").unwrap();
+    assert_eq!(LexicalIndex::open(place.path()).unwrap().watermark(), 0);
+}
+
+#[test]
+fn a_foreign_folder_is_rebuilt_and_a_file_is_an_error() {
+    let place = tempfile::tempdir().unwrap();
+    let mut builder = Schema::builder();
+    builder.add_text_field("other", tantivy::schema::TEXT);
+    Index::create_in_dir(place.path(), builder.build()).unwrap();
+    let index = LexicalIndex::open(place.path()).unwrap();
+    apply(&index, &[(1, "alpha")], &[], 1);
+    assert_eq!(found(&index, "alpha"), [1]);
+    let file = place.path().join("a-file");
+    std::fs::write(&file, "x").unwrap();
+    assert!(matches!(LexicalIndex::open(&file), Err(Error::Folder { .. })));
+}
+
+#[test]
+fn payloads_of_other_versions_do_not_count() {
+    assert_eq!(read_payload(Some(&payload(17))), Some(17));
+    assert_eq!(read_payload(Some(&payload(17).replace("17", "18"))), None);
+    assert_eq!(read_payload(Some("quarry-lex 0 17 00000000")), None);
+    assert_eq!(read_payload(None), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn any_history_finds_what_is_there(
+        steps in prop::collection::vec((prop::collection::vec((0u32..20, 0usize..4), 0..6),
+                                        prop::collection::vec(0u32..20, 0..4)), 1..8)
+    ) {
+        const BODIES: [&str; 4] = ["alpha one", "alpha two", "beta", "gamma alpha beta"];
+        let place = tempfile::tempdir().unwrap();
+        let mut index = LexicalIndex::open(place.path()).unwrap();
+        let mut model: BTreeMap<u32, usize> = BTreeMap::new();
+        for (number, (adds, deletes)) in steps.iter().enumerate() {
+            let docs: Vec<(u32, &str)> = adds.iter().map(|(id, body)| (*id, BODIES[*body])).collect();
+            apply(&index, &docs, deletes, number as u64 + 1);
+            for id in deletes { model.remove(id); }
+            model.extend(adds.iter().copied());
+            if number % 3 == 2 {
+                drop(index);
+                index = LexicalIndex::open(place.path()).unwrap();
+            }
+            let mut hits: Vec<u32> = index.snapshot().search("alpha", 100, &Candidates::All).unwrap()
+                .into_iter().map(|hit| hit.id).collect();
+            hits.sort_unstable();
+            let truth: Vec<u32> = model.iter().filter(|(_, body)| **body != 2).map(|(id, _)| *id).collect();
+            prop_assert_eq!(hits, truth);
+            prop_assert_eq!(index.snapshot().len(), model.len());
+            prop_assert_eq!(index.watermark(), number as u64 + 1);
+        }
+    }
+}

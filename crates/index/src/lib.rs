@@ -1,0 +1,20 @@
+//! Lexical and vector indexes and their fusion.
+//!
+//! Items are `u32` ordinals chosen by the caller; what they stand for (passages, table rows), whose
+//! they are and which may be seen is the caller's business, told by [`Candidates`]. Everything here
+//! is a view: it may be dropped and rebuilt from the store at any time. Readers hold immutable
+//! snapshots and never wait for writers.
+
+mod candidates;
+mod error;
+mod fuse;
+mod lexical;
+mod vector;
+
+pub use candidates::{Candidates, Hit};
+pub use error::Error;
+pub use fuse::{FuseOptions, Fused, FusionMethod, fuse};
+pub use lexical::{LexDoc, LexSnapshot, LexicalIndex, LexicalSearch};
+pub use vector::{
+    ExactInt8, GraphBuild, HnswIndex, Plan, VectorIndex, VectorOptions, VectorSet, VectorSnapshot,
+};

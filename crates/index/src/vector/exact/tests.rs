@@ -1,0 +1,129 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+const DIMS: usize = 96; // not a multiple of 64: the padding is part of the test
+
+fn vectors(count: usize, clusters: usize, spread: f32, seed: u64) -> Vec<Vec<f32>> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut gauss = || (0..6).map(|_| rng.random_range(-1.0f32..1.0)).sum::<f32>();
+    let mut make = |base: Option<&Vec<f32>>, spread: f32| -> Vec<f32> {
+        (0..DIMS).map(|i| base.and_then(|b| b.get(i)).copied().unwrap_or(0.0) + spread * gauss()).collect()
+    };
+    let centres: Vec<_> = (0..clusters).map(|_| make(None, 1.0)).collect();
+    (0..count).map(|i| make(centres.get(i % clusters.max(1)), spread)).collect()
+}
+
+fn index(vectors: &[Vec<f32>]) -> ExactInt8 {
+    let adds: Vec<(u32, &[f32])> = vectors.iter().zip(0..).map(|(v, id)| (id, v.as_slice())).collect();
+    ExactInt8::new(DIMS).with_changes(&adds, &[]).unwrap()
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+/// The naive answer; a hit counts when it scores as well as the true kth, within half precision.
+fn assert_recall(vectors: &[Vec<f32>], query: &[f32], hits: &[Hit], k: usize, allowed: &Candidates<'_>) {
+    let mut truth: Vec<f64> = vectors.iter().zip(0..)
+        .filter(|(_, id)| allowed.contains(*id)).map(|(v, _)| cosine(query, v)).collect();
+    truth.sort_by(|a, b| b.total_cmp(a));
+    assert_eq!(hits.len(), k.min(truth.len()));
+    for (hit, right) in hits.iter().zip(&truth) {
+        let own = cosine(query, &vectors[hit.id as usize]);
+        assert!((own - f64::from(hit.score)).abs() < 2e-4, "score {} is not the cosine {own}", hit.score);
+        assert!((own - right).abs() < 2e-4, "{own} in the place of {right}");
+        assert!(allowed.contains(hit.id));
+    }
+}
+
+#[test]
+fn finds_what_the_naive_scan_finds() {
+    for (count, clusters, spread) in [(3000, 0, 1.0), (3000, 20, 0.2), (3000, 3, 0.05), (7, 0, 1.0)] {
+        let data = vectors(count, clusters, spread, 7);
+        let index = index(&data);
+        let odd: RoaringBitmap = (0..count as u32).filter(|id| id % 7 == 1).collect();
+        let few: RoaringBitmap = [3, 5, 100_000].into_iter().collect();
+        for query in vectors(20, clusters, spread, 8) {
+            for allowed in [Candidates::All, Candidates::Only(&odd), Candidates::Only(&few)] {
+                for k in [1, 10, 60] {
+                    let hits = index.search(&query, k, &allowed).unwrap();
+                    assert_recall(&data, &query, &hits, k, &allowed);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn old_snapshots_stay_and_share() {
+    let data = vectors(2000, 10, 0.3, 1);
+    let old = index(&data);
+    let before = old.search(&data[5], 10, &Candidates::All).unwrap();
+    let new = old.with_changes(&[(5, &data[1000]), (9000, &data[5])], &[before[1].id]).unwrap();
+    assert_eq!(old.search(&data[5], 10, &Candidates::All).unwrap(), before);
+    let after = new.search(&data[5], 10, &Candidates::All).unwrap();
+    assert_eq!(after[0].id, 9000);
+    assert!(after.iter().all(|hit| hit.id != before[1].id && hit.id != 5));
+    assert_eq!(new.len(), 2000);
+    let shared = new.blocks.iter().filter(|block| old.blocks.iter().any(|b| Arc::ptr_eq(b, block))).count();
+    assert!(shared >= old.blocks.len() - 2, "{shared} blocks shared");
+    let (changed, gone) = new.changes_since(&old);
+    assert_eq!(changed.iter().collect::<Vec<_>>(), [5, 9000]);
+    assert_eq!(gone.iter().collect::<Vec<_>>(), [before[1].id]);
+}
+
+#[test]
+fn bad_queries_and_vectors_are_named() {
+    let empty = ExactInt8::new(DIMS);
+    let unit = vec![1.0; DIMS];
+    assert!(empty.search(&unit, 10, &Candidates::All).unwrap().is_empty());
+    let full = empty.with_changes(&[(1, &unit), (2, &vec![0.0; DIMS])], &[77]).unwrap();
+    assert!(full.search(&unit, 0, &Candidates::All).unwrap().is_empty());
+    assert!(full.search(&vec![0.0; DIMS], 5, &Candidates::All).unwrap().is_empty());
+    assert!(full.search(&unit, 5, &Candidates::Only(&RoaringBitmap::new())).unwrap().is_empty());
+    assert_eq!(full.search(&unit, usize::MAX, &Candidates::All).unwrap().len(), 2);
+    assert!(matches!(full.search(&unit[1..], 5, &Candidates::All), Err(Error::QueryDimensions { .. })));
+    let mut nan = unit.clone();
+    nan[3] = f32::NAN;
+    assert!(matches!(full.search(&nan, 5, &Candidates::All), Err(Error::QueryNotFinite)));
+    assert!(matches!(full.with_changes(&[(3, &nan)], &[]), Err(Error::NotFinite { id: 3 })));
+    assert!(matches!(full.with_changes(&[(3, &unit[1..])], &[]), Err(Error::Dimensions { id: 3, .. })));
+    let huge = vec![f32::MAX; DIMS];
+    let hits = full.with_changes(&[(4, &huge)], &[]).unwrap().search(&huge, 3, &Candidates::All).unwrap();
+    assert_eq!(hits[0].id, 1);
+    assert!((hits[0].score - 1.0).abs() < 1e-3 && hits[1].id == 4);
+    assert!(ExactInt8::new(0).search(&[], 3, &Candidates::All).unwrap().is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_history_equals_a_rebuild(
+        steps in prop::collection::vec((prop::collection::vec((0u32..2000, 0usize..40), 0..12),
+                                        prop::collection::vec(0u32..2000, 0..6)), 1..8)
+    ) {
+        let pool = vectors(40, 0, 1.0, 3);
+        let mut index = ExactInt8::new(DIMS);
+        let mut model: BTreeMap<u32, usize> = BTreeMap::new();
+        for (adds, deletes) in &steps {
+            let add: Vec<(u32, &[f32])> = adds.iter().map(|(id, v)| (*id, pool[*v].as_slice())).collect();
+            index = index.with_changes(&add, deletes).unwrap();
+            for id in deletes { model.remove(id); }
+            model.extend(adds.iter().copied());
+        }
+        let add: Vec<(u32, &[f32])> = model.iter().map(|(id, v)| (*id, pool[*v].as_slice())).collect();
+        let fresh = ExactInt8::new(DIMS).with_changes(&add, &[]).unwrap();
+        prop_assert_eq!(index.len(), model.len());
+        prop_assert_eq!(index.ids(), fresh.ids());
+        let query = &pool[0];
+        prop_assert_eq!(
+            index.search(query, 30, &Candidates::All).unwrap(),
+            fresh.search(query, 30, &Candidates::All).unwrap()
+        );
+        prop_assert!(index.changes_since(&fresh).0.is_empty());
+    }
+}

@@ -1,0 +1,215 @@
+//! All vectors of one collection: the exact index, and past the crossover a graph beside it.
+//!
+//! One writer at a time, readers on snapshots. Invariant: a search over a snapshot sees exactly the
+//! vectors of that moment: what changed after the graph was built is in `delta` (searched exactly)
+//! or gone from the exact index (dropped at rescoring).
+
+use super::exact::ExactInt8;
+use super::graph::HnswIndex;
+use super::planner::{Plan, Situation, choose};
+use super::{Query, VectorIndex};
+use crate::candidates::Best;
+use crate::error::Result;
+use crate::{Candidates, Hit};
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use roaring::RoaringBitmap;
+use std::sync::Arc;
+
+/// Settings of a [`VectorSet`].
+#[derive(Debug, Clone, Copy)]
+pub struct VectorOptions {
+    /// Live candidates up to which the exact scan is used, and from which a graph is worth building.
+    pub crossover: usize,
+    /// Share of dead or new vectors past which a graph is built anew.
+    pub rebuild_share: f64,
+}
+
+impl Default for VectorOptions {
+    fn default() -> Self {
+        Self { crossover: 50_000, rebuild_share: 0.2 }
+    }
+}
+
+/// The vectors of one collection.
+pub struct VectorSet {
+    options: VectorOptions,
+    current: ArcSwap<VectorSnapshot>,
+    writer: Mutex<()>,
+}
+
+/// The vectors of one moment; never changes.
+pub struct VectorSnapshot {
+    exact: ExactInt8,
+    graph: Option<Arc<HnswIndex>>,
+    /// Live ids the graph does not hold as they are now.
+    delta: RoaringBitmap,
+    /// Graph points that are deleted or replaced.
+    dead: RoaringBitmap,
+    crossover: usize,
+}
+
+/// A graph worth building; run it on a background thread, then [`VectorSet::install`] it.
+pub struct GraphBuild {
+    exact: ExactInt8,
+}
+
+impl GraphBuild {
+    /// Builds: CPU-bound, minutes per 100,000 vectors. `stop` is asked now and then.
+    ///
+    /// # Errors
+    /// See [`HnswIndex::build`].
+    pub fn run(&self, stop: &dyn Fn() -> bool) -> Result<HnswIndex> {
+        HnswIndex::build(&self.exact, stop)
+    }
+}
+
+impl VectorSet {
+    /// An empty set.
+    #[must_use]
+    pub fn new(dims: usize, options: VectorOptions) -> Self {
+        let empty = VectorSnapshot {
+            exact: ExactInt8::new(dims),
+            graph: None,
+            delta: RoaringBitmap::new(),
+            dead: RoaringBitmap::new(),
+            crossover: options.crossover,
+        };
+        Self { options, current: ArcSwap::from_pointee(empty), writer: Mutex::new(()) }
+    }
+
+    /// The vectors now. Never waits for a writer.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<VectorSnapshot> {
+        self.current.load_full()
+    }
+
+    /// Deletes, then adds (replacing what is present); visible to snapshots taken afterwards.
+    ///
+    /// # Errors
+    /// When a vector has other dimensions or is not finite; then nothing is changed.
+    pub fn apply(&self, adds: &[(u32, &[f32])], deletes: &[u32]) -> Result<()> {
+        let _writing = self.writer.lock();
+        let now = self.current.load();
+        let exact = now.exact.with_changes(adds, deletes)?;
+        let (mut delta, mut dead) = (now.delta.clone(), now.dead.clone());
+        if let Some(graph) = &now.graph {
+            for id in deletes.iter().copied().chain(adds.iter().map(|(id, _)| *id)) {
+                delta.remove(id);
+                if graph.vectors().ids().contains(id) {
+                    dead.insert(id);
+                }
+            }
+            delta.extend(adds.iter().map(|(id, _)| *id));
+        }
+        self.publish(VectorSnapshot { exact, graph: now.graph.clone(), delta, dead, crossover: now.crossover });
+        Ok(())
+    }
+
+    /// A graph build that is due: the set is past the crossover and has no graph, or too much of it
+    /// is dead or new.
+    #[must_use]
+    pub fn graph_due(&self) -> Option<GraphBuild> {
+        let now = self.current.load();
+        if now.exact.len() <= self.options.crossover {
+            return None;
+        }
+        if let Some(graph) = &now.graph {
+            let limit = graph.len() as f64 * self.options.rebuild_share;
+            if (now.dead.len().max(now.delta.len()) as f64) <= limit {
+                return None;
+            }
+        }
+        Some(GraphBuild { exact: now.exact.clone() })
+    }
+
+    /// Starts using a graph. What changed since it was built is worked out here.
+    pub fn install(&self, graph: HnswIndex) {
+        let _writing = self.writer.lock();
+        let now = self.current.load();
+        let (changed, gone) = now.exact.changes_since(graph.vectors());
+        let dead = (&changed & graph.vectors().ids()) | gone;
+        let delta = changed | (graph.unreachable() & now.exact.ids());
+        tracing::info!(points = graph.len(), delta = delta.len(), dead = dead.len(), "vector graph in use");
+        self.publish(VectorSnapshot {
+            exact: now.exact.clone(),
+            graph: Some(Arc::new(graph)),
+            delta,
+            dead,
+            crossover: now.crossover,
+        });
+    }
+
+    fn publish(&self, next: VectorSnapshot) {
+        self.current.store(Arc::new(next));
+    }
+}
+
+impl VectorSnapshot {
+    /// How a search for `k` would run.
+    #[must_use]
+    pub fn plan(&self, k: usize, allowed: &Candidates<'_>) -> Plan {
+        let live = self.exact.len();
+        let among = |ids: &RoaringBitmap| match allowed {
+            Candidates::All => ids.len() as usize,
+            Candidates::Only(allowed) => ids.intersection_len(allowed) as usize,
+        };
+        let situation = Situation {
+            live,
+            candidates: among(self.exact.ids()),
+            delta: among(&self.delta),
+            graph: self.graph.as_ref().map(|graph| graph.len()),
+            crossover: self.crossover,
+        };
+        choose(&situation, k)
+    }
+
+    /// The items it holds.
+    #[must_use]
+    pub fn ids(&self) -> &RoaringBitmap {
+        self.exact.ids()
+    }
+
+    /// Whether `id` has a vector.
+    #[must_use]
+    pub fn contains(&self, id: u32) -> bool {
+        self.exact.ids().contains(id)
+    }
+}
+
+impl VectorIndex for VectorSnapshot {
+    fn search(&self, query: &[f32], k: usize, allowed: &Candidates<'_>) -> Result<Vec<Hit>> {
+        let Some(query) = Query::new(query, self.exact.dims())? else { return Ok(Vec::new()) };
+        let mut best = Best::new(k);
+        if let (Plan::Graph { candidates, fetch, ef, .. }, Some(graph)) = (self.plan(k, allowed), &self.graph) {
+            let mut near = graph
+                .nearest(&query, fetch, ef)
+                .filter(|id| !self.dead.contains(*id) && !self.delta.contains(*id) && allowed.contains(*id));
+            self.exact.rescore(&query, &mut near, &mut best);
+            match allowed {
+                Candidates::All => self.exact.scan(&query, k, &Candidates::Only(&self.delta), &mut best),
+                Candidates::Only(allowed) => {
+                    self.exact.scan(&query, k, &Candidates::Only(&(*allowed & &self.delta)), &mut best);
+                }
+            }
+            let hits = best.into_hits();
+            if hits.len() >= k.min(candidates) {
+                return Ok(hits);
+            }
+            best = Best::new(k); // the filter left the walk short: scan instead
+        }
+        self.exact.scan(&query, k, allowed, &mut best);
+        Ok(best.into_hits())
+    }
+
+    fn len(&self) -> usize {
+        self.exact.len()
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.exact.heap_bytes() + self.graph.as_ref().map_or(0, |graph| graph.heap_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests;

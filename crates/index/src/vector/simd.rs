@@ -1,0 +1,164 @@
+//! The int8 inner product, as wide as the CPU allows; the only unsafe code of the project.
+//!
+//! All kernels give the same integer for codes in −127..=127 (−128 never occurs: `quantise`
+//! clamps). Rows are whole 64-byte steps, so no kernel has a tail.
+#![allow(unsafe_code)]
+
+use std::sync::OnceLock;
+
+/// One way to compute the product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kernel {
+    Scalar,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Vnni,
+}
+
+impl Kernel {
+    /// The widest kernel this CPU runs; one that disagrees with the scalar one is passed over.
+    pub(super) fn best() -> Self {
+        static BEST: OnceLock<Kernel> = OnceLock::new();
+        *BEST.get_or_init(|| {
+            let a: Vec<i8> = (0..256i32).map(|i| ((i * 37) % 255 - 127) as i8).collect();
+            let b: Vec<i8> = (0..256i32).map(|i| ((i * 91 + 5) % 255 - 127) as i8).collect();
+            let right = scalar(&a, &b);
+            Self::available().into_iter().rev().find(|k| k.dot(&a, &b) == right).unwrap_or(Self::Scalar)
+        })
+    }
+
+    /// All kernels this CPU runs, slowest first.
+    pub(super) fn available() -> Vec<Self> {
+        let mut kernels = vec![Self::Scalar];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") {
+                kernels.push(Self::Avx2);
+            }
+            if is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vnni")
+            {
+                kernels.push(Self::Vnni);
+            }
+        }
+        kernels
+    }
+
+    /// Inner product of two rows of equal length, a multiple of 64.
+    #[inline]
+    pub(super) fn dot(self, a: &[i8], b: &[i8]) -> i32 {
+        let mut out = [0];
+        self.dot_rows(a, b, &mut out);
+        out[0]
+    }
+
+    /// Inner products of `query` with consecutive rows of its length. `out` has one place per row;
+    /// rows without a place and places without a row are left alone.
+    #[inline]
+    pub(super) fn dot_rows(self, query: &[i8], rows: &[i8], out: &mut [i32]) {
+        debug_assert!(query.len().is_multiple_of(64), "rows are padded to 64");
+        if query.is_empty() {
+            return;
+        }
+        let pairs = rows.chunks_exact(query.len()).zip(out);
+        match self {
+            Self::Scalar => pairs.for_each(|(row, to)| *to = scalar(query, row)),
+            // SAFETY: `available` hands these out only where the CPU has the features, and they
+            // are chosen nowhere else; both slices have `query.len()` elements.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => pairs.for_each(|(row, to)| *to = unsafe { x86::avx2(query, row) }),
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Self::Vnni => pairs.for_each(|(row, to)| *to = unsafe { x86::vnni(query, row) }),
+        }
+    }
+}
+
+fn scalar(a: &[i8], b: &[i8]) -> i32 {
+    a.iter().zip(b).map(|(x, y)| i32::from(*x) * i32::from(*y)).sum()
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::{
+        __m256i, __m512i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_shuffle_epi32, _mm256_abs_epi8,
+        _mm256_add_epi32, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_loadu_si256,
+        _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_set1_epi16, _mm256_setzero_si256,
+        _mm256_sign_epi8, _mm512_abs_epi8, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_mask_sub_epi8,
+        _mm512_movepi8_mask, _mm512_reduce_add_epi32, _mm512_setzero_si512,
+    };
+
+    /// |b| × (a with b's sign): the byte product wants one unsigned side. Two products of at most
+    /// 127 × 127 fit an i16, so nothing saturates.
+    #[target_feature(enable = "avx2")]
+    pub(super) unsafe fn avx2(a: &[i8], b: &[i8]) -> i32 {
+        let ones = _mm256_set1_epi16(1);
+        let mut sums = [_mm256_setzero_si256(); 2];
+        for (x, y) in a.chunks_exact(64).zip(b.chunks_exact(64)) {
+            for (half, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: both chunks hold 64 bytes; `half` is 0 or 1; unaligned loads.
+                let (x, y) = unsafe {
+                    (
+                        _mm256_loadu_si256(x.as_ptr().add(half * 32).cast::<__m256i>()),
+                        _mm256_loadu_si256(y.as_ptr().add(half * 32).cast::<__m256i>()),
+                    )
+                };
+                let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(y), _mm256_sign_epi8(x, y));
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, ones));
+            }
+        }
+        let sum = _mm256_add_epi32(sums[0], sums[1]);
+        let sum = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
+        let sum = _mm_add_epi32(sum, _mm_shuffle_epi32::<0b01_00_11_10>(sum));
+        _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32::<0b10_11_00_01>(sum)))
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    pub(super) unsafe fn vnni(a: &[i8], b: &[i8]) -> i32 {
+        let mut sum = _mm512_setzero_si512();
+        for (x, y) in a.chunks_exact(64).zip(b.chunks_exact(64)) {
+            // SAFETY: both chunks hold 64 bytes; unaligned loads.
+            let (x, y) = unsafe {
+                (
+                    _mm512_loadu_si512(x.as_ptr().cast::<__m512i>()),
+                    _mm512_loadu_si512(y.as_ptr().cast::<__m512i>()),
+                )
+            };
+            let signed = _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(y), _mm512_setzero_si512(), x);
+            sum = _mm512_dpbusd_epi32(sum, _mm512_abs_epi8(y), signed);
+        }
+        _mm512_reduce_add_epi32(sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_kernel_equals_the_scalar_one(
+            steps in 1usize..8,
+            seed in prop::collection::vec(-127i8..=127, 64),
+            extreme in any::<bool>(),
+        ) {
+            let code = |salt: usize| -> Vec<i8> {
+                (0..steps * 64)
+                    .map(|i| if extreme { if (i * salt) % 3 == 0 { -127 } else { 127 } }
+                         else { seed[(i * salt + i / 64) % 64] })
+                    .collect()
+            };
+            let (a, b) = (code(7), code(11));
+            for kernel in Kernel::available() {
+                prop_assert_eq!(kernel.dot(&a, &b), scalar(&a, &b), "{:?}", kernel);
+                let rows = [b.clone(), a.clone(), b.clone()].concat();
+                let mut out = [0; 3];
+                kernel.dot_rows(&a, &rows, &mut out);
+                prop_assert_eq!(out, [scalar(&a, &b), scalar(&a, &a), scalar(&a, &b)]);
+            }
+        }
+    }
+}

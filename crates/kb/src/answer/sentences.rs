@@ -1,0 +1,104 @@
+//! Cuts passages into sentences that can be quoted: exact slices with their character offsets.
+
+use quarry_types::{CharRange, Passage, PassageKind};
+use unicode_segmentation::UnicodeSegmentation;
+
+/// Shorter pieces (characters) are no sentence to quote.
+const MIN_CHARS: usize = 8;
+
+/// The sentences of a passage. Ranges are in the file's extracted text, as the passage's is.
+pub(crate) fn sentences(passage: &Passage) -> Vec<(CharRange, &str)> {
+    let mut found = Vec::new();
+    let mut line_start = 0_usize;
+    for line in passage.text.split_inclusive('\n') {
+        match passage.kind {
+            // A row or a program line is not prose: its full stops end nothing.
+            PassageKind::Table | PassageKind::Code => push(passage, line_start, line, &mut found),
+            _ => {
+                for (offset, text) in line_sentences(line) {
+                    push(passage, line_start + offset, text, &mut found);
+                }
+            }
+        }
+        line_start += line.len();
+    }
+    found
+}
+
+/// Sentences of one line as (byte offset, text); too short ones ride with the one before.
+fn line_sentences(line: &str) -> Vec<(usize, &str)> {
+    let mut parts: Vec<(usize, usize)> = Vec::new();
+    for (start, text) in line.split_sentence_bound_indices() {
+        let end = start + text.len();
+        match parts.last_mut() {
+            Some(last) if is_open(line.get(last.0..last.1).unwrap_or("")) || text.trim().chars().count() < MIN_CHARS => {
+                last.1 = end;
+            }
+            _ => parts.push((start, end)),
+        }
+    }
+    parts.into_iter().filter_map(|(start, end)| Some((start, line.get(start..end)?))).collect()
+}
+
+/// Whether a cut after this text would be wrong: a list number or an abbreviation ends it.
+fn is_open(text: &str) -> bool {
+    let text = text.trim_end();
+    let last = text.rsplit(char::is_whitespace).next().unwrap_or("");
+    let Some(word) = last.strip_suffix('.') else { return false };
+    let number = !word.is_empty() && word.len() <= 3 && word.bytes().all(|b| b.is_ascii_digit()) && word == text.trim_end_matches('.').trim();
+    let abbreviations = ["e.g", "i.e", "approx", "no", "fig", "vs", "etc", "min", "max", "dr", "mr", "ms", "st", "z.b", "ca", "bzw"];
+    number || text.chars().count() < MIN_CHARS || abbreviations.contains(&word.to_lowercase().trim_start_matches('('))
+}
+
+fn push<'a>(passage: &Passage, byte: usize, text: &'a str, found: &mut Vec<(CharRange, &'a str)>) {
+    let trimmed = text.trim();
+    if trimmed.chars().count() < MIN_CHARS || !trimmed.chars().any(char::is_alphanumeric) {
+        return;
+    }
+    let lead = text.len() - text.trim_start().len();
+    let before = passage.text.get(..byte + lead).map_or(0, |head| head.chars().count());
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let start = passage.range.start.saturating_add(count(before));
+    let end = start.saturating_add(count(trimmed.chars().count()));
+    found.push((CharRange { start, end }, trimmed));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn passage(text: &str, kind: PassageKind) -> Passage {
+        let range = CharRange { start: 100, end: 100 + text.chars().count() as u32 };
+        Passage { position: 0, text: text.to_owned(), heading_path: vec![], page: None, range, kind }
+    }
+
+    fn texts(text: &str, kind: PassageKind) -> Vec<String> {
+        sentences(&passage(text, kind)).into_iter().map(|(_, text)| text.to_owned()).collect()
+    }
+
+    #[test]
+    fn prose_is_cut_at_sentence_ends() {
+        assert_eq!(
+            texts("Turn the dial to 4. Wait, e.g. ten minutes, until it beeps! Done now, really.", PassageKind::Paragraph),
+            ["Turn the dial to 4.", "Wait, e.g. ten minutes, until it beeps!", "Done now, really."]
+        );
+    }
+
+    #[test]
+    fn list_numbers_stay_with_their_item_and_rows_stay_whole() {
+        assert_eq!(texts("1. Close the tap.\n2. Pull the filter out.", PassageKind::List), ["1. Close the tap.", "2. Pull the filter out."]);
+        assert_eq!(texts("Code | Meaning\nE42 | No water. Check tap.", PassageKind::Table), ["Code | Meaning", "E42 | No water. Check tap."]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_sentence_is_the_slice_its_range_names(text in "[ -~äß€\n.!?]{0,300}") {
+            let passage = passage(&text, PassageKind::Paragraph);
+            let whole = format!("{}{text}", "x".repeat(100));
+            for (range, sentence) in sentences(&passage) {
+                prop_assert_eq!(range.slice(&whole), sentence);
+            }
+        }
+    }
+}

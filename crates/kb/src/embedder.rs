@@ -1,0 +1,79 @@
+//! The embedding model, loaded beside the start of the server so that it never delays it.
+
+use crate::Error;
+use quarry_embed::{Embedder, TextKind};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+type State = Option<Result<Arc<dyn Embedder>, String>>;
+
+/// The embedder, or the promise of one.
+#[derive(Clone)]
+pub struct EmbedderSlot {
+    state: watch::Receiver<State>,
+}
+
+impl EmbedderSlot {
+    /// One that is loaded already.
+    #[must_use]
+    pub fn ready(embedder: Arc<dyn Embedder>) -> Self {
+        let (_, state) = watch::channel(Some(Ok(embedder)));
+        Self { state }
+    }
+
+    /// One that loads on a thread of its own.
+    pub fn loading<F>(load: F) -> Self
+    where
+        F: FnOnce() -> Result<Arc<dyn Embedder>, quarry_embed::Error> + Send + 'static,
+    {
+        let (sender, state) = watch::channel(None);
+        std::thread::spawn(move || {
+            let loaded = load().map_err(|cause| cause.to_string());
+            if let Err(cause) = &loaded {
+                tracing::error!(%cause, "embedding model not loaded");
+            }
+            let _ = sender.send(Some(loaded));
+        });
+        Self { state }
+    }
+
+    /// Whether it can embed now.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        matches!(*self.state.borrow(), Some(Ok(_)))
+    }
+
+    /// Why it never will.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        match &*self.state.borrow() {
+            Some(Err(cause)) => Some(cause.clone()),
+            _ => None,
+        }
+    }
+
+    /// Waits until it is loaded.
+    pub(crate) async fn get(&self) -> Result<Arc<dyn Embedder>, Error> {
+        let mut state = self.state.clone();
+        let loaded = state
+            .wait_for(Option::is_some)
+            .await
+            .map_err(|_| Error::Embedder("the embedding model's loader stopped; restart the server".into()))?;
+        match &*loaded {
+            Some(Ok(embedder)) => Ok(embedder.clone()),
+            Some(Err(cause)) => Err(Error::Embedder(cause.clone())),
+            None => Err(Error::Embedder("the embedding model is not loaded".into())),
+        }
+    }
+
+    /// Embeds texts away from the async threads.
+    pub(crate) async fn embed(&self, texts: Vec<String>, kind: TextKind) -> Result<Vec<Vec<f32>>, Error> {
+        let embedder = self.get().await?;
+        tokio::task::spawn_blocking(move || {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            embedder.embed(&texts, kind)
+        })
+        .await?
+        .map_err(Error::from)
+    }
+}

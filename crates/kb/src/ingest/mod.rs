@@ -1,0 +1,7 @@
+//! From stored bytes to searchable passages: a durable job per file generation, worked off in turn.
+
+mod given;
+mod queue;
+mod worker;
+
+pub(crate) use queue::Queue;

@@ -1,0 +1,419 @@
+//! Works one job off: extract, cut, reserve, embed, publish.
+//!
+//! Everything before the last commit can be repeated; the last commit does all or nothing. Errors
+//! are told apart by who can mend them: the file's owner (the file fails with a reason) or time
+//! (the job is tried again).
+
+use crate::file::Published;
+use crate::files::{delta, put_file};
+use crate::ingest::given;
+use crate::ingest::queue::Ticket;
+use crate::kb::{Inner, Kb};
+use crate::progress::Step;
+use crate::records::{self, Job, PassageRecord, TextHash, text_hash};
+use crate::view::Snapshot;
+use crate::{Error, File, page, publish, vectors};
+use quarry_embed::TextKind;
+use quarry_extract::{ChunkOptions, Document, chunk, embedded_text};
+use quarry_store::{Commit, Seq};
+use quarry_types::{Counter, ErrorKind, FileStatus, Passage, Scope, Timestamp};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Starts of a job, crashes included, before it is given up.
+const MAX_ATTEMPTS: u32 = 4;
+/// Texts embedded between two looks at the clock and the stop signal.
+const EMBED_GROUP: usize = 16;
+
+const EXPIRY_CHECK: Duration = Duration::from_secs(30);
+
+/// Why a job ended without a published generation.
+enum Stop {
+    /// The file is gone or has newer content: nothing to report.
+    Obsolete,
+    /// The file cannot be indexed; the reason is for its owner.
+    Failed(String),
+    /// Something that may pass.
+    Later(Error),
+    /// The server stops; the job goes on at the next start.
+    Closing,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        match (&error, error.kind()) {
+            (Error::Store(quarry_store::Error::Quota(refusal)), _) => Self::Failed(refusal.to_string()),
+            (_, ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::TooLarge | ErrorKind::LimitExceeded) => {
+                Self::Failed(error.to_string())
+            }
+            _ => Self::Later(error),
+        }
+    }
+}
+
+impl From<quarry_store::Error> for Stop {
+    fn from(error: quarry_store::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl Kb {
+    /// Queues the jobs left from last time.
+    pub(crate) async fn resume_jobs(&self) -> Result<(), Error> {
+        let mut resumed = 0;
+        for bot in self.inner.store.bots().await? {
+            let scope = Scope::of(bot);
+            for record in self.inner.scan_all(&scope, &records::jobs(), b"j/").await? {
+                let job: Job = records::decode(&record.value)?;
+                self.inner.enqueue(&scope, &job);
+                resumed += 1;
+            }
+        }
+        if resumed > 0 {
+            tracing::info!(jobs = resumed, "ingest jobs resumed");
+        }
+        Ok(())
+    }
+
+    /// Removes files whose time is over, of bots in use; those of other bots are hidden already and
+    /// go when the bot is next used.
+    async fn delete_expired_files(self) {
+        let mut ticks = tokio::time::interval(EXPIRY_CHECK);
+        while !self.inner.queue.is_closed() {
+            ticks.tick().await;
+            for scope in self.inner.views.bots() {
+                match self.delete_expired(&scope).await {
+                    Ok(0) => {}
+                    Ok(files) => tracing::info!(bot = %scope.bot(), files, "expired files deleted"),
+                    Err(error) => tracing::error!(bot = %scope.bot(), %error, "expired files not deleted"),
+                }
+            }
+        }
+    }
+
+    pub(crate) fn start_workers(&self) {
+        let mut tasks = self.inner.tasks.lock();
+        tasks.push(tokio::spawn(self.clone().delete_expired_files()));
+        for _ in 0..self.inner.settings.ingest_workers.max(1) {
+            let kb = self.clone();
+            tasks.push(tokio::spawn(async move {
+                while let Some(ticket) = kb.inner.queue.pop().await {
+                    // A job of its own task: a panic in it ends that task, not the worker.
+                    let inner = kb.inner.clone();
+                    let held = ticket.clone();
+                    let run = tokio::spawn(async move { inner.work(&held).await });
+                    if let Err(failure) = run.await {
+                        tracing::error!(file = %ticket.file, %failure, "ingest task failed");
+                        let again = Duration::from_secs(5);
+                        kb.inner.queue.push(&ticket.scope, &ticket.file, ticket.generation, again);
+                    }
+                    kb.inner.queue.done();
+                }
+            }));
+        }
+    }
+}
+
+impl Inner {
+    async fn work(&self, ticket: &Ticket) {
+        let scope = &ticket.scope;
+        let (mut job, seq) = match self.start(ticket).await {
+            Ok(Some(started)) => started,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::error!(bot = %scope.bot(), file = %ticket.file, %error, "job not started");
+                self.queue.push(scope, &ticket.file, ticket.generation, Duration::from_secs(2));
+                return;
+            }
+        };
+        let began = std::time::Instant::now();
+        let mut lease = Lease { seq };
+        let outcome = if job.attempts > MAX_ATTEMPTS {
+            Err(Stop::Failed(format!("indexing was given up after {MAX_ATTEMPTS} attempts")))
+        } else {
+            self.index(scope, &mut job, &mut lease).await
+        };
+        let bot = scope.bot();
+        let ended = match outcome {
+            Ok(passages) => {
+                let ms = began.elapsed().as_millis();
+                tracing::info!(%bot, file = %job.file, passages, ms, "file indexed");
+                Ok(())
+            }
+            Err(Stop::Closing) => return,
+            Err(Stop::Obsolete) => self.end(scope, &job, None).await,
+            Err(Stop::Failed(reason)) => {
+                tracing::warn!(%bot, file = %job.file, "indexing failed");
+                self.end(scope, &job, Some(reason)).await
+            }
+            Err(Stop::Later(error)) if job.attempts < MAX_ATTEMPTS => Err(error),
+            Err(Stop::Later(error)) => {
+                tracing::error!(%bot, file = %job.file, %error, "indexing given up");
+                let reason = match error {
+                    Error::Embedder(reason) => reason,
+                    _ => "an internal failure kept the file from being indexed; upload it again".to_owned(),
+                };
+                self.end(scope, &job, Some(reason)).await
+            }
+        };
+        self.progress.end(bot, &job.file);
+        if let Err(error) = ended {
+            tracing::warn!(%bot, file = %job.file, %error, attempt = job.attempts, "indexing will be tried again");
+            let back_off = Duration::from_millis(200 << job.attempts.min(8));
+            self.queue.push(scope, &job.file, job.generation, back_off);
+        }
+    }
+
+    /// Reads the job and counts the attempt, so that a file that kills the process is not tried for ever.
+    async fn start(&self, ticket: &Ticket) -> Result<Option<(Job, Seq)>, Error> {
+        let key = records::job_key(&ticket.file, ticket.generation);
+        let bot = ticket.scope.bot();
+        let found = self.store.get(bot, &records::jobs(), std::slice::from_ref(&key)).await?;
+        let Some(record) = found.into_iter().flatten().next() else { return Ok(None) };
+        let mut job: Job = records::decode(&record.value)?;
+        job.attempts += 1;
+        let seq = self.save_job(&ticket.scope, &job, record.seq, 0).await?;
+        Ok(Some((job, seq)))
+    }
+
+    /// Writes the job with a change of its reserved vectors.
+    async fn save_job(&self, scope: &Scope, job: &Job, seq: Seq, reserve: i64) -> Result<Seq, Error> {
+        let key = records::job_key(&job.file, job.generation);
+        let mut commit = Commit::new(scope.bot());
+        commit.expect_key(&records::jobs(), key.clone(), Some(seq));
+        commit.put(&records::jobs(), key, records::encode(job)?);
+        commit.quota(Counter::Vectors, reserve, self.settings.vector_quota);
+        let committed = self.store.commit(commit).await?;
+        committed.seq(&records::jobs()).ok_or_else(|| Error::Internal("a job write changed nothing".into()))
+    }
+
+    async fn index(&self, scope: &Scope, job: &mut Job, lease: &mut Lease) -> Result<usize, Stop> {
+        let view = self.views.of(scope).await?;
+        let snapshot = view.refresh_to_head(self.store.as_ref()).await?;
+        let file = current(&snapshot, job)?.file.clone();
+        let (document, passages, breadcrumb) = self.passages_of(scope, &file, job).await?;
+        if passages.is_empty() && job.given.is_none() {
+            return Err(Stop::Failed("no text found in the file".into()));
+        }
+        let count = passages.len();
+        let old = file.published.as_ref().map_or(0, |published| u64::from(published.passages));
+        let needed = (count as u64).saturating_sub(old);
+        if needed != job.reserved {
+            let change = delta(needed, job.reserved);
+            job.reserved = needed;
+            lease.seq = self.save_job(scope, job, lease.seq, change).await.map_err(|error| match error {
+                Error::Store(quarry_store::Error::Conflict { .. }) => Stop::Obsolete,
+                other => other.into(),
+            })?;
+        }
+        let hashed = self.embed(scope, job, &passages, breadcrumb).await?;
+        self.step(scope, job, "publishing", count, count);
+        let mut writer = self.blobs.create().await?;
+        writer.write(document.text.clone().into()).await?;
+        let (text_blob, _) = writer.finish().await?;
+        let published = Published {
+            generation: job.generation,
+            passages: u32::try_from(count).map_err(|_| Stop::Failed("too many passages".into()))?,
+            text_blob: text_blob.as_str().to_owned(),
+            page_starts: page_starts(&document),
+            warnings: document.warnings,
+        };
+        self.publish(scope, job, passages, hashed, published).await?;
+        Ok(count)
+    }
+
+    /// The document and its passages, from the stored bytes or as handed in.
+    async fn passages_of(
+        &self,
+        scope: &Scope,
+        file: &File,
+        job: &Job,
+    ) -> Result<(Document, Vec<Passage>, bool), Stop> {
+        let options = chunk_options(&file.indexing);
+        let breadcrumb = options.breadcrumb;
+        let embedder = self.embedder.get().await?;
+        if let Some(given) = job.given.clone() {
+            let counter = embedder.token_counter();
+            let task = tokio::task::spawn_blocking(move || given::document(&given, &options, counter.as_ref()));
+            let (document, passages) = task.await.map_err(Error::from)?;
+            return Ok((document, passages, breadcrumb));
+        }
+        self.step(scope, job, "extracting", 0, 0);
+        let hash = file.blob.as_deref().ok_or(Stop::Obsolete)?;
+        let path = self.blobs.local_path(&self.blob(hash)?).await?;
+        let document = self
+            .extractor
+            .extract(&path, &file.key, &file.content_type, |seen| {
+                self.step(scope, job, "extracting", seen.page as usize, seen.pages as usize);
+            })
+            .await
+            .map_err(|error| match error.kind() {
+                ErrorKind::Busy | ErrorKind::Internal => Stop::Later(Error::Busy(error.to_string())),
+                _ => Stop::Failed(error.to_string()),
+            })?;
+        self.step(scope, job, "chunking", 0, 0);
+        let counter = embedder.token_counter();
+        let task = tokio::task::spawn_blocking(move || {
+            let passages = chunk(&document, &options, counter.as_ref());
+            (document, passages)
+        });
+        let (document, passages) = task.await.map_err(Error::from)?;
+        Ok((document, passages, breadcrumb))
+    }
+
+    /// The vector of every passage, by its text's hash; only texts never seen in this bot are embedded.
+    async fn embed(
+        &self,
+        scope: &Scope,
+        job: &Job,
+        passages: &[Passage],
+        breadcrumb: bool,
+    ) -> Result<Vec<(TextHash, Arc<Vec<f32>>)>, Stop> {
+        let texts: Vec<String> = passages.iter().map(|passage| embedded_text(passage, breadcrumb)).collect();
+        let hashes: Vec<TextHash> = texts.iter().map(|text| text_hash(text)).collect();
+        let coll = records::vectors(self.embedder.get().await?.fingerprint());
+        let mut known: HashMap<TextHash, Arc<Vec<f32>>> = HashMap::new();
+        let stored = vectors::fetch(self.store.as_ref(), scope.bot(), &coll, &hashes).await?;
+        for (hash, vector) in hashes.iter().zip(stored) {
+            if let Some(vector) = vector {
+                known.insert(*hash, Arc::new(vector));
+            }
+        }
+        let mut missing: Vec<(TextHash, String)> = Vec::new();
+        let mut asked: std::collections::HashSet<TextHash> = known.keys().copied().collect();
+        for (hash, text) in hashes.iter().zip(texts) {
+            if asked.insert(*hash) {
+                missing.push((*hash, text));
+            }
+        }
+        let total = passages.len();
+        let have = total - missing.len().min(total);
+        for (group, done) in missing.chunks(EMBED_GROUP).zip((0..).step_by(EMBED_GROUP)) {
+            if self.queue.is_closed() {
+                return Err(Stop::Closing);
+            }
+            self.step(scope, job, "embedding", have + done, total);
+            let texts = group.iter().map(|(_, text)| text.clone()).collect();
+            let made = self.embedder.embed(texts, TextKind::Passage).await?;
+            known.extend(group.iter().map(|(hash, _)| *hash).zip(made.into_iter().map(Arc::new)));
+        }
+        let vector_of = |hash: TextHash| {
+            let vector = known.get(&hash).cloned();
+            vector.map(|vector| (hash, vector)).ok_or_else(|| Error::Internal("a text has no vector".into()))
+        };
+        Ok(hashes.into_iter().map(vector_of).collect::<Result<_, _>>()?)
+    }
+
+    /// The one commit that makes the new generation searchable and retires the old one.
+    async fn publish(
+        &self,
+        scope: &Scope,
+        job: &Job,
+        passages: Vec<Passage>,
+        hashed: Vec<(TextHash, Arc<Vec<f32>>)>,
+        published: Published,
+    ) -> Result<(), Stop> {
+        let view = self.views.of(scope).await?;
+        let publishing = self.publishing.lock(scope.bot()).await;
+        let coll = view.vectors().clone();
+        // Ordinals are taken under the lock, so no other publish of this process takes the same.
+        let first = self.store.head(scope.bot(), &records::kb()).await?.next_id;
+        let number = |at: usize| {
+            u32::try_from(first + at as u64).map_err(|_| Error::Limit("this bot has used up its passage numbers".into()))
+        };
+        let mut new = Vec::with_capacity(passages.len());
+        for (at, (passage, (hash, vector))) in passages.into_iter().zip(hashed).enumerate() {
+            let record = PassageRecord { ordinal: number(at)?, passage, vector: page::hex(&hash) };
+            new.push((record, hash, vector));
+        }
+        let after = first + new.len() as u64;
+        let build = |snapshot: &Snapshot, commit: &mut Commit| {
+            let Ok(entry) = current(snapshot, job) else { return Ok(false) };
+            let mut file = File::clone(&entry.file);
+            publish::publish(&publishing, snapshot, commit, &coll, &file, &new)?;
+            file.published = Some(published.clone());
+            file.status = FileStatus::IndexingCompleted;
+            file.failed_reason = None;
+            file.updated_at = Timestamp::now();
+            put_file(commit, Some(entry), &file)?;
+            commit.next_id.push((records::kb(), after));
+            commit.del(&records::jobs(), records::job_key(&job.file, job.generation));
+            commit.quota(Counter::Vectors, delta(new.len() as u64, job.reserved), u64::MAX);
+            Ok(true)
+        };
+        match self.transact(scope, build).await?.0 {
+            true => Ok(()),
+            false => Err(Stop::Obsolete),
+        }
+    }
+
+    /// Ends a job without publishing: releases what it reserved and, with a reason, fails the file.
+    async fn end(&self, scope: &Scope, job: &Job, reason: Option<String>) -> Result<(), Error> {
+        let view = self.views.of(scope).await?;
+        let publishing = self.publishing.lock(scope.bot()).await;
+        view.refresh_to_head(self.store.as_ref()).await?;
+        let build = |snapshot: &Snapshot, commit: &mut Commit| {
+            if let (Some(reason), Ok(entry)) = (&reason, current(snapshot, job)) {
+                let mut file = File::clone(&entry.file);
+                publish::retire(&publishing, snapshot, commit, view.vectors(), &file);
+                file.published = None;
+                file.status = FileStatus::IndexingFailed;
+                file.failed_reason = Some(reason.clone());
+                file.updated_at = Timestamp::now();
+                put_file(commit, Some(entry), &file)?;
+            }
+            commit.del(&records::jobs(), records::job_key(&job.file, job.generation));
+            commit.quota(Counter::Vectors, delta(0, job.reserved), u64::MAX);
+            Ok(())
+        };
+        self.transact(scope, build).await?;
+        Ok(())
+    }
+
+    fn step(&self, scope: &Scope, job: &Job, stage: &'static str, done: usize, total: usize) {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let step = Step { stage, done: count(done), total: count(total), attempts: job.attempts };
+        self.progress.set(scope.bot(), &job.file, step);
+    }
+}
+
+/// The version of the job record this worker wrote last.
+struct Lease {
+    seq: Seq,
+}
+
+/// The file, if the job is still for what it holds.
+fn current<'a>(snapshot: &'a Snapshot, job: &Job) -> Result<&'a Arc<crate::view::FileEntry>, Stop> {
+    let entry = snapshot.files.get(&job.file);
+    let fits = |file: &File| file.version == job.version && file.generation == job.generation;
+    entry.filter(|entry| fits(&entry.file)).ok_or(Stop::Obsolete)
+}
+
+fn page_starts(document: &Document) -> Vec<(u32, u32)> {
+    let mut starts: Vec<(u32, u32)> = Vec::new();
+    for block in &document.blocks {
+        let Some(page) = block.page else { continue };
+        if starts.last().is_none_or(|(_, last)| *last != page) {
+            starts.push((block.range.start, page));
+        }
+    }
+    starts
+}
+
+/// Reads `indexing.configuration`; what we do not know or do not have is passed over.
+fn chunk_options(configuration: &serde_json::Value) -> ChunkOptions {
+    let mut options = ChunkOptions::default();
+    let number = |group: &str, name: &str| configuration.get(group)?.get(name)?.as_u64();
+    if let Some(chars) = number("chunking", "maximumChunkLength") {
+        options.max_chars = usize::try_from(chars.clamp(100, 5000)).unwrap_or(options.max_chars);
+    }
+    if let Some(chars) = number("parsing", "minimumParagraphLength") {
+        options.min_paragraph_chars = usize::try_from(chars.clamp(50, 2000)).unwrap_or(options.min_paragraph_chars);
+    }
+    let breadcrumb = configuration.get("chunking").and_then(|chunking| chunking.get("embedBreadcrumb"));
+    if let Some(breadcrumb) = breadcrumb.and_then(serde_json::Value::as_bool) {
+        options.breadcrumb = breadcrumb;
+    }
+    options
+}

@@ -1,0 +1,43 @@
+//! Files and knowledge bases: upload, ingest, search with citations, extractive answers.
+//!
+//! Joins the store (truth), the extractor, the embedder and the indexes (views). Knows nothing of
+//! HTTP, tokens or signed URLs. Invariants: search sees exactly one generation of a file, the
+//! published one; a counter moves only in the commit that moves what it counts.
+
+mod answer;
+mod base;
+mod bases;
+mod embedder;
+mod error;
+mod file;
+mod files;
+mod filter;
+mod ingest;
+mod kb;
+mod listing;
+mod page;
+mod passages;
+mod progress;
+mod publish;
+mod records;
+mod search;
+mod upload;
+#[cfg(test)]
+mod tests;
+mod vectors;
+mod view;
+mod views;
+
+pub use answer::{Answer, Citation, Question, Timing, Tokens};
+pub use base::Base;
+pub use embedder::EmbedderSlot;
+pub use error::Error;
+pub use file::{File, FilePatch, Published, Tags, TagsPatch, UpsertFile};
+pub use filter::{TagFilter, TagRule};
+pub use kb::{BotStats, Kb, KbDeps, KbSettings, KbStatus, Recount};
+pub use listing::{FileSort, ListFiles};
+pub use page::{Page, PageRequest};
+pub use passages::{NewPassage, PassageMeta, PassageView};
+pub use progress::JobProgress;
+pub use search::{ContextItem, Search, SearchHit};
+pub use upload::Upload;

@@ -1,0 +1,318 @@
+//! Hybrid search: filter first, words and vectors side by side, fused, then read from the store.
+
+use crate::kb::{Inner, Kb};
+use crate::passages::PassageMeta;
+use crate::records::{self, PassageRecord};
+use crate::view::{Generation, Snapshot};
+use crate::{Error, File, TagFilter};
+use quarry_embed::TextKind;
+use quarry_index::{Candidates, FuseOptions, Fused, LexicalSearch, VectorIndex, fuse};
+use quarry_types::Scope;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Longest question, in bytes.
+const MAX_QUERY_BYTES: usize = 2048;
+/// Hits taken from each leg before fusion.
+const LEG_DEPTH: usize = 100;
+
+/// `searchFiles`.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// The question or keywords, 1..=2048 bytes.
+    pub query: String,
+    /// Only files whose current tags pass.
+    pub tags: TagFilter,
+    /// Only files whose `kbId` or `kbName` tag is one of these.
+    pub bases: Option<BTreeSet<String>>,
+    /// Only these files (ids or keys).
+    pub files: Option<Vec<String>>,
+    /// Neighbours shown before and after each match, 0..=10.
+    pub context_depth: u32,
+    /// Most hits, 1..=50.
+    pub limit: usize,
+    /// One passage per file instead.
+    pub consolidate: bool,
+    /// Put the headings in front of the content.
+    pub include_breadcrumb: bool,
+    /// List the neighbours one by one.
+    pub with_context: bool,
+    /// Show ranks and scores of both legs.
+    pub explain: bool,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Self {
+            query: String::new(),
+            tags: TagFilter::default(),
+            bases: None,
+            files: None,
+            context_depth: 1,
+            limit: 20,
+            consolidate: false,
+            include_breadcrumb: false,
+            with_context: false,
+            explain: false,
+        }
+    }
+}
+
+/// One result.
+#[derive(Debug, Clone)]
+pub struct SearchHit {
+    /// The match with its neighbours.
+    pub content: String,
+    /// 0..1, higher is better.
+    pub score: f32,
+    /// What the match is.
+    pub meta: PassageMeta,
+    /// The file with its current tags and metadata.
+    pub file: Arc<File>,
+    /// Neighbours one by one, when asked for.
+    pub context: Option<Vec<ContextItem>>,
+    /// How the score came about, when asked for.
+    pub explain: Option<Value>,
+}
+
+/// A neighbour of a match, the match itself, or its headings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContextItem {
+    /// UUID; the breadcrumb has none.
+    pub id: Option<String>,
+    /// Its text.
+    pub text: String,
+    /// Distance to the match; the breadcrumb has none.
+    pub offset: Option<i32>,
+    /// `preceding`, `current`, `subsequent` or `breadcrumb`.
+    pub kind: &'static str,
+}
+
+/// A match with all that was read for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Match {
+    pub(crate) fused: Fused,
+    pub(crate) file: Arc<File>,
+    pub(crate) generation: u32,
+    /// The match.
+    pub(crate) record: Arc<PassageRecord>,
+    /// The match and its neighbours, in file order.
+    pub(crate) window: Vec<Arc<PassageRecord>>,
+}
+
+impl Kb {
+    /// Finds the passages that fit a question best.
+    ///
+    /// # Errors
+    /// `InvalidQuery` for an empty or over-long query or arguments out of range.
+    pub async fn search(&self, scope: &Scope, search: Search) -> Result<Vec<SearchHit>, Error> {
+        search.check()?;
+        let vector = self.inner.embed_query(&search.query).await?;
+        let matches = self.inner.find(scope, &search, vector).await?;
+        Ok(if search.consolidate { consolidate(matches, search.limit) } else { show(matches, &search) })
+    }
+}
+
+impl Search {
+    fn admits(&self, file: &File) -> bool {
+        let named = |name: &String| *name == file.key || name == file.id.as_str();
+        let marked = |marks: &BTreeSet<String>| {
+            ["kbId", "kbName"].iter().any(|tag| file.tags.get(*tag).is_some_and(|value| marks.contains(value)))
+        };
+        self.tags.matches(&file.tags)
+            && self.files.as_ref().is_none_or(|names| names.iter().any(named))
+            && self.bases.as_ref().is_none_or(marked)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let wrong = |message: String| Err(Error::InvalidQuery(message));
+        if self.query.trim().is_empty() {
+            return wrong("query must not be empty".into());
+        }
+        if self.query.len() > MAX_QUERY_BYTES {
+            let got = self.query.len();
+            return wrong(format!("query must have at most {MAX_QUERY_BYTES} bytes, got {got}"));
+        }
+        if self.context_depth > 10 {
+            return wrong(format!("contextDepth must be 0 to 10, got {}", self.context_depth));
+        }
+        if !(1..=50).contains(&self.limit) {
+            return wrong(format!("limit must be 1 to 50, got {}", self.limit));
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    pub(crate) async fn embed_query(&self, query: &str) -> Result<Arc<Vec<f32>>, Error> {
+        let mut vectors = self.embedder.embed(vec![query.to_owned()], TextKind::Query).await?;
+        vectors.pop().map(Arc::new).ok_or_else(|| Error::Internal("the model gave no vector".into()))
+    }
+
+    /// Best matches first, all of one consistent cut.
+    pub(crate) async fn find(
+        &self,
+        scope: &Scope,
+        search: &Search,
+        vector: Arc<Vec<f32>>,
+    ) -> Result<Vec<Match>, Error> {
+        for _ in 0..Self::READ_ATTEMPTS {
+            let snapshot = self.views.snapshot(scope).await?;
+            let ranked = {
+                let (snapshot, search, vector) = (snapshot.clone(), search.clone(), vector.clone());
+                tokio::task::spawn_blocking(move || rank(&snapshot, &search, &vector)).await??
+            };
+            // Consolidation shows files, so it needs more matches than it shows.
+            let most = if search.consolidate { ranked.len() } else { search.limit };
+            let best: Vec<Fused> = ranked.into_iter().take(most).collect();
+            if let Some(matches) = self.read(scope, &snapshot, best, search.context_depth).await? {
+                return Ok(matches);
+            }
+        }
+        Err(Error::Busy("the knowledge base is changing too fast to be searched; try again".into()))
+    }
+
+    /// Reads matches and neighbours; `None` when one was replaced since the snapshot.
+    async fn read(
+        &self,
+        scope: &Scope,
+        snapshot: &Snapshot,
+        ranked: Vec<Fused>,
+        depth: u32,
+    ) -> Result<Option<Vec<Match>>, Error> {
+        let mut wanted: BTreeMap<(Arc<Generation>, u32), usize> = BTreeMap::new();
+        let mut windows = Vec::with_capacity(ranked.len());
+        for fused in ranked {
+            let Some(place) = snapshot.places.get(&fused.id) else { continue };
+            let Some(entry) = snapshot.files.get(&place.generation.file) else { continue };
+            let last = entry.file.published.as_ref().map_or(0, |published| published.passages.saturating_sub(1));
+            let from = place.position.saturating_sub(depth);
+            let to = place.position.saturating_add(depth).min(last);
+            for position in from..=to {
+                wanted.insert((place.generation.clone(), position), 0);
+            }
+            windows.push((fused, entry.file.clone(), place.clone(), from..=to));
+        }
+        let mut keys = Vec::with_capacity(wanted.len());
+        for (index, ((generation, position), slot)) in wanted.iter_mut().enumerate() {
+            *slot = index;
+            keys.push(records::passage_key(&generation.file, generation.number, *position));
+        }
+        let found = self.store.get(scope.bot(), &records::kb(), &keys).await?;
+        let mut read = Vec::with_capacity(found.len());
+        for record in found {
+            let Some(record) = record else { return Ok(None) };
+            read.push(Arc::new(records::decode::<PassageRecord>(&record.value)?));
+        }
+        let mut matches = Vec::with_capacity(windows.len());
+        for (fused, file, place, positions) in windows {
+            let at = |position: u32| {
+                let slot = wanted.get(&(place.generation.clone(), position))?;
+                read.get(*slot).cloned()
+            };
+            let window: Vec<_> = positions.filter_map(at).collect();
+            let Some(record) = at(place.position) else { continue };
+            matches.push(Match { fused, file, generation: place.generation.number, record, window });
+        }
+        Ok(Some(matches))
+    }
+}
+
+/// Ranks the passages of the files the filter lets through.
+fn rank(snapshot: &Snapshot, search: &Search, vector: &[f32]) -> Result<Vec<Fused>, Error> {
+    let filtered = !search.tags.is_empty() || search.files.is_some() || search.bases.is_some();
+    let allowed = filtered.then(|| snapshot.ordinals(|file| search.admits(file)));
+    let candidates = allowed.as_ref().map_or(Candidates::All, Candidates::Only);
+    let depth = LEG_DEPTH.max(2 * search.limit);
+    let lexical = snapshot.lexical.search(&search.query, depth, &candidates)?;
+    let dense = snapshot.vectors.search(vector, depth, &candidates)?;
+    Ok(fuse(&lexical, &dense, &FuseOptions::default()))
+}
+
+pub(crate) fn show(matches: Vec<Match>, search: &Search) -> Vec<SearchHit> {
+    matches
+        .into_iter()
+        .map(|found| {
+            let mut content = join(found.window.iter().map(|record| record.passage.text.as_str()));
+            let breadcrumb = found.record.passage.heading_path.join(" > ");
+            if search.include_breadcrumb && !breadcrumb.is_empty() {
+                content = format!("{breadcrumb}\n\n{content}");
+            }
+            SearchHit {
+                content,
+                score: found.fused.score,
+                meta: PassageMeta::of(&found.record),
+                context: search.with_context.then(|| context(&found, breadcrumb)),
+                explain: search.explain.then(|| explain(&found.fused)),
+                file: found.file,
+            }
+        })
+        .collect()
+}
+
+fn context(found: &Match, breadcrumb: String) -> Vec<ContextItem> {
+    let mut items = Vec::new();
+    if !breadcrumb.is_empty() {
+        items.push(ContextItem { id: None, text: breadcrumb, offset: None, kind: "breadcrumb" });
+    }
+    let middle = i64::from(found.record.passage.position);
+    for record in &found.window {
+        let position = record.passage.position;
+        let offset = i32::try_from(i64::from(position) - middle).unwrap_or(0);
+        let kind = match offset {
+            ..0 => "preceding",
+            0 => "current",
+            1.. => "subsequent",
+        };
+        let id = Some(records::passage_uuid(&found.file.id, found.generation, position));
+        items.push(ContextItem { id, text: record.passage.text.clone(), offset: Some(offset), kind });
+    }
+    items
+}
+
+fn explain(fused: &Fused) -> Value {
+    let leg = |leg: Option<(usize, f32)>| leg.map(|(rank, score)| json!({"rank": rank, "score": score}));
+    json!({"lexical": leg(fused.lexical), "dense": leg(fused.dense)})
+}
+
+/// One result per file: its matches in file order under their headings, the best score first.
+fn consolidate(matches: Vec<Match>, limit: usize) -> Vec<SearchHit> {
+    let mut files: Vec<(f32, Vec<Match>)> = Vec::new();
+    let mut index: HashMap<String, usize> = HashMap::new();
+    for found in matches {
+        let at = *index.entry(found.file.id.to_string()).or_insert(files.len());
+        match files.get_mut(at) {
+            Some((_, of_file)) => of_file.push(found),
+            None => files.push((found.fused.score, vec![found])),
+        }
+    }
+    files.truncate(limit);
+    files.into_iter().filter_map(|(score, of_file)| consolidated(score, of_file)).collect()
+}
+
+fn consolidated(score: f32, matches: Vec<Match>) -> Option<SearchHit> {
+    let file = matches.first()?.file.clone();
+    let mut shown: BTreeMap<u32, Arc<PassageRecord>> = BTreeMap::new();
+    for found in matches {
+        shown.extend(found.window.into_iter().map(|record| (record.passage.position, record)));
+    }
+    let mut parts: Vec<String> = Vec::new();
+    let mut under: &[String] = &[];
+    for record in shown.values() {
+        let path = &record.passage.heading_path;
+        if path.as_slice() != under {
+            under = path;
+            parts.extend((!path.is_empty()).then(|| path.join(" > ")));
+        }
+        parts.push(record.passage.text.clone());
+    }
+    let meta = PassageMeta { kind: "consolidated", subtype: None, page: None, position: None };
+    let content = join(parts.iter().map(String::as_str));
+    Some(SearchHit { content, score, meta, file, context: None, explain: None })
+}
+
+fn join<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    let parts: Vec<&str> = parts.collect();
+    parts.join("\n\n")
+}

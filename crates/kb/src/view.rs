@@ -1,0 +1,382 @@
+//! What search and listings read of one bot: an immutable snapshot, swapped whole.
+//!
+//! Owns the order in which a commit becomes visible: records are read in one consistent cut, the
+//! lexical and vector indexes are brought to it, then one pointer swap shows all of it. So a reader
+//! sees a file's old generation or its new one, never a mixture.
+
+use crate::records::{self, KbKey, PassageRecord, TextHash};
+use crate::{Base, Error, File, vectors};
+use arc_swap::ArcSwap;
+use imbl::{HashMap, OrdMap};
+use quarry_embed::Embedder;
+use quarry_index::{LexDoc, LexSnapshot, LexicalIndex, VectorIndex, VectorOptions, VectorSet, VectorSnapshot};
+use quarry_store::{Change, Changes, Coll, RecordStore, Seq};
+use quarry_types::{BotId, FileId};
+use roaring::RoaringBitmap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Most records read at a time.
+const PAGE: usize = 4096;
+
+/// A file with the version of its record, for preconditions.
+#[derive(Debug)]
+pub(crate) struct FileEntry {
+    pub(crate) file: Arc<File>,
+    pub(crate) seq: Seq,
+}
+
+/// Where a passage lives.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) position: u32,
+    pub(crate) hash: TextHash,
+}
+
+/// One generation of one file.
+#[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Generation {
+    pub(crate) file: FileId,
+    pub(crate) number: u32,
+}
+
+/// A consistent cut of one bot's knowledge.
+#[derive(Clone)]
+pub(crate) struct Snapshot {
+    pub(crate) seq: Seq,
+    pub(crate) files: OrdMap<FileId, Arc<FileEntry>>,
+    pub(crate) keys: HashMap<String, FileId>,
+    pub(crate) bases: OrdMap<String, (Arc<Base>, Seq)>,
+    pub(crate) places: OrdMap<u32, Place>,
+    /// Ordinals of each generation by position.
+    pub(crate) generations: OrdMap<Arc<Generation>, OrdMap<u32, u32>>,
+    /// How many passages use a vector.
+    pub(crate) vector_uses: HashMap<TextHash, u32>,
+    pub(crate) lexical: Arc<LexSnapshot>,
+    pub(crate) vectors: Arc<VectorSnapshot>,
+}
+
+impl Snapshot {
+    /// A file by id or by key.
+    pub(crate) fn find(&self, id_or_key: &str) -> Option<&Arc<FileEntry>> {
+        let by_id = FileId::parse(id_or_key).ok().and_then(|id| self.files.get(&id));
+        by_id.or_else(|| self.files.get(self.keys.get(id_or_key)?))
+    }
+
+    /// The passages of the files that `wanted` lets through.
+    pub(crate) fn ordinals(&self, wanted: impl Fn(&File) -> bool) -> RoaringBitmap {
+        let mut allowed = RoaringBitmap::new();
+        for (generation, ordinals) in &self.generations {
+            let passes = self.files.get(&generation.file).is_some_and(|entry| wanted(&entry.file));
+            if passes {
+                allowed.extend(ordinals.values().copied());
+            }
+        }
+        allowed
+    }
+
+    /// Rough size in memory.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        // Measured order of magnitude of a tree node entry with its key: files carry tags and metadata.
+        self.files.len() * 1_200 + self.places.len() * 180 + self.vectors.heap_bytes() + self.lexical.heap_bytes()
+    }
+}
+
+/// One bot's view.
+pub(crate) struct View {
+    bot: BotId,
+    current: ArcSwap<Snapshot>,
+    applying: tokio::sync::Mutex<()>,
+    indexes: Arc<Indexes>,
+    vectors: Coll,
+}
+
+/// The indexes of one bot; written only while `applying` is held.
+struct Indexes {
+    lexical: LexicalIndex,
+    dense: VectorSet,
+    /// One graph build at a time.
+    building: AtomicBool,
+}
+
+impl View {
+    /// Builds the view from the store; `dir` keeps the lexical index from last time.
+    pub(crate) async fn open(
+        store: &Arc<dyn RecordStore>,
+        bot: &BotId,
+        dir: &Path,
+        embedder: &dyn Embedder,
+    ) -> Result<Self, Error> {
+        let dir = dir.to_owned();
+        let lexical = tokio::task::spawn_blocking(move || LexicalIndex::open(&dir)).await??;
+        let dense = VectorSet::new(embedder.dims(), VectorOptions::default());
+        let indexes = Arc::new(Indexes { lexical, dense, building: AtomicBool::new(false) });
+        let view = Self {
+            bot: bot.clone(),
+            current: ArcSwap::from_pointee(indexes.blank()),
+            applying: tokio::sync::Mutex::new(()),
+            indexes,
+            vectors: records::vectors(embedder.fingerprint()),
+        };
+        view.load(store.as_ref()).await?;
+        Ok(view)
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    pub(crate) fn vectors(&self) -> &Coll {
+        &self.vectors
+    }
+
+    /// Returns once the snapshot shows commit `seq`.
+    pub(crate) async fn refresh(&self, store: &dyn RecordStore, seq: Seq) -> Result<Arc<Snapshot>, Error> {
+        loop {
+            let before = self.snapshot();
+            if before.seq >= seq {
+                return Ok(before);
+            }
+            let _applying = self.applying.lock().await;
+            let before = self.snapshot();
+            if before.seq >= seq {
+                return Ok(before);
+            }
+            match store.changes(&self.bot, &records::kb(), before.seq, PAGE).await? {
+                Changes::Page { changes, upto, .. } => {
+                    self.advance(store, &before, changes, upto).await?;
+                    if upto <= before.seq {
+                        return Err(Error::Internal(format!("commit {seq} is not in the change log")));
+                    }
+                }
+                Changes::TooOld => self.load(store).await?,
+            }
+        }
+    }
+
+    /// Brings the snapshot to the newest commit.
+    pub(crate) async fn refresh_to_head(&self, store: &dyn RecordStore) -> Result<Arc<Snapshot>, Error> {
+        let head = store.head(&self.bot, &records::kb()).await?;
+        self.refresh(store, head.seq).await
+    }
+
+    /// Reads everything: at the first use, or when the change log is gone.
+    async fn load(&self, store: &dyn RecordStore) -> Result<(), Error> {
+        // The scan may run while commits go on; reading the log from before it makes up for that.
+        let start = store.head(&self.bot, &records::kb()).await?.seq;
+        let mut after: Option<Vec<u8>> = None;
+        let mut changes = Vec::new();
+        loop {
+            let page = store.scan(&self.bot, &records::kb(), b"", after.as_deref(), PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.key.clone());
+            changes.extend(page.into_iter().map(|r| Change { key: r.key, seq: r.seq, value: Some(r.value) }));
+        }
+        self.advance(store, &self.indexes.blank(), changes, start).await
+    }
+
+    async fn advance(
+        &self,
+        store: &dyn RecordStore,
+        before: &Snapshot,
+        changes: Vec<Change>,
+        upto: Seq,
+    ) -> Result<(), Error> {
+        let mut next = before.clone();
+        next.seq = upto;
+        let mut moves = Moves::default();
+        for change in changes {
+            next.apply(change, &mut moves)?;
+        }
+        let whole = before.seq == 0;
+        if !moves.is_empty() || whole {
+            let hashes: Vec<_> = moves.added.iter().map(|(_, hash)| *hash).collect();
+            let found = vectors::fetch(store, &self.bot, &self.vectors, &hashes).await?;
+            let indexes = self.indexes.clone();
+            next = tokio::task::spawn_blocking(move || indexes.advance(next, &moves, &found, whole)).await??;
+        }
+        self.current.store(Arc::new(next));
+        Ok(())
+    }
+
+    /// Starts building a graph on a thread of its own when the vectors have outgrown the exact scan;
+    /// searches stay exact until it is there.
+    pub(crate) fn build_graph_if_due(self: &Arc<Self>) {
+        let Some(build) = self.indexes.dense.graph_due() else { return };
+        if self.indexes.building.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let view = self.clone();
+        tokio::spawn(async move {
+            let built = tokio::task::spawn_blocking(move || build.run(&|| false)).await;
+            match built {
+                Ok(Ok(graph)) => {
+                    let _applying = view.applying.lock().await;
+                    view.indexes.dense.install(graph);
+                    let mut next = Snapshot::clone(&view.snapshot());
+                    next.vectors = view.indexes.dense.snapshot();
+                    view.current.store(Arc::new(next));
+                    tracing::info!(bot = %view.bot, "vector graph built");
+                }
+                Ok(Err(error)) => tracing::error!(bot = %view.bot, %error, "vector graph not built; searches stay exact"),
+                Err(error) => tracing::error!(bot = %view.bot, %error, "vector graph not built; searches stay exact"),
+            }
+            view.indexes.building.store(false, Ordering::Release);
+        });
+    }
+}
+
+/// What the indexes must take in.
+#[derive(Default)]
+struct Moves {
+    added: Vec<(PassageRecord, TextHash)>,
+    removed: Vec<u32>,
+}
+
+impl Moves {
+    fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty()
+    }
+}
+
+impl Indexes {
+    /// A snapshot without records, over the indexes as they are.
+    fn blank(&self) -> Snapshot {
+        Snapshot {
+            seq: 0,
+            files: OrdMap::new(),
+            keys: HashMap::new(),
+            bases: OrdMap::new(),
+            places: OrdMap::new(),
+            generations: OrdMap::new(),
+            vector_uses: HashMap::new(),
+            lexical: self.lexical.snapshot(),
+            vectors: self.dense.snapshot(),
+        }
+    }
+
+    /// Brings both indexes to the passages of `next`. Ordinals are never reused and a passage never
+    /// changes, so after a whole reading the sets of ids alone tell what an index kept from before
+    /// lacks or has too many.
+    fn advance(
+        &self,
+        mut next: Snapshot,
+        moves: &Moves,
+        found: &[Option<Vec<f32>>],
+        whole: bool,
+    ) -> Result<Snapshot, Error> {
+        let live: RoaringBitmap = match whole {
+            true => moves.added.iter().map(|(record, _)| record.ordinal).collect(),
+            false => RoaringBitmap::new(),
+        };
+        let kept_vectors = self.dense.snapshot();
+        let mut dense = Vec::with_capacity(moves.added.len());
+        for ((record, _), vector) in moves.added.iter().zip(found) {
+            match vector {
+                Some(_) if kept_vectors.contains(record.ordinal) => {}
+                Some(vector) => dense.push((record.ordinal, vector.as_slice())),
+                None => tracing::error!(ordinal = record.ordinal, "a passage has no vector; found by words only"),
+            }
+        }
+        let stale = if whole { kept_vectors.ids() - &live } else { moves.removed.iter().copied().collect() };
+        self.dense.apply(&dense, &stale.iter().collect::<Vec<_>>())?;
+        next.vectors = self.dense.snapshot();
+
+        let kept_words = if whole { self.lexical.snapshot().items() } else { RoaringBitmap::new() };
+        let stale = if whole { &kept_words - &live } else { stale };
+        let path = |record: &PassageRecord| record.passage.heading_path.join(" > ");
+        let titles: Vec<String> = moves.added.iter().map(|(record, _)| path(record)).collect();
+        let mut adds = moves
+            .added
+            .iter()
+            .zip(&titles)
+            .filter(|((record, _), _)| !kept_words.contains(record.ordinal))
+            .map(|((record, _), title)| LexDoc { id: record.ordinal, title, body: &record.passage.text })
+            .peekable();
+        if adds.peek().is_some() || !stale.is_empty() {
+            self.lexical.apply(&mut adds, &stale.iter().collect::<Vec<_>>(), next.seq)?;
+        }
+        next.lexical = self.lexical.snapshot();
+        Ok(next)
+    }
+}
+
+impl Snapshot {
+    fn apply(&mut self, change: Change, moves: &mut Moves) -> Result<(), Error> {
+        match (KbKey::parse(&change.key), change.value) {
+            (Some(KbKey::File(_)), Some(value)) => {
+                let file: File = records::decode(&value)?;
+                self.keys.insert(file.key.clone(), file.id.clone());
+                let id = file.id.clone();
+                self.files.insert(id, Arc::new(FileEntry { file: Arc::new(file), seq: change.seq }));
+            }
+            (Some(KbKey::File(id)), None) => {
+                if let Some(entry) = self.files.remove(&id)
+                    && self.keys.get(&entry.file.key) == Some(&id)
+                {
+                    self.keys.remove(&entry.file.key);
+                }
+            }
+            (Some(KbKey::Base(id)), Some(value)) => {
+                self.bases.insert(id, (Arc::new(records::decode_base(&value)?), change.seq));
+            }
+            (Some(KbKey::Base(id)), None) => {
+                self.bases.remove(&id);
+            }
+            (Some(KbKey::Passage { file, generation, position }), value) => {
+                self.unplace(&file, generation, position, moves);
+                if let Some(value) = value {
+                    self.place(file, generation, records::decode(&value)?, moves);
+                }
+            }
+            (Some(KbKey::Unique), _) => {}
+            (None, _) => return Err(Error::Corrupt("a record key of an unknown form".into())),
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, file: FileId, number: u32, record: PassageRecord, moves: &mut Moves) {
+        let hash = unhex_hash(&record.vector);
+        let generation = Arc::new(Generation { file, number });
+        let generation = match self.generations.get_key_value(&generation) {
+            Some((known, _)) => known.clone(),
+            None => generation,
+        };
+        let position = record.passage.position;
+        self.generations.entry(generation.clone()).or_default().insert(position, record.ordinal);
+        self.places.insert(record.ordinal, Place { generation, position, hash });
+        *self.vector_uses.entry(hash).or_insert(0) += 1;
+        moves.added.push((record, hash));
+    }
+
+    fn unplace(&mut self, file: &FileId, number: u32, position: u32, moves: &mut Moves) {
+        let generation = Arc::new(Generation { file: file.clone(), number });
+        let Some(ordinals) = self.generations.get_mut(&generation) else { return };
+        let Some(ordinal) = ordinals.remove(&position) else { return };
+        if ordinals.is_empty() {
+            self.generations.remove(&generation);
+        }
+        if let Some(place) = self.places.remove(&ordinal) {
+            let uses = self.vector_uses.get(&place.hash).copied().unwrap_or(0);
+            if uses > 1 {
+                self.vector_uses.insert(place.hash, uses - 1);
+            } else {
+                self.vector_uses.remove(&place.hash);
+            }
+        }
+        // One page of changes may both add and remove a passage.
+        moves.added.retain(|(record, _)| record.ordinal != ordinal);
+        moves.removed.push(ordinal);
+    }
+}
+
+fn unhex_hash(text: &str) -> TextHash {
+    let mut hash = [0; 32];
+    for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {
+        let digits = std::str::from_utf8(pair).unwrap_or("0");
+        *byte = u8::from_str_radix(digits, 16).unwrap_or(0);
+    }
+    hash
+}

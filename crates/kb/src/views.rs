@@ -1,0 +1,109 @@
+//! The open views of all bots, under one memory budget: least recently used ones are dropped.
+
+use crate::view::{Snapshot, View};
+use crate::{EmbedderSlot, Error};
+use parking_lot::Mutex;
+use quarry_store::RecordStore;
+use quarry_types::{BotId, Scope};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+pub(crate) struct Views {
+    store: Arc<dyn RecordStore>,
+    embedder: EmbedderSlot,
+    dir: Box<dyn Fn(&BotId) -> PathBuf + Send + Sync>,
+    budget_bytes: usize,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    clock: u64,
+    slots: HashMap<BotId, Slot>,
+}
+
+struct Slot {
+    used: u64,
+    view: Arc<OnceCell<Arc<View>>>,
+}
+
+impl Views {
+    pub(crate) fn new(
+        store: Arc<dyn RecordStore>,
+        embedder: EmbedderSlot,
+        dir: impl Fn(&BotId) -> PathBuf + Send + Sync + 'static,
+        budget_bytes: usize,
+    ) -> Self {
+        Self { store, embedder, dir: Box::new(dir), budget_bytes, open: Mutex::default() }
+    }
+
+    /// The view of a bot, opened at first use.
+    pub(crate) async fn of(&self, scope: &Scope) -> Result<Arc<View>, Error> {
+        let bot = scope.bot();
+        let cell = {
+            let mut open = self.open.lock();
+            open.clock += 1;
+            let clock = open.clock;
+            let slot =
+                open.slots.entry(bot.clone()).or_insert_with(|| Slot { used: clock, view: Arc::default() });
+            slot.used = clock;
+            slot.view.clone()
+        };
+        let fresh = !cell.initialized();
+        let view = cell
+            .get_or_try_init(|| async {
+                let embedder = self.embedder.get().await?;
+                let view = View::open(&self.store, bot, &(self.dir)(bot), embedder.as_ref()).await?;
+                Ok::<_, Error>(Arc::new(view))
+            })
+            .await?
+            .clone();
+        if fresh {
+            self.evict(bot);
+        }
+        Ok(view)
+    }
+
+    /// The newest snapshot of a bot.
+    pub(crate) async fn snapshot(&self, scope: &Scope) -> Result<Arc<Snapshot>, Error> {
+        Ok(self.of(scope).await?.snapshot())
+    }
+
+    /// The bots with an open view.
+    pub(crate) fn bots(&self) -> Vec<Scope> {
+        self.open.lock().slots.keys().cloned().map(Scope::of).collect()
+    }
+
+    /// (open bots, bytes).
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let open = self.open.lock();
+        (open.slots.len(), open.slots.values().map(Slot::heap_bytes).sum())
+    }
+
+    /// Drops the least recently used idle views while over the budget; a view in use is kept, for
+    /// two views of one bot must never write the same lexical index.
+    fn evict(&self, keep: &BotId) {
+        let mut open = self.open.lock();
+        let mut total: usize = open.slots.values().map(Slot::heap_bytes).sum();
+        while total > self.budget_bytes {
+            let idle = open.slots.iter().filter(|(bot, slot)| *bot != keep && slot.is_idle());
+            let Some(oldest) = idle.min_by_key(|(_, slot)| slot.used).map(|(bot, _)| bot.clone()) else { break };
+            if let Some(slot) = open.slots.remove(&oldest) {
+                total = total.saturating_sub(slot.heap_bytes());
+                tracing::info!(bot = %oldest, "view dropped to stay within the memory budget");
+            }
+        }
+    }
+}
+
+impl Slot {
+    fn heap_bytes(&self) -> usize {
+        self.view.get().map_or(0, |view| view.snapshot().heap_bytes())
+    }
+
+    fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.view) == 1 && self.view.get().is_some_and(|view| Arc::strong_count(view) == 1)
+    }
+}

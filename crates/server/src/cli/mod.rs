@@ -1,0 +1,68 @@
+//! The command line: one server command, the hidden extraction child, and small clients of a
+//! running server.
+
+mod client;
+mod commands;
+mod http;
+
+use crate::config::Settings;
+use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::process::ExitCode;
+
+#[derive(Debug, Parser)]
+#[command(name = "quarry", version, about = "Self-hosted knowledge-base retrieval and tables engine")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(Box<Settings>),
+    /// Make, list and revoke tokens of single bots
+    #[command(subcommand)]
+    Token(commands::TokenCommand),
+    /// Upload files and wait until they can be searched
+    Ingest(commands::Ingest),
+    /// Search the files of a bot
+    Search(commands::SearchArgs),
+    /// Ask a question and print the answer with its citations
+    Ask(commands::AskArgs),
+    /// Extract one document (started by the server, never by people)
+    #[command(hide = true, name = "extract-worker")]
+    ExtractWorker,
+}
+
+/// Runs the command line; the exit code is 0 only on success.
+#[must_use]
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::ExtractWorker => return quarry_extract::worker_main(),
+        Command::Serve(settings) => serve(*settings),
+        Command::Token(command) => commands::token(command),
+        Command::Ingest(args) => commands::ingest(&args),
+        Command::Search(args) => commands::search(&args),
+        Command::Ask(args) => commands::ask(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            let _ = writeln!(std::io::stderr(), "quarry: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(settings: Settings) -> Result<(), String> {
+    let config = settings.resolve().map_err(|cause| cause.to_string())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| format!("cannot start threads: {cause}"))?;
+    let ended = runtime.block_on(Box::pin(crate::serve::run(config))).map_err(|cause| cause.to_string());
+    // Work on blocking threads may still run; everything acknowledged is on disk.
+    runtime.shutdown_background();
+    ended
+}

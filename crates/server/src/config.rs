@@ -1,0 +1,514 @@
+//! Settings: one struct read from flags, environment and a TOML file, resolved into [`Config`].
+//!
+//! Precedence: flag > `QUARRY_…` variable > file > plan preset > default. Knows nothing of what the
+//! settings are used for. Invariant: a [`Config`] has passed every check here; an unknown key, an
+//! unreadable file or a value out of range stops the start with a message naming the setting.
+
+use serde::Deserialize;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The settings file cannot be read.
+    #[error("cannot read the settings file {path}: {cause}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The settings file is no valid TOML or holds unknown keys.
+    #[error("the settings file {path} is wrong: {cause}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        cause: Box<toml::de::Error>,
+    },
+    /// One value is out of range or malformed.
+    #[error("setting {name} {problem}")]
+    Value {
+        /// The key as in the settings file; the variable is `QUARRY_` and the same in capitals.
+        name: &'static str,
+        /// What is wrong and what to write instead.
+        problem: String,
+    },
+}
+
+fn wrong(name: &'static str, problem: impl Into<String>) -> ConfigError {
+    ConfigError::Value { name, problem: problem.into() }
+}
+
+/// Documented cloud plans as presets of the quotas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Plan {
+    /// 5,000 vectors, 10 tables, 20 columns, 10,000 rows, 500 MB of files.
+    Free,
+    /// 5,000 vectors, 1,000 rows, 100 MB of files.
+    Community,
+    /// 50,000 vectors, 100,000 rows, 10 GB of files.
+    Plus,
+    /// 100,000 vectors, 100,000 rows, 10 GB of files.
+    Team,
+    /// 25,000,000 vectors, 10,000,000 rows, 1 TB of files.
+    Enterprise,
+}
+
+impl Plan {
+    /// (vectors, table rows × factor, storage bytes, tables). The vendor sizes vector storage in
+    /// bytes; 5,000 vectors are its 100 MB.
+    fn figures(self) -> (u64, u64, u64, usize) {
+        match self {
+            Self::Free => (5_000, 10_000, 500_000_000, 10),
+            Self::Community => (5_000, 1_000, 100_000_000, DEFAULT_TABLES),
+            Self::Plus => (50_000, 100_000, 10_000_000_000, DEFAULT_TABLES),
+            Self::Team => (100_000, 100_000, 10_000_000_000, DEFAULT_TABLES),
+            Self::Enterprise => (25_000_000, 10_000_000, 1_000_000_000_000, DEFAULT_TABLES),
+        }
+    }
+}
+
+const DEFAULT_TABLES: usize = 1_000;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One readable line each.
+    Text,
+    /// One JSON object each.
+    Json,
+}
+
+/// Everything that can be set, each value optional: the same names as flags, as variables
+/// (`QUARRY_` and capitals) and as keys of the settings file.
+#[derive(Debug, Clone, Default, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Folder of all data [default: ./quarry-data]
+    #[arg(long, env = "QUARRY_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:7700]
+    #[arg(long, env = "QUARRY_LISTEN", value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+    /// Base of the URLs handed out, when clients reach the server under another name
+    #[arg(long, env = "QUARRY_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// Settings file (TOML)
+    #[arg(long, env = "QUARRY_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// Admin bearer token; without it one is generated and kept in the data folder
+    #[arg(long, env = "QUARRY_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub admin_token: Option<String>,
+    /// Preset of the quotas
+    #[arg(long, env = "QUARRY_PLAN")]
+    pub plan: Option<Plan>,
+    /// Vectors per bot [default: 100000]
+    #[arg(long, env = "QUARRY_VECTOR_QUOTA", value_name = "N")]
+    pub vector_quota: Option<u64>,
+    /// Table rows × factor per bot [default: 1000000]
+    #[arg(long, env = "QUARRY_TABLE_ROW_QUOTA", value_name = "N")]
+    pub table_row_quota: Option<u64>,
+    /// Bytes of stored files per bot [default: 10000000000]
+    #[arg(long, env = "QUARRY_STORAGE_QUOTA_BYTES", value_name = "BYTES")]
+    pub storage_quota_bytes: Option<u64>,
+    /// Bytes of one file [default: 100000000]
+    #[arg(long, env = "QUARRY_MAX_FILE_BYTES", value_name = "BYTES")]
+    pub max_file_bytes: Option<u64>,
+    /// Tables per bot [default: 1000]
+    #[arg(long, env = "QUARRY_MAX_TABLES", value_name = "N")]
+    pub max_tables: Option<usize>,
+    /// Columns per table [default: 20]
+    #[arg(long, env = "QUARRY_MAX_COLUMNS", value_name = "N")]
+    pub max_columns: Option<usize>,
+    /// Requests per second and workspace, 0 for no limit [default: 0 on loopback, else 100]
+    #[arg(long, env = "QUARRY_RATE_LIMIT", value_name = "N")]
+    pub rate_limit: Option<u32>,
+    /// Hosts and CIDR ranges of the intranet that may be fetched, comma separated [default: none]
+    #[arg(long, env = "QUARRY_FETCH_ALLOW", value_name = "LIST", value_delimiter = ',')]
+    pub fetch_allow: Option<Vec<String>>,
+    /// Origins browsers may call from, comma separated; `*` for any, `none` for none [default: *]
+    #[arg(long, env = "QUARRY_CORS_ORIGINS", value_name = "LIST", value_delimiter = ',')]
+    pub cors_origins: Option<Vec<String>>,
+    /// Whether the admin token may use a bot id not seen before [default: true]
+    #[arg(long, env = "QUARRY_AUTO_CREATE_BOTS", num_args = 0..=1, default_missing_value = "true")]
+    pub auto_create_bots: Option<bool>,
+    /// Threads of the embedding model [default: the number of cores]
+    #[arg(long, env = "QUARRY_THREADS", value_name = "N")]
+    pub threads: Option<usize>,
+    /// Files indexed at the same time [default: 2]
+    #[arg(long, env = "QUARRY_INGEST_WORKERS", value_name = "N")]
+    pub ingest_workers: Option<usize>,
+    /// Bytes of memory for caches of indexes [default: 268435456]
+    #[arg(long, env = "QUARRY_CACHE_BYTES", value_name = "BYTES")]
+    pub cache_bytes: Option<usize>,
+    /// Folder of another embedding model than the built-in one
+    #[arg(long, env = "QUARRY_MODEL_DIR", value_name = "DIR")]
+    pub model_dir: Option<PathBuf>,
+    /// Log level or tracing filter, such as `info` or `warn,quarry_kb=debug` [default: info]
+    #[arg(long, env = "QUARRY_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// Look of the log lines on stderr [default: text]
+    #[arg(long, env = "QUARRY_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+macro_rules! first_of {
+    ($a:expr, $b:expr, [$($field:ident),* $(,)?]) => {
+        Settings { $($field: $a.$field.or($b.$field)),* }
+    };
+}
+
+impl Settings {
+    /// These settings, gaps filled from `other`.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        first_of!(
+            self,
+            other,
+            [
+                data_dir,
+                listen,
+                public_url,
+                config,
+                admin_token,
+                plan,
+                vector_quota,
+                table_row_quota,
+                storage_quota_bytes,
+                max_file_bytes,
+                max_tables,
+                max_columns,
+                rate_limit,
+                fetch_allow,
+                cors_origins,
+                auto_create_bots,
+                threads,
+                ingest_workers,
+                cache_bytes,
+                model_dir,
+                log,
+                log_format,
+            ]
+        )
+    }
+
+    /// Reads the settings file if one is named, fills the gaps and checks everything.
+    ///
+    /// # Errors
+    /// See [`ConfigError`].
+    pub fn resolve(self) -> Result<Config, ConfigError> {
+        let merged = match self.config.clone() {
+            Some(path) => {
+                let file = read_file(&path)?;
+                self.or(file)
+            }
+            None => self,
+        };
+        merged.validate()
+    }
+
+    fn validate(self) -> Result<Config, ConfigError> {
+        let listen = self.listen.unwrap_or_else(|| "127.0.0.1:7700".to_owned());
+        let address = resolve_address(&listen)?;
+        let loopback = address.ip().is_loopback();
+        let plan = self.plan.map(Plan::figures);
+        let (vectors, rows, bytes, tables) =
+            plan.unwrap_or((100_000, 1_000_000, 10_000_000_000, DEFAULT_TABLES));
+        if let Some(token) = &self.admin_token {
+            check_token(token)?;
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let config = Config {
+            data_dir: self.data_dir.unwrap_or_else(|| PathBuf::from("quarry-data")),
+            listen: address,
+            loopback,
+            public_url: self.public_url.map(|url| PublicUrl::parse(&url)).transpose()?,
+            admin_token: self.admin_token,
+            vector_quota: self.vector_quota.unwrap_or(vectors),
+            table_row_quota: self.table_row_quota.unwrap_or(rows),
+            storage_quota_bytes: self.storage_quota_bytes.unwrap_or(bytes),
+            max_file_bytes: self.max_file_bytes.unwrap_or(100_000_000),
+            max_tables: self.max_tables.unwrap_or(tables),
+            max_columns: self.max_columns.unwrap_or(20),
+            rate_limit: self.rate_limit.unwrap_or(if loopback { 0 } else { 100 }),
+            fetch_allow: check_fetch_allow(self.fetch_allow.unwrap_or_default())?,
+            cors: Cors::parse(&self.cors_origins.unwrap_or_else(|| vec!["*".to_owned()]))?,
+            auto_create_bots: self.auto_create_bots.unwrap_or(true),
+            threads: within("threads", self.threads.unwrap_or(cores), 1, 256)?,
+            ingest_workers: within("ingest_workers", self.ingest_workers.unwrap_or(2), 1, 64)?,
+            cache_bytes: self.cache_bytes.unwrap_or(256 << 20),
+            model_dir: self.model_dir,
+            log: self.log.unwrap_or_else(|| "info".to_owned()),
+            log_format: self.log_format.unwrap_or(LogFormat::Text),
+        };
+        within("max_columns", config.max_columns, 1, 1_000)?;
+        if config.max_file_bytes == 0 {
+            return Err(wrong("max_file_bytes", "must be at least 1"));
+        }
+        Ok(config)
+    }
+}
+
+/// Checked settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Folder of all data.
+    pub data_dir: PathBuf,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Whether only this machine can reach it.
+    pub loopback: bool,
+    /// Base of the URLs handed out; `None` = the `Host` of each request.
+    pub public_url: Option<PublicUrl>,
+    /// Admin token, when given.
+    pub admin_token: Option<String>,
+    /// Vectors per bot.
+    pub vector_quota: u64,
+    /// Rows × factor per bot.
+    pub table_row_quota: u64,
+    /// File bytes per bot.
+    pub storage_quota_bytes: u64,
+    /// Bytes per file.
+    pub max_file_bytes: u64,
+    /// Tables per bot.
+    pub max_tables: usize,
+    /// Columns per table.
+    pub max_columns: usize,
+    /// Requests per second and workspace; 0 = no limit.
+    pub rate_limit: u32,
+    /// Intranet hosts and ranges that may be fetched.
+    pub fetch_allow: Vec<String>,
+    /// Browser origins.
+    pub cors: Cors,
+    /// Whether unknown bots may be used by the admin token.
+    pub auto_create_bots: bool,
+    /// Embedding threads.
+    pub threads: usize,
+    /// Files indexed at once.
+    pub ingest_workers: usize,
+    /// Cache budget in bytes.
+    pub cache_bytes: usize,
+    /// Another embedding model.
+    pub model_dir: Option<PathBuf>,
+    /// Log filter.
+    pub log: String,
+    /// Log format.
+    pub log_format: LogFormat,
+}
+
+/// An absolute http(s) URL without query, without trailing slash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl {
+    text: String,
+    path_at: usize,
+}
+
+impl PublicUrl {
+    /// Checks and keeps a URL such as `https://data.example.org/quarry`.
+    ///
+    /// # Errors
+    /// When it is not absolute http(s), has no host, or carries a query or fragment.
+    pub fn parse(url: &str) -> Result<Self, ConfigError> {
+        let text = url.trim().trim_end_matches('/').to_owned();
+        let form = "must look like https://host or https://host:port/prefix, without query";
+        let rest = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"))
+            .ok_or_else(|| wrong("public_url", form))?;
+        let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '@' | '"');
+        let host_end = rest.find('/').unwrap_or(rest.len());
+        if host_end == 0 || rest.contains(odd) {
+            return Err(wrong("public_url", form));
+        }
+        let path_at = text.len() - rest.len() + host_end;
+        Ok(Self { text, path_at })
+    }
+
+    /// The whole URL.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Its path, empty or starting with a slash.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.text.get(self.path_at..).unwrap_or("")
+    }
+}
+
+/// Which browser origins are answered. Requests carry bearer tokens, never cookies, so a foreign
+/// page gains nothing by calling; the list exists for those who want it narrower.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cors {
+    /// Every origin.
+    Any,
+    /// These only (none when empty).
+    Only(Vec<String>),
+}
+
+impl Cors {
+    fn parse(list: &[String]) -> Result<Self, ConfigError> {
+        let items: Vec<&str> = list.iter().map(|item| item.trim()).filter(|item| !item.is_empty()).collect();
+        if items == ["*"] {
+            return Ok(Self::Any);
+        }
+        if items.is_empty() || items == ["none"] {
+            return Ok(Self::Only(Vec::new()));
+        }
+        let fine = |origin: &&str| {
+            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            host.is_some_and(|host| !host.is_empty() && !host.contains(['/', ' ', '*']))
+        };
+        match items.iter().find(|item| !fine(item)) {
+            Some(bad) => Err(wrong(
+                "cors_origins",
+                format!("holds {bad:?}; write origins such as https://app.example.org, or * or none"),
+            )),
+            None => Ok(Self::Only(items.into_iter().map(str::to_owned).collect())),
+        }
+    }
+
+    /// Whether this origin is answered.
+    #[must_use]
+    pub fn allows(&self, origin: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(list) => list.iter().any(|known| known == origin),
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Settings, ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|cause| ConfigError::Read { path: path.to_owned(), cause })?;
+    toml::from_str(&text)
+        .map_err(|cause| ConfigError::Parse { path: path.to_owned(), cause: Box::new(cause) })
+}
+
+fn resolve_address(listen: &str) -> Result<SocketAddr, ConfigError> {
+    let form = "must be HOST:PORT, such as 127.0.0.1:7700";
+    listen
+        .to_socket_addrs()
+        .map_err(|cause| wrong("listen", format!("{form}; got {listen:?} ({cause})")))?
+        .next()
+        .ok_or_else(|| wrong("listen", format!("{form}; {listen:?} names no address")))
+}
+
+fn check_token(token: &str) -> Result<(), ConfigError> {
+    let fine = !token.is_empty() && token.len() <= 512 && token.bytes().all(|b| b.is_ascii_graphic());
+    if fine {
+        return Ok(());
+    }
+    Err(wrong("admin_token", "must be 1 to 512 visible ASCII characters without spaces"))
+}
+
+fn within(name: &'static str, value: usize, low: usize, high: usize) -> Result<usize, ConfigError> {
+    if (low..=high).contains(&value) {
+        return Ok(value);
+    }
+    Err(wrong(name, format!("must be {low} to {high}, got {value}")))
+}
+
+fn check_fetch_allow(list: Vec<String>) -> Result<Vec<String>, ConfigError> {
+    let kept: Vec<String> =
+        list.into_iter().map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect();
+    for item in &kept {
+        let fine = match item.split_once('/') {
+            Some((ip, bits)) => match (ip.parse::<IpAddr>(), bits.parse::<u8>()) {
+                (Ok(IpAddr::V4(_)), Ok(bits)) => bits <= 32,
+                (Ok(IpAddr::V6(_)), Ok(bits)) => bits <= 128,
+                _ => false,
+            },
+            None => {
+                item.parse::<IpAddr>().is_ok()
+                    || item.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+            }
+        };
+        if !fine {
+            return Err(wrong(
+                "fetch_allow",
+                format!("holds {item:?}; write host names, addresses or ranges such as 10.0.0.0/8"),
+            ));
+        }
+    }
+    Ok(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn defaults_and_presets() {
+        let plain = Settings::default().resolve().unwrap();
+        assert_eq!(plain.listen.to_string(), "127.0.0.1:7700");
+        assert_eq!((plain.vector_quota, plain.table_row_quota), (100_000, 1_000_000));
+        assert_eq!((plain.storage_quota_bytes, plain.max_file_bytes), (10_000_000_000, 100_000_000));
+        assert_eq!(plain.rate_limit, 0);
+
+        let free = Settings { plan: Some(Plan::Free), ..Settings::default() }.resolve().unwrap();
+        assert_eq!((free.vector_quota, free.table_row_quota), (5_000, 10_000));
+        assert_eq!((free.max_tables, free.max_columns), (10, 20));
+        let mixed = Settings { plan: Some(Plan::Free), vector_quota: Some(7), ..Settings::default() };
+        assert_eq!(mixed.resolve().unwrap().vector_quota, 7);
+
+        let open = Settings { listen: Some("0.0.0.0:0".to_owned()), ..Settings::default() };
+        assert_eq!(open.resolve().unwrap().rate_limit, 100);
+    }
+
+    #[test]
+    fn the_file_fills_gaps_and_refuses_unknown_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("quarry.toml");
+        std::fs::write(&path, "vector_quota = 5\nplan = \"team\"\nlisten = \"127.0.0.1:1\"\n").unwrap();
+        let flags = Settings {
+            config: Some(path.clone()),
+            listen: Some("127.0.0.1:2".to_owned()),
+            ..Settings::default()
+        };
+        let config = flags.clone().resolve().unwrap();
+        assert_eq!((config.vector_quota, config.listen.port()), (5, 2));
+        assert_eq!(config.table_row_quota, 100_000);
+
+        std::fs::write(&path, "vector_qouta = 5\n").unwrap();
+        let message = flags.clone().resolve().unwrap_err().to_string();
+        assert!(message.contains("vector_qouta"), "{message}");
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(flags.resolve(), Err(ConfigError::Read { .. })));
+    }
+
+    #[test]
+    fn wrong_values_name_the_setting() {
+        let message = |settings: Settings| settings.resolve().unwrap_err().to_string();
+        let base = Settings::default;
+        assert!(message(Settings { listen: Some("7700".into()), ..base() }).contains("listen"));
+        assert!(message(Settings { admin_token: Some(String::new()), ..base() }).contains("admin_token"));
+        assert!(message(Settings { public_url: Some("ftp://x".into()), ..base() }).contains("public_url"));
+        assert!(
+            message(Settings { cors_origins: Some(vec!["app".into()]), ..base() }).contains("cors_origins")
+        );
+        assert!(
+            message(Settings { fetch_allow: Some(vec!["10.0.0.0/40".into()]), ..base() })
+                .contains("fetch_allow")
+        );
+        assert!(message(Settings { threads: Some(0), ..base() }).contains("threads"));
+    }
+
+    #[test]
+    fn public_urls_know_their_path() {
+        let url = PublicUrl::parse("https://h.example:8443/pre/fix/").unwrap();
+        assert_eq!((url.as_str(), url.path()), ("https://h.example:8443/pre/fix", "/pre/fix"));
+        assert_eq!(PublicUrl::parse("http://h").unwrap().path(), "");
+        for bad in ["", "h", "https://", "https:///x", "https://h/?q", "https://u@h"] {
+            assert!(PublicUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

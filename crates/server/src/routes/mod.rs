@@ -1,0 +1,81 @@
+//! The operations: each reads its call, asks one crate below and wraps what comes back.
+
+mod bases;
+mod content;
+mod files;
+mod ops;
+mod quarry;
+mod tables;
+mod usage;
+
+pub use ops::OPENAPI;
+
+use crate::app::{Answer, Call};
+use crate::router::Route;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+/// Runs the handler of the matched route.
+pub(crate) fn dispatch(call: Call) -> BoxFuture<'static, Answer> {
+    match call.matched.route {
+        Route::Healthz => ops::healthz().boxed(),
+        Route::Readyz => ops::readyz(call).boxed(),
+        Route::Metrics => ops::metrics(call).boxed(),
+        Route::OpenApi => ops::openapi().boxed(),
+
+        Route::UpsertFile => files::upsert(call).boxed(),
+        Route::ListFiles => files::list(call).boxed(),
+        Route::SearchFiles => files::search(call).boxed(),
+        Route::ListFileTags => files::tag_names(call).boxed(),
+        Route::ListFileTagValues => files::tag_values(call).boxed(),
+        Route::GetFile => files::get(call).boxed(),
+        Route::UpdateFileMetadata => files::update(call).boxed(),
+        Route::DeleteFile => files::delete(call).boxed(),
+        Route::ListFilePassages => files::passages(call).boxed(),
+        Route::SetFilePassages => files::set_passages(call).boxed(),
+        Route::CopyFile => files::copy(call).boxed(),
+
+        Route::CreateKnowledgeBase => bases::create(call).boxed(),
+        Route::ListKnowledgeBases => bases::list(call).boxed(),
+        Route::UpdateKnowledgeBase => bases::update(call).boxed(),
+        Route::DeleteKnowledgeBase => bases::delete(call).boxed(),
+
+        Route::ListTables => tables::list(call).boxed(),
+        Route::CreateTable => tables::create(call).boxed(),
+        Route::GetOrCreateTable => tables::get_or_create(call).boxed(),
+        Route::GetTable => tables::get(call).boxed(),
+        Route::UpdateTable => tables::update(call).boxed(),
+        Route::DeleteTable => tables::delete(call).boxed(),
+        Route::RenameTableColumn => tables::rename_column(call).boxed(),
+        Route::GetTableJobs => tables::jobs(call).boxed(),
+        Route::DuplicateTable | Route::ExportTable | Route::ImportTable => tables::later(call).boxed(),
+        Route::GetTableRow => tables::row(call).boxed(),
+        Route::FindTableRows => tables::find(call).boxed(),
+        Route::CreateTableRows => tables::create_rows(call).boxed(),
+        Route::UpdateTableRows => tables::update_rows(call).boxed(),
+        Route::UpsertTableRows => tables::upsert_rows(call).boxed(),
+        Route::DeleteTableRows => tables::delete_rows(call).boxed(),
+
+        Route::Introspect => usage::introspect(call).boxed(),
+        Route::GetUsage => usage::one(call).boxed(),
+        Route::GetMultipleUsages => usage::several(call).boxed(),
+        Route::ListUsageHistory => usage::history(call).boxed(),
+        Route::ListUsageActivity | Route::ListUsageActivityDaily => usage::activity(call).boxed(),
+        Route::QuotaCompletion => usage::completion(call).boxed(),
+        Route::GetWorkspaceQuota => usage::quota(call).boxed(),
+        Route::ListWorkspaceQuotas => usage::quotas(call).boxed(),
+        Route::ListWorkspaceUsages => usage::workspace(call).boxed(),
+        Route::BreakDownUsageByBot => usage::by_bot(call).boxed(),
+        Route::ChangeAiSpendQuota => usage::change_ai_spend(call).boxed(),
+
+        Route::PutUpload => content::upload(call).boxed(),
+        Route::GetContent => content::download(call).boxed(),
+        Route::Answer => quarry::answer(call).boxed(),
+        Route::GetFileText => quarry::text(call).boxed(),
+        Route::Status => quarry::status(call).boxed(),
+        Route::ListJobs => quarry::jobs(call).boxed(),
+        Route::ListTokens => quarry::list_tokens(call).boxed(),
+        Route::CreateToken => quarry::create_token(call).boxed(),
+        Route::DeleteToken => quarry::delete_token(call).boxed(),
+    }
+}

@@ -1,0 +1,168 @@
+//! Puts the parts together: store, model, extraction children, knowledge base, tables.
+//!
+//! The only place that makes components; everything else is handed them. The model loads beside
+//! the start, so the server answers before it is there.
+
+use crate::app::{App, State};
+use crate::auth::hash_token;
+use crate::config::Config;
+use crate::limiter::Limiter;
+use crate::metrics::Metrics;
+use crate::tokens::Tokens;
+use crate::urls::{Signer, hex};
+use quarry_embed::EmbedOptions;
+use quarry_extract::{Pool, PoolOptions};
+use quarry_kb::{EmbedderSlot, Kb, KbDeps, KbSettings};
+use quarry_store::{DataPaths, Opened, RecordStore, StoreOptions};
+use quarry_tables::{Tables, TablesOptions};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The settings are wrong.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    /// The data folder cannot be used.
+    #[error("data folder {path}: {cause}")]
+    Data {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        cause: quarry_store::Error,
+    },
+    /// Files and knowledge bases do not open.
+    #[error("knowledge base: {0}")]
+    Kb(#[from] quarry_kb::Error),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {cause}; choose another address with --listen")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The operating system refuses something.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// A started engine.
+pub struct Running {
+    /// Its HTTP face.
+    pub app: App,
+    /// The admin token made by this start; `None` when it was given or existed.
+    pub new_admin_token: Option<String>,
+    kb: Kb,
+}
+
+impl Running {
+    /// Lets running work reach a safe place.
+    pub async fn stop(&self) {
+        self.kb.shutdown().await;
+    }
+}
+
+/// Opens everything below the HTTP face. `worker` is the binary that runs `extract-worker`.
+///
+/// # Errors
+/// See [`StartError`].
+pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartError> {
+    let options = StoreOptions::default();
+    let folder = config.data_dir.clone();
+    let opening = tokio::task::spawn_blocking(move || quarry_store::open(&folder, &options));
+    let in_folder = |cause| StartError::Data { path: config.data_dir.clone(), cause };
+    let Opened { store, blobs, paths, .. } =
+        opening.await.map_err(std::io::Error::other)?.map_err(in_folder)?;
+    let key = signing_key(&paths).map_err(in_folder)?;
+    let (admin_token, is_new) = admin_token(&config, &paths).map_err(in_folder)?;
+    let embedder = load_model(&config);
+    let records: Arc<dyn RecordStore> = store.clone();
+    let lexical = paths.clone();
+    let deps = KbDeps {
+        store: records.clone(),
+        blobs: blobs.clone(),
+        embedder: embedder.clone(),
+        extractor: Pool::new(PoolOptions::new(worker, config.ingest_workers)),
+        lexical_dir: Box::new(move |bot| lexical.lexical_view(bot)),
+    };
+    let settings = KbSettings {
+        vector_quota: config.vector_quota,
+        storage_quota_bytes: config.storage_quota_bytes,
+        max_file_bytes: config.max_file_bytes,
+        ingest_workers: config.ingest_workers,
+        cache_bytes: config.cache_bytes,
+        ..KbSettings::default()
+    };
+    let kb = Kb::open(deps, settings).await?;
+    let tables = Tables::new(
+        records.clone(),
+        TablesOptions {
+            row_quota: config.table_row_quota,
+            max_tables: config.max_tables,
+            max_columns: config.max_columns,
+            view_budget_bytes: config.cache_bytes,
+        },
+    );
+    let tokens = Tokens::load(records.as_ref()).await.map_err(in_folder)?;
+    let state = State {
+        store: records,
+        blobs,
+        kb: kb.clone(),
+        tables,
+        embedder,
+        poisoned: Box::new(move || store.is_poisoned()),
+        tokens,
+        signer: Signer::new(&key),
+        admin: hash_token(&admin_token),
+        limiter: Limiter::new(config.rate_limit),
+        metrics: Metrics::default(),
+        known_bots: parking_lot::RwLock::default(),
+        config,
+    };
+    Ok(Running { app: App::new(state), new_admin_token: is_new.then_some(admin_token), kb })
+}
+
+fn load_model(config: &Config) -> EmbedderSlot {
+    let options = EmbedOptions {
+        threads: config.threads,
+        model_dir: config.model_dir.clone(),
+        ..EmbedOptions::default()
+    };
+    EmbedderSlot::loading(move || quarry_embed::open(&options))
+}
+
+/// The key of signed URLs, made at the first start.
+fn signing_key(paths: &DataPaths) -> Result<[u8; 32], quarry_store::Error> {
+    let path = paths.secret();
+    if let Some(bytes) = paths.read_small(&path)? {
+        return bytes.try_into().map_err(|_| {
+            quarry_store::Error::Corrupt(format!(
+                "{} must hold 32 bytes; delete it for a new key",
+                path.display()
+            ))
+        });
+    }
+    let key: [u8; 32] = rand::random();
+    paths.write_secret(&path, &key)?;
+    Ok(key)
+}
+
+/// The admin token: given, kept from an earlier start, or made now.
+fn admin_token(config: &Config, paths: &DataPaths) -> Result<(String, bool), quarry_store::Error> {
+    if let Some(token) = &config.admin_token {
+        return Ok((token.clone(), false));
+    }
+    let path = paths.admin_token();
+    if let Some(bytes) = paths.read_small(&path)? {
+        let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+        if !text.is_empty() {
+            return Ok((text, false));
+        }
+    }
+    let token = format!("qk_admin_{}", hex(&rand::random::<[u8; 24]>()));
+    paths.write_secret(&path, format!("{token}\n").as_bytes())?;
+    Ok((token, true))
+}

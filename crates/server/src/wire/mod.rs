@@ -1,0 +1,29 @@
+//! The shapes of JSON on the wire: bodies read field by field with messages that name the field,
+//! answers written from the crates' own types by `From`. No other module knows wire names.
+
+mod answer;
+mod base;
+mod fields;
+mod file;
+mod passage;
+mod table;
+mod usage;
+
+pub(crate) use answer::{AnswerBody, QuestionBody};
+pub(crate) use base::{BaseBody, base_tags, base_tags_patch};
+pub(crate) use fields::Fields;
+pub(crate) use file::{FileBody, FilePatchBody, UpsertBody};
+pub(crate) use passage::{HitBody, PassageBody, new_passages};
+pub(crate) use table::{TableBody, delete_rows, find, patch, row_list, spec};
+pub(crate) use usage::{Period, UsageBody, UsageKind};
+
+use serde::Serialize;
+
+/// `meta` of a listing: always present, `nextToken` only when there is a next page.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Meta {
+    /// Token of the next page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_token: Option<String>,
+}

@@ -1,0 +1,27 @@
+//! Typed tables: schema, rows, filters, groups.
+//!
+//! Truth is rows in the record store; queries run on Arrow columns derived from it (`view`).
+//! Knows nothing of HTTP. Invariant: a filter gives the same rows by every path (direct kernels,
+//! query plan, naive evaluator), and a key column's value names at most one row.
+
+mod api;
+mod batch;
+mod catalog;
+mod error;
+mod filter;
+mod query;
+mod record;
+mod rows;
+mod schema;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod view;
+mod wire;
+
+pub use api::{
+    DeleteRows, Find, Found, GotTable, Row, Table, TableCounts, TablePatch, TableSpec, TablesOptions, Upserted,
+    Written,
+};
+pub use error::Error;
+pub use tables::Tables;

@@ -1,0 +1,149 @@
+//! Hits to wire rows: chosen columns, nested selections.
+
+use super::order::pick;
+use super::scan::{Hit, Page, Places};
+use crate::Error;
+use crate::api::Row;
+use crate::catalog::Entry;
+use crate::filter::resolve;
+use crate::record::StoredRow;
+use crate::schema::{ColumnId, Kind};
+use crate::view::{Block, Reader, Snapshot};
+use quarry_types::Timestamp;
+use serde_json::{Map, Value};
+
+const MAX_SELECTED: usize = 200;
+
+/// Which columns an answer shows.
+pub(crate) struct Output {
+    columns: Vec<Shown>,
+}
+
+struct Shown {
+    name: String,
+    column: ColumnId,
+    kind: Kind,
+    /// Places inside the column; empty = all of it.
+    paths: Vec<Vec<String>>,
+}
+
+impl Output {
+    /// # Errors
+    /// [`Error::InvalidQuery`] when a selected column does not exist.
+    pub(crate) fn new(entry: &Entry, select: Option<&[String]>) -> Result<Self, Error> {
+        let all = || entry.columns().iter().map(|column| Shown {
+            name: column.name.clone(),
+            column: column.id,
+            kind: column.kind(),
+            paths: Vec::new(),
+        });
+        let Some(select) = select else { return Ok(Self { columns: all().collect() }) };
+        if select.len() > MAX_SELECTED {
+            return Err(Error::InvalidQuery(format!("select has {} entries, the limit is {MAX_SELECTED}", select.len())));
+        }
+        let mut wanted: Vec<(ColumnId, Vec<Vec<String>>)> = Vec::new();
+        for (at, name) in select.iter().enumerate() {
+            if matches!(name.as_str(), "computed" | "stale" | "similarity") {
+                continue;
+            }
+            let field = resolve(name, &entry.record().schema, &format!("select[{at}]"))?;
+            match wanted.iter_mut().find(|(column, _)| *column == field.column) {
+                // The whole column covers every place in it.
+                Some((_, paths)) if paths.is_empty() || field.path.is_empty() => paths.clear(),
+                Some((_, paths)) => paths.push(field.path),
+                None => {
+                    let paths = if field.path.is_empty() { Vec::new() } else { vec![field.path] };
+                    wanted.push((field.column, paths));
+                }
+            }
+        }
+        let columns = all().filter_map(|mut shown| {
+            let (_, paths) = wanted.iter().find(|(column, _)| *column == shown.column)?;
+            shown.paths.clone_from(paths);
+            Some(shown)
+        });
+        Ok(Self { columns: columns.collect() })
+    }
+
+    /// The wire rows of a page from `offset`.
+    pub(crate) fn rows(&self, snapshot: &Snapshot, page: &Page, offset: usize, limit: usize) -> Vec<Row> {
+        match page {
+            Page::Rows(rows) => rows.iter().skip(offset).take(limit).map(|row| self.stored(row)).collect(),
+            Page::Hits(hits) => {
+                let places = Places::new(snapshot);
+                let mut readers: Vec<(*const Block, Vec<Reader<'_>>)> = Vec::new();
+                let each = hits.iter().skip(offset).take(limit);
+                each.filter_map(|hit| self.hit(&places, *hit, &mut readers)).collect()
+            }
+        }
+    }
+
+    fn hit<'s>(
+        &self,
+        places: &Places<'s>,
+        hit: Hit,
+        readers: &mut Vec<(*const Block, Vec<Reader<'s>>)>,
+    ) -> Option<Row> {
+        let (block, row) = places.block(hit)?;
+        let address: *const Block = block;
+        let known = readers.iter().position(|(known, _)| *known == address);
+        let at = known.unwrap_or_else(|| {
+            let moments = [ColumnId::CREATED_AT, ColumnId::UPDATED_AT];
+            let mut opened: Vec<Reader<'s>> =
+                moments.iter().map(|column| block.reader(*column, Kind::DateTime)).collect();
+            opened.extend(self.columns.iter().map(|shown| block.reader(shown.column, shown.kind)));
+            readers.push((address, opened));
+            readers.len() - 1
+        });
+        let (_, opened) = readers.get(at)?;
+        let (moments, columns) = opened.split_at_checked(2)?;
+        let moment = |at: usize| moments.get(at).map_or(Value::Null, |reader| reader.value(row));
+        let values = columns.iter().map(|reader| reader.value(row));
+        Some(self.assemble(hit.id, moment(0), moment(1), values))
+    }
+
+    fn stored(&self, row: &StoredRow) -> Row {
+        let moment = |moment: Timestamp| Value::String(moment.to_string());
+        let values =
+            self.columns.iter().map(|shown| row.cell(shown.column).map_or(Value::Null, |cell| cell.to_value()));
+        self.assemble(row.id, moment(row.created_at), moment(row.updated_at), values)
+    }
+
+    fn assemble(&self, id: u32, created: Value, updated: Value, values: impl Iterator<Item = Value>) -> Row {
+        let mut row = Map::with_capacity(self.columns.len() + 4);
+        row.insert("id".into(), id.into());
+        row.insert("createdAt".into(), created);
+        row.insert("updatedAt".into(), updated);
+        row.insert("computed".into(), Value::Object(Map::new()));
+        for (shown, value) in self.columns.iter().zip(values) {
+            let value = if shown.paths.is_empty() { value } else { nested(&value, &shown.paths) };
+            row.insert(shown.name.clone(), value);
+        }
+        row
+    }
+}
+
+/// An object with only some places of a value; missing places are null.
+fn nested(value: &Value, paths: &[Vec<String>]) -> Value {
+    let mut out = Map::new();
+    for path in paths {
+        let found = pick(value, path).cloned().unwrap_or(Value::Null);
+        put(&mut out, path, found);
+    }
+    Value::Object(out)
+}
+
+fn put(out: &mut Map<String, Value>, path: &[String], found: Value) {
+    match path {
+        [] => {}
+        [last] => {
+            out.insert(last.clone(), found);
+        }
+        [first, rest @ ..] => {
+            let inner = out.entry(first.clone()).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(inner) = inner {
+                put(inner, rest, found);
+            }
+        }
+    }
+}

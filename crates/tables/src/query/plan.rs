@@ -1,0 +1,107 @@
+//! The planned path: a snapshot as a DataFusion table, one shared session.
+
+use super::group::Group;
+use super::scan::{batch_of, schema_of};
+use crate::Error;
+use crate::api::Row;
+use crate::filter::{Filter, Slot, expr_of};
+use crate::view::Snapshot;
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use datafusion::datasource::{MemTable, provider_as_source};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::collect;
+use datafusion::prelude::SessionConfig;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Bytes all running plans together may hold.
+const PLAN_MEMORY_BYTES: usize = 512 * 1024 * 1024;
+/// Tables up to this size are planned and run on the calling thread.
+const INLINE_ROWS: usize = 4_096;
+
+/// Runs plans; bounds how many heavy queries run at once.
+pub(crate) struct Engine {
+    state: SessionState,
+    permits: Semaphore,
+}
+
+impl Engine {
+    pub(crate) fn new() -> Self {
+        let config = SessionConfig::new().with_target_partitions(1).with_batch_size(8_192);
+        let mut builder = SessionStateBuilder::new().with_config(config);
+        if let Ok(runtime) = RuntimeEnvBuilder::new().with_memory_limit(PLAN_MEMORY_BYTES, 1.0).build_arc() {
+            builder = builder.with_runtime_env(runtime);
+        }
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self { state: builder.build(), permits: Semaphore::new(cores) }
+    }
+
+    pub(crate) async fn permit(&self) -> Result<SemaphorePermit<'_>, Error> {
+        self.permits.acquire().await.map_err(|_| Error::Internal("the query pool is closed".into()))
+    }
+
+    /// The groups of the rows a filter matches.
+    pub(crate) async fn groups(
+        &self,
+        snapshot: &Snapshot,
+        filter: &Filter,
+        group: Group,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<Row>, Error> {
+        let mut slots = BTreeSet::new();
+        let parts = group.expressions(&mut slots);
+        let input = scan(snapshot, filter, slots)?;
+        let plan = LogicalPlanBuilder::from(input)
+            .aggregate(parts.keys, parts.aggregates)?
+            .sort(parts.order)?
+            .limit(offset, Some(limit))?
+            .build()?;
+        let batches = self.run(plan, snapshot.rows).await?;
+        group.rows(&batches)
+    }
+
+    pub(crate) async fn run(&self, plan: LogicalPlan, rows: usize) -> Result<Vec<RecordBatch>, Error> {
+        let state = self.state.clone();
+        let work = async move {
+            let physical = state.create_physical_plan(&plan).await?;
+            Ok::<_, Error>(collect(physical, state.task_ctx()).await?)
+        };
+        if rows <= INLINE_ROWS {
+            return work.await;
+        }
+        let _permit = self.permit().await?;
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::spawn_blocking(move || runtime.block_on(work)).await?
+    }
+}
+
+/// The filtered rows of a snapshot as the input of a plan, with these columns and the filter's.
+pub(crate) fn scan(
+    snapshot: &Snapshot,
+    filter: &Filter,
+    mut slots: BTreeSet<Slot>,
+) -> Result<LogicalPlan, Error> {
+    let everything = matches!(filter, Filter::All(parts) if parts.is_empty());
+    let condition = expr_of(filter, &mut slots);
+    let schema = schema_of(&slots);
+    let slots: Vec<Slot> = slots.into_iter().collect();
+    let mut batches = Vec::new();
+    for slab in snapshot.slabs() {
+        let batch = batch_of(&slab.block, &slots, &schema)?;
+        batches.push(match slab.alive() {
+            None => batch,
+            Some(alive) => filter_record_batch(&batch, &BooleanArray::new(alive, None))?,
+        });
+    }
+    let table = MemTable::try_new(schema, vec![batches])?;
+    let mut plan = LogicalPlanBuilder::scan("rows", provider_as_source(Arc::new(table)), None)?;
+    if !everything {
+        plan = plan.filter(condition)?;
+    }
+    Ok(plan.build()?)
+}

@@ -1,0 +1,385 @@
+//! Names and encodings of this crate's records. Nobody else builds a key.
+//!
+//! Collection `tables`: `<table id>` metadata, `n/<name>` table id (unique name index).
+//! Collection `t/<table id>`: `r/<id, 4 bytes big endian>` row, `k/<column id>/<key value>` row id
+//! (unique index of the key column). A row is: version 1, created and updated at (8 bytes each,
+//! little endian), then per set column: id (varint), tag, payload (number and moment 8 bytes; text varint
+//! length and bytes; a moment written otherwise than 2024-11-21T09:30:00.000Z is followed by its text). Columns are named by id, so renaming or dropping one touches no row.
+
+use crate::Error;
+use crate::api::Table;
+use crate::schema::{ColumnId, Kind, Schema};
+use bytes::Bytes;
+use quarry_store::{Coll, Key, Seq};
+use quarry_types::{TableId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+const ROW_VERSION: u8 = 1;
+const TAG_FALSE: u8 = 0;
+const TAG_TRUE: u8 = 1;
+const TAG_NUMBER: u8 = 2;
+const TAG_TEXT: u8 = 3;
+const TAG_JSON: u8 = 4;
+const TAG_MOMENT: u8 = 5;
+const TAG_MOMENT_TEXT: u8 = 6;
+/// Longer key values are kept by their hash: store keys are at most 1,024 bytes.
+const MAX_PLAIN_KEY: usize = 256;
+
+pub(crate) fn tables() -> Coll {
+    Coll::new("tables")
+}
+
+pub(crate) fn rows_of(table: &TableId) -> Coll {
+    Coll::new(&format!("t/{table}"))
+}
+
+pub(crate) fn meta_key(table: &TableId) -> Key {
+    table.as_str().as_bytes().to_vec()
+}
+
+pub(crate) fn name_key(name: &str) -> Key {
+    format!("n/{name}").into_bytes()
+}
+
+pub(crate) const ROW_PREFIX: &[u8] = b"r/";
+
+pub(crate) fn row_key(id: u32) -> Key {
+    [ROW_PREFIX, &id.to_be_bytes()].concat()
+}
+
+/// The row a key names; `None` for other keys of the collection.
+pub(crate) fn parse_row_key(key: &[u8]) -> Option<u32> {
+    let id = key.strip_prefix(ROW_PREFIX)?;
+    Some(u32::from_be_bytes(id.try_into().ok()?))
+}
+
+/// The unique-index key of a value.
+pub(crate) fn index_key(column: ColumnId, value: &KeyValue) -> Key {
+    let mut key = format!("k/{}/", column.0).into_bytes();
+    key.extend_from_slice(&value.0);
+    key
+}
+
+/// A value of a key column in the form that decides equality.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct KeyValue(Box<[u8]>);
+
+impl KeyValue {
+    pub(crate) fn number(value: f64) -> Self {
+        Self([b"n".as_slice(), &(value + 0.0).to_bits().to_be_bytes()].concat().into())
+    }
+
+    pub(crate) fn bool(value: bool) -> Self {
+        Self([b'b', u8::from(value)].into())
+    }
+
+    pub(crate) fn moment(value: Timestamp) -> Self {
+        Self([b"d".as_slice(), &value.as_ms().to_be_bytes()].concat().into())
+    }
+
+    pub(crate) fn text(value: &str) -> Self {
+        if value.len() <= MAX_PLAIN_KEY {
+            return Self([b"t", value.as_bytes()].concat().into());
+        }
+        Self([b"h".as_slice(), &Sha256::digest(value)].concat().into())
+    }
+}
+
+/// One value of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Cell {
+    Bool(bool),
+    /// Never NaN, never -0.
+    Number(f64),
+    Text(Box<str>),
+    /// JSON text of an object, an array or anything.
+    Json(Box<str>),
+    /// A date-time and, when it was not written canonically, how it was.
+    Moment(Timestamp, Option<Box<str>>),
+}
+
+impl Cell {
+    /// A date-time as a caller wrote it; `None` when it is none.
+    pub(crate) fn moment(text: &str) -> Option<Self> {
+        let moment = Timestamp::parse(text)?;
+        let original = (moment.to_string() != text).then(|| text.into());
+        Some(Self::Moment(moment, original))
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Bool(_) => Kind::Bool,
+            Self::Number(_) => Kind::Number,
+            Self::Text(_) => Kind::Text,
+            Self::Json(_) => Kind::Json,
+            Self::Moment(..) => Kind::DateTime,
+        }
+    }
+
+    /// What decides equality in a unique index; JSON has none.
+    pub(crate) fn key_value(&self) -> Option<KeyValue> {
+        Some(match self {
+            Self::Bool(flag) => KeyValue::bool(*flag),
+            Self::Number(number) => KeyValue::number(*number),
+            Self::Text(text) => KeyValue::text(text),
+            Self::Moment(moment, _) => KeyValue::moment(*moment),
+            Self::Json(_) => return None,
+        })
+    }
+
+    /// The wire form.
+    pub(crate) fn to_value(&self) -> Value {
+        match self {
+            Self::Bool(flag) => Value::Bool(*flag),
+            Self::Number(number) => number_value(*number),
+            Self::Text(text) => Value::String(text.as_ref().to_owned()),
+            Self::Json(text) => json_value(text),
+            Self::Moment(_, Some(text)) => Value::String(text.as_ref().to_owned()),
+            Self::Moment(moment, None) => Value::String(moment.to_string()),
+        }
+    }
+}
+
+/// Whole numbers print without a fraction while every one of them is exact.
+pub(crate) fn number_value(number: f64) -> Value {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if number.fract() == 0.0 && number.abs() <= EXACT {
+        return Value::from(number as i64);
+    }
+    serde_json::Number::from_f64(number).map_or(Value::Null, Value::Number)
+}
+
+pub(crate) fn json_value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or(Value::Null)
+}
+
+/// A row as stored: unset columns are absent; cells ascend by column.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct StoredRow {
+    pub(crate) id: u32,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+    pub(crate) cells: Vec<(ColumnId, Cell)>,
+}
+
+impl StoredRow {
+    pub(crate) fn cell(&self, column: ColumnId) -> Option<&Cell> {
+        let at = self.cells.binary_search_by_key(&column, |(id, _)| *id).ok()?;
+        self.cells.get(at).map(|(_, cell)| cell)
+    }
+
+    pub(crate) fn set(&mut self, column: ColumnId, cell: Option<Cell>) {
+        match (self.cells.binary_search_by_key(&column, |(id, _)| *id), cell) {
+            (Ok(at), Some(cell)) => self.cells[at].1 = cell,
+            (Ok(at), None) => {
+                self.cells.remove(at);
+            }
+            (Err(at), Some(cell)) => self.cells.insert(at, (column, cell)),
+            (Err(_), None) => {}
+        }
+    }
+
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut out = Vec::with_capacity(64 + self.cells.len() * 16);
+        out.push(ROW_VERSION);
+        out.extend_from_slice(&self.created_at.as_ms().to_le_bytes());
+        out.extend_from_slice(&self.updated_at.as_ms().to_le_bytes());
+        for (column, cell) in &self.cells {
+            put_varint(&mut out, u64::from(column.0));
+            let text = |out: &mut Vec<u8>, tag: u8, text: &str| {
+                out.push(tag);
+                put_varint(out, text.len() as u64);
+                out.extend_from_slice(text.as_bytes());
+            };
+            match cell {
+                Cell::Bool(false) => out.push(TAG_FALSE),
+                Cell::Bool(true) => out.push(TAG_TRUE),
+                Cell::Number(number) => {
+                    out.push(TAG_NUMBER);
+                    out.extend_from_slice(&number.to_le_bytes());
+                }
+                Cell::Text(value) => text(&mut out, TAG_TEXT, value),
+                Cell::Json(value) => text(&mut out, TAG_JSON, value),
+                Cell::Moment(moment, original) => {
+                    out.push(if original.is_some() { TAG_MOMENT_TEXT } else { TAG_MOMENT });
+                    out.extend_from_slice(&moment.as_ms().to_le_bytes());
+                    if let Some(original) = original {
+                        put_varint(&mut out, original.len() as u64);
+                        out.extend_from_slice(original.as_bytes());
+                    }
+                }
+            }
+        }
+        out.into()
+    }
+
+    /// # Errors
+    /// [`Error::Corrupt`] when the bytes are no row.
+    pub(crate) fn decode(id: u32, bytes: &[u8]) -> Result<Self, Error> {
+        Self::read(id, bytes).ok_or_else(|| Error::Corrupt(format!("row {id} does not decode")))
+    }
+
+    fn read(id: u32, bytes: &[u8]) -> Option<Self> {
+        let (version, mut rest) = bytes.split_first()?;
+        if *version != ROW_VERSION {
+            return None;
+        }
+        let created_at = Timestamp(i64::from_le_bytes(take(&mut rest)?));
+        let updated_at = Timestamp(i64::from_le_bytes(take(&mut rest)?));
+        let mut cells = Vec::with_capacity(16);
+        while !rest.is_empty() {
+            let column = ColumnId(u32::try_from(take_varint(&mut rest)?).ok()?);
+            let [tag] = take(&mut rest)?;
+            let cell = match tag {
+                TAG_FALSE => Cell::Bool(false),
+                TAG_TRUE => Cell::Bool(true),
+                TAG_NUMBER => Cell::Number(f64::from_le_bytes(take(&mut rest)?)),
+                TAG_TEXT => Cell::Text(take_text(&mut rest)?),
+                TAG_JSON => Cell::Json(take_text(&mut rest)?),
+                TAG_MOMENT => Cell::Moment(Timestamp(i64::from_le_bytes(take(&mut rest)?)), None),
+                TAG_MOMENT_TEXT => {
+                    let moment = Timestamp(i64::from_le_bytes(take(&mut rest)?));
+                    Cell::Moment(moment, Some(take_text(&mut rest)?))
+                }
+                _ => return None,
+            };
+            cells.push((column, cell));
+        }
+        Some(Self { id, created_at, updated_at, cells })
+    }
+}
+
+fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, tail) = rest.split_first_chunk::<N>()?;
+    *rest = tail;
+    Some(*head)
+}
+
+fn take_varint(rest: &mut &[u8]) -> Option<u64> {
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let [byte] = take(rest)?;
+        value |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+fn take_text(rest: &mut &[u8]) -> Option<Box<str>> {
+    let len = usize::try_from(take_varint(rest)?).ok()?;
+    let (head, tail) = rest.split_at_checked(len)?;
+    *rest = tail;
+    Some(std::str::from_utf8(head).ok()?.into())
+}
+
+/// Metadata of a table as stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TableRecord {
+    pub(crate) id: TableId,
+    pub(crate) name: String,
+    pub(crate) factor: u8,
+    pub(crate) frozen: bool,
+    pub(crate) key_column: Option<ColumnId>,
+    pub(crate) schema: Schema,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) is_compute_enabled: bool,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+impl TableRecord {
+    pub(crate) fn encode(&self) -> Result<Bytes, Error> {
+        let text = serde_json::to_vec(self)
+            .map_err(|cause| Error::Internal(format!("table record does not encode: {cause}")))?;
+        Ok(text.into())
+    }
+
+    /// # Errors
+    /// [`Error::Corrupt`] when the bytes are no metadata.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        serde_json::from_slice(bytes).map_err(|cause| Error::Corrupt(cause.to_string()))
+    }
+
+    pub(crate) fn key_column_name(&self) -> Option<&str> {
+        let id = self.key_column?;
+        self.schema.columns.iter().find(|column| column.id == id).map(|column| column.name.as_str())
+    }
+
+    pub(crate) fn to_table(&self) -> Table {
+        Table {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            factor: self.factor,
+            frozen: self.frozen,
+            key_column: self.key_column_name().map(str::to_owned),
+            schema: self.schema.to_wire(),
+            tags: self.tags.clone(),
+            is_compute_enabled: self.is_compute_enabled,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
+    }
+}
+
+/// Metadata with the version of its record: writers expect that version, so no row validated
+/// against an older schema or factor is ever committed.
+#[derive(Debug, Clone)]
+pub(crate) struct Versioned {
+    pub(crate) record: TableRecord,
+    pub(crate) seq: Seq,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cell() -> impl Strategy<Value = Cell> {
+        prop_oneof![
+            any::<bool>().prop_map(Cell::Bool),
+            any::<f64>().prop_filter("no NaN", |n| !n.is_nan()).prop_map(Cell::Number),
+            any::<String>().prop_map(|text| Cell::Text(text.into())),
+            any::<String>().prop_map(|text| Cell::Json(text.into())),
+            (any::<i64>(), any::<Option<String>>())
+                .prop_map(|(ms, text)| Cell::Moment(Timestamp(ms), text.map(Into::into))),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn rows_decode_to_what_was_encoded(
+            id: u32, created: i64, updated: i64,
+            cells in proptest::collection::btree_map(any::<u32>(), cell(), 0..20),
+        ) {
+            let cells = cells.into_iter().map(|(column, cell)| (ColumnId(column), cell)).collect();
+            let row = StoredRow { id, created_at: Timestamp(created), updated_at: Timestamp(updated), cells };
+            prop_assert_eq!(StoredRow::decode(id, &row.encode()).unwrap(), row);
+        }
+
+        #[test]
+        fn damaged_rows_are_errors_not_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = StoredRow::decode(1, &bytes);
+        }
+    }
+
+    #[test]
+    fn row_keys_order_by_id() {
+        assert!(row_key(255) < row_key(256) && row_key(1) < row_key(u32::MAX));
+        assert_eq!(parse_row_key(&row_key(70_000)), Some(70_000));
+        assert_eq!(parse_row_key(b"k/16/tx"), None);
+    }
+}

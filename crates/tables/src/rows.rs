@@ -1,0 +1,418 @@
+//! Writing rows: create, update, upsert, delete. Each request is one atomic commit of the rows that
+//! are fine; the others are answered with one error text each.
+//!
+//! Writers are optimistic: they draft against a snapshot and commit with preconditions; a lost race
+//! is drafted again, and after a few the writer takes its table alone.
+
+use crate::Error;
+use crate::api::{DeleteRows, Row, Upserted, Written};
+use crate::batch::Batch;
+use crate::catalog::Entry;
+use crate::filter::{self, Filter};
+use crate::query::Query;
+use crate::record::{Cell, KeyValue, StoredRow};
+use crate::schema::{CheckedRow, ColumnId, Kind};
+use crate::tables::Tables;
+use crate::view::{Snapshot, View};
+use crate::wire;
+use quarry_types::{Scope, Timestamp};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+const MAX_ROWS: usize = 1_000;
+const MAX_ID: u64 = 2_147_483_647;
+/// Races a writer loses before it takes the table alone.
+const SHARED_TRIES: usize = 3;
+const MAX_TRIES: usize = 40;
+/// Rows one commit deletes at most; a larger delete is several commits.
+const DELETE_CHUNK: usize = 20_000;
+
+/// What one attempt to write produced.
+struct Outcome {
+    batch_ids: Vec<(u32, bool)>,
+    warnings: BTreeSet<String>,
+    errors: Vec<String>,
+    /// The draft read the whole table: nothing in it may have changed.
+    whole_table: bool,
+}
+
+/// One attempt: what a request reads while it drafts.
+struct Attempt<'a> {
+    entry: &'a Entry,
+    view: &'a View,
+    snapshot: &'a Snapshot,
+    batch: Batch<'a>,
+    unknown: BTreeSet<String>,
+    now: Timestamp,
+}
+
+impl Attempt<'_> {
+    fn insert(&mut self, row: &Map<String, Value>) -> Result<u32, String> {
+        let cells = self.entry.checker.check(row, true, &mut self.unknown)?;
+        let id = self.view.allocate(1);
+        if id > MAX_ID {
+            return Err(format!("the table has used all {MAX_ID} row ids; copy it into a new one"));
+        }
+        let id = u32::try_from(id).unwrap_or(u32::MAX);
+        let mut stored = StoredRow { id, created_at: self.now, updated_at: self.now, cells: Vec::new() };
+        set(&mut stored, cells);
+        self.batch.put(stored)?;
+        Ok(id)
+    }
+
+    fn change(&mut self, before: &StoredRow, row: &Map<String, Value>) -> Result<(), String> {
+        let cells = self.entry.checker.check(row, false, &mut self.unknown)?;
+        let mut stored = before.clone();
+        // Values of columns that are gone leave with the next write of their row.
+        stored.cells.retain(|(id, _)| self.entry.columns().iter().any(|column| column.id == *id));
+        stored.updated_at = self.now.max(before.updated_at);
+        set(&mut stored, cells);
+        self.batch.put(stored)
+    }
+}
+
+fn set(row: &mut StoredRow, cells: CheckedRow) {
+    for (column, cell) in cells {
+        row.set(column, cell);
+    }
+}
+
+fn objects(rows: &[Value]) -> Result<Vec<&Map<String, Value>>, Error> {
+    if rows.is_empty() || rows.len() > MAX_ROWS {
+        let count = rows.len();
+        return Err(Error::Invalid(format!("rows has {count} entries; send 1 to {MAX_ROWS} per request")));
+    }
+    let object = |(at, row): (usize, &'_ Value)| match row {
+        Value::Object(_) => Ok(()),
+        other => {
+            let kind = crate::schema::WireType::of(other).as_str();
+            Err(Error::Invalid(format!("rows[{at}] must be an object, not {kind}")))
+        }
+    };
+    rows.iter().enumerate().try_for_each(object)?;
+    Ok(rows.iter().filter_map(Value::as_object).collect())
+}
+
+/// The row id an input row carries: absent or null, a number that can be one, or an error.
+fn given_id(row: &Map<String, Value>) -> Result<Option<u32>, String> {
+    match row.get("id") {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => {
+            let whole = value.as_f64().filter(|id| id.fract() == 0.0 && *id >= 1.0 && *id <= MAX_ID as f64);
+            let id = whole.map(|id| id as u32);
+            id.map(Some).ok_or_else(|| format!("id must be a whole number from 1 to {MAX_ID}, not {value}"))
+        }
+    }
+}
+
+impl Tables {
+    /// Adds rows; those that do not fit the schema are left out and named in `errors`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] unless there are 1 to 1,000 objects; [`Error::Quota`] before anything is
+    /// written; [`Error::Busy`] when too many writers race.
+    pub async fn create_rows(&self, scope: &Scope, table: &str, rows: Vec<Value>) -> Result<Written, Error> {
+        let rows = objects(&rows)?;
+        let draft = |attempt: &mut Attempt<'_>, outcome: &mut Outcome| {
+            for (at, row) in rows.iter().enumerate() {
+                match attempt.insert(row) {
+                    Ok(id) => outcome.batch_ids.push((id, true)),
+                    Err(error) => outcome.errors.push(format!("rows[{at}]: {error}")),
+                }
+            }
+            Ok(())
+        };
+        self.write(scope, table, draft).await.map(Drafted::written)
+    }
+
+    /// Changes rows by `id`: columns present overwrite, absent ones stay.
+    ///
+    /// # Errors
+    /// As [`Tables::create_rows`]; rows that do not exist are named in `errors`.
+    pub async fn update_rows(&self, scope: &Scope, table: &str, rows: Vec<Value>) -> Result<Written, Error> {
+        let rows = objects(&rows)?;
+        let draft = |attempt: &mut Attempt<'_>, outcome: &mut Outcome| {
+            for (at, row) in rows.iter().enumerate() {
+                let changed = given_id(row).and_then(|id| {
+                    let id = id.ok_or("id is missing; say which row to change")?;
+                    let before = attempt.batch.row(id).ok_or_else(|| format!("row {id} does not exist"))?;
+                    attempt.change(&before, row).map(|()| id)
+                });
+                match changed {
+                    Ok(id) => outcome.batch_ids.push((id, false)),
+                    Err(error) => outcome.errors.push(format!("rows[{at}]: {error}")),
+                }
+            }
+            Ok(())
+        };
+        self.write(scope, table, draft).await.map(Drafted::written)
+    }
+
+    /// Changes the rows that `key_column` (`id` when absent) matches and adds the others. Rows without
+    /// a key value are added. One key never makes two rows, whoever else is writing.
+    ///
+    /// # Errors
+    /// As [`Tables::create_rows`]; [`Error::Invalid`] when the column does not exist or holds JSON.
+    pub async fn upsert_rows(
+        &self,
+        scope: &Scope,
+        table: &str,
+        rows: Vec<Value>,
+        key_column: Option<&str>,
+    ) -> Result<Upserted, Error> {
+        let rows = objects(&rows)?;
+        let key_column = key_column.filter(|name| *name != "id");
+        let draft = |attempt: &mut Attempt<'_>, outcome: &mut Outcome| {
+            let key = key_column.map(|name| KeyLookup::new(attempt, name)).transpose()?;
+            outcome.whole_table = key.as_ref().is_some_and(|key| key.owners.is_some());
+            let mut owners = key;
+            for (at, row) in rows.iter().enumerate() {
+                let done = match &mut owners {
+                    Some(key) => upsert_by_key(attempt, key, row),
+                    None => upsert_by_id(attempt, row, &mut outcome.warnings),
+                };
+                match done {
+                    Ok(done) => outcome.batch_ids.push(done),
+                    Err(error) => outcome.errors.push(format!("rows[{at}]: {error}")),
+                }
+            }
+            Ok(())
+        };
+        self.write(scope, table, draft).await.map(Drafted::upserted)
+    }
+
+    /// Deletes rows and answers how many. Over 20,000 rows go in several commits.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for over 1,000 ids, [`Error::InvalidQuery`] for a bad filter.
+    pub async fn delete_rows(&self, scope: &Scope, table: &str, which: DeleteRows) -> Result<u64, Error> {
+        let entry = self.catalog.entry(scope, table).await?;
+        let mut still: Option<Filter> = None;
+        let ids: Vec<u32> = match which {
+            DeleteRows::Ids(ids) if ids.len() > MAX_ROWS => {
+                return Err(Error::Invalid(format!("ids has {} entries, the limit is {MAX_ROWS}", ids.len())));
+            }
+            DeleteRows::Ids(ids) => ids.into_iter().filter_map(|id| u32::try_from(id).ok()).collect(),
+            DeleteRows::Filter(json) => {
+                if !json.is_object() {
+                    return Err(Error::InvalidQuery("filter: must be an object of columns and conditions".into()));
+                }
+                let filter = filter::parse(&json, &entry.record().schema)?;
+                let ids = self.matching_ids(scope, &entry, &filter).await?;
+                still = Some(filter);
+                ids
+            }
+            DeleteRows::All => {
+                let view = self.catalog.view(scope, &entry.record().id);
+                view.snapshot(entry.record().key_column).await?.ids()
+            }
+        };
+        let mut deleted = 0;
+        for chunk in ids.chunks(DELETE_CHUNK) {
+            let mut first = true;
+            let draft = |attempt: &mut Attempt<'_>, outcome: &mut Outcome| {
+                for id in chunk {
+                    // A row that changed since it was found may no longer match.
+                    let keep = !first
+                        && still.as_ref().is_some_and(|filter| {
+                            let row = attempt.batch.row(*id).map(|row| wire::row(attempt.entry.columns(), &row));
+                            row.is_none_or(|row| !row_matches(attempt.entry, filter, &row))
+                        });
+                    if !keep && attempt.batch.delete(*id) {
+                        outcome.batch_ids.push((*id, false));
+                    }
+                }
+                first = false;
+                Ok(())
+            };
+            deleted += self.write(scope, entry.record().id.as_str(), draft).await?.ids.len() as u64;
+        }
+        Ok(deleted)
+    }
+
+    async fn matching_ids(&self, scope: &Scope, entry: &Arc<Entry>, filter: &Filter) -> Result<Vec<u32>, Error> {
+        let view = self.catalog.view(scope, &entry.record().id);
+        let snapshot = view.snapshot(entry.record().key_column).await?;
+        let query = Query::new(Arc::clone(entry), snapshot, filter.clone());
+        self.run(query.rows(), move || query.ids()).await
+    }
+
+    async fn write<D>(&self, scope: &Scope, table: &str, mut draft: D) -> Result<Drafted, Error>
+    where
+        D: FnMut(&mut Attempt<'_>, &mut Outcome) -> Result<(), Error> + Send,
+    {
+        for attempt in 0..MAX_TRIES {
+            let entry = self.catalog.entry(scope, table).await?;
+            let view = self.catalog.view(scope, &entry.record().id);
+            let shared = if attempt < SHARED_TRIES { Some(view.writers.read().await) } else { None };
+            let _alone = if shared.is_none() { Some(view.writers.write().await) } else { None };
+            let key = entry.record().key_column;
+            let snapshot = view.snapshot(key).await?;
+            let mut outcome = Outcome {
+                batch_ids: Vec::new(),
+                warnings: BTreeSet::new(),
+                errors: Vec::new(),
+                whole_table: false,
+            };
+            let (commit, changes, rows) = {
+                let batch = Batch::new(&entry, &snapshot);
+                let (entry, view, snapshot) = (entry.as_ref(), view.as_ref(), snapshot.as_ref());
+                let (unknown, now) = (BTreeSet::new(), Timestamp::now());
+                let mut attempt = Attempt { entry, view, snapshot, batch, unknown, now };
+                draft(&mut attempt, &mut outcome)?;
+                outcome.warnings.extend(attempt.unknown.iter().map(|name| {
+                    format!("column {name:?} does not exist; its values were ignored")
+                }));
+                let mut rows = BTreeMap::new();
+                for (id, _) in &outcome.batch_ids {
+                    if let Some(row) = attempt.batch.row(*id) {
+                        rows.insert(*id, wire::row(entry.columns(), &row));
+                    }
+                }
+                if attempt.batch.is_empty() {
+                    return Ok(Drafted::new(outcome, rows));
+                }
+                let (mut commit, changes) = attempt.batch.into_commit(scope, view, &self.options);
+                if outcome.whole_table {
+                    commit.expect.push((view.coll.clone(), snapshot.seq));
+                }
+                (commit, changes, rows)
+            };
+            match self.store.commit(commit).await {
+                Ok(committed) => {
+                    if let Some(seq) = committed.seq(&view.coll) {
+                        view.offer(seq, changes);
+                        view.at_least(seq, key).await?;
+                    }
+                    return Ok(Drafted::new(outcome, rows));
+                }
+                Err(quarry_store::Error::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Busy(table.to_owned()))
+    }
+}
+
+/// Judges one wire row.
+pub(crate) fn row_matches(entry: &Entry, filter: &Filter, row: &Row) -> bool {
+    filter::matches(filter, &|column| row.get(wire::name_of(entry.columns(), column)?))
+}
+
+/// A finished write, its rows by id.
+struct Drafted {
+    ids: Vec<(u32, bool)>,
+    rows: BTreeMap<u32, Row>,
+    warnings: Vec<String>,
+    errors: Vec<String>,
+}
+
+impl Drafted {
+    fn new(outcome: Outcome, rows: BTreeMap<u32, Row>) -> Self {
+        let mut seen = BTreeMap::new();
+        for (id, inserted) in &outcome.batch_ids {
+            *seen.entry(*id).or_insert(false) |= inserted;
+        }
+        let mut ids = Vec::with_capacity(seen.len());
+        for (id, _) in outcome.batch_ids {
+            if let Some(inserted) = seen.remove(&id) {
+                ids.push((id, inserted));
+            }
+        }
+        Self { ids, rows, warnings: outcome.warnings.into_iter().collect(), errors: outcome.errors }
+    }
+
+    fn written(mut self) -> Written {
+        let rows = self.ids.iter().filter_map(|(id, _)| self.rows.remove(id)).collect();
+        Written { rows, warnings: self.warnings, errors: self.errors }
+    }
+
+    fn upserted(mut self) -> Upserted {
+        let mut done = Upserted { warnings: self.warnings, errors: self.errors, ..Upserted::default() };
+        for (id, inserted) in &self.ids {
+            if let Some(row) = self.rows.remove(id) {
+                if *inserted { &mut done.inserted } else { &mut done.updated }.push(row);
+            }
+        }
+        done
+    }
+}
+
+/// How an upsert finds the rows of a key value.
+struct KeyLookup {
+    column: ColumnId,
+    name: String,
+    /// For a column without unique index: all its values. `None` = the batch's index answers.
+    owners: Option<BTreeMap<KeyValue, Vec<u32>>>,
+}
+
+impl KeyLookup {
+    fn new(attempt: &Attempt<'_>, name: &str) -> Result<Self, Error> {
+        let Some(column) = attempt.entry.record().schema.column(name) else {
+            let names = attempt.entry.record().schema.names();
+            return Err(Error::Invalid(format!(
+                "keyColumn: there is no column {name:?}; the columns are {names}, \"id\""
+            )));
+        };
+        if column.kind() == Kind::Json {
+            return Err(Error::Invalid(format!(
+                "keyColumn: column {name:?} holds JSON; use a string, number or boolean column"
+            )));
+        }
+        let indexed = attempt.entry.record().key_column == Some(column.id);
+        let owners = (!indexed).then(|| attempt.snapshot.values_of(column.id));
+        Ok(Self { column: column.id, name: name.to_owned(), owners })
+    }
+}
+
+fn upsert_by_key(
+    attempt: &mut Attempt<'_>,
+    key: &mut KeyLookup,
+    row: &Map<String, Value>,
+) -> Result<(u32, bool), String> {
+    let mut ignored = BTreeSet::new();
+    let cells = attempt.entry.checker.check(row, false, &mut ignored)?;
+    let cell = cells.iter().find(|(column, _)| *column == key.column).and_then(|(_, cell)| cell.as_ref());
+    let value = cell.and_then(Cell::key_value);
+    let owner = match (&value, &key.owners) {
+        (None, _) => None,
+        (Some(value), None) => attempt.batch.owner(value),
+        (Some(value), Some(owners)) => match owners.get(value).map(Vec::as_slice) {
+            None | Some([]) => None,
+            Some([one]) => Some(*one),
+            Some(many) => {
+                let name = &key.name;
+                return Err(format!("{} rows have this value in column {name:?}; make it unique first", many.len()));
+            }
+        },
+    };
+    let done = match owner.and_then(|id| attempt.batch.row(id)) {
+        Some(before) => {
+            attempt.change(&before, row)?;
+            (before.id, false)
+        }
+        None => (attempt.insert(row)?, true),
+    };
+    if let (Some(value), Some(owners)) = (value, &mut key.owners) {
+        owners.insert(value, vec![done.0]);
+    }
+    Ok(done)
+}
+
+fn upsert_by_id(
+    attempt: &mut Attempt<'_>,
+    row: &Map<String, Value>,
+    warnings: &mut BTreeSet<String>,
+) -> Result<(u32, bool), String> {
+    let id = given_id(row)?;
+    if let Some(before) = id.and_then(|id| attempt.batch.row(id)) {
+        attempt.change(&before, row)?;
+        return Ok((before.id, false));
+    }
+    let fresh = attempt.insert(row)?;
+    if let Some(id) = id {
+        warnings.insert(format!("row {id} does not exist; its values were added as row {fresh}"));
+    }
+    Ok((fresh, true))
+}

@@ -1,0 +1,105 @@
+//! Tables on a real store in a temporary folder, through the public face.
+#![allow(clippy::unwrap_used)]
+
+mod concurrency;
+mod queries;
+mod rows;
+mod schemas;
+
+use crate::{DeleteRows, Error, Find, Found, Row, Tables, TablesOptions, TableSpec};
+use quarry_store::{RecordStore, StoreOptions};
+use quarry_types::{BotId, Scope};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// A store, tables on it, and the folder it lies in.
+struct Bench {
+    folder: TempDir,
+    store: Arc<dyn RecordStore>,
+    tables: Tables,
+    options: TablesOptions,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::with(TablesOptions::default())
+    }
+
+    fn with(options: TablesOptions) -> Self {
+        Self::at(TempDir::new().unwrap(), options)
+    }
+
+    fn at(folder: TempDir, options: TablesOptions) -> Self {
+        let opened = quarry_store::open(folder.path(), &StoreOptions::default()).unwrap();
+        let store: Arc<dyn RecordStore> = opened.store;
+        let tables = Tables::new(Arc::clone(&store), options.clone());
+        Self { folder, store, tables, options }
+    }
+
+    /// Closes the store and opens it again, as a restart does.
+    fn reopened(self) -> Self {
+        let Self { folder, store, tables, options } = self;
+        drop((tables, store));
+        Self::at(folder, options)
+    }
+
+    /// Tables with nothing cached, on the same store.
+    fn cold(&self) -> Tables {
+        Tables::new(Arc::clone(&self.store), self.options.clone())
+    }
+
+    async fn table(&self, name: &str, schema: Value) {
+        self.tables.create(&bot(), name, spec(schema)).await.unwrap();
+    }
+
+    async fn add(&self, table: &str, rows: Value) -> Vec<Row> {
+        let written = self.tables.create_rows(&bot(), table, rows.as_array().unwrap().clone()).await.unwrap();
+        assert_eq!(written.errors, Vec::<String>::new());
+        written.rows
+    }
+
+    async fn find(&self, table: &str, find: Find) -> Found {
+        self.tables.find(&bot(), table, find).await.unwrap()
+    }
+
+    async fn ids(&self, table: &str, filter: Value) -> Vec<u64> {
+        let find = Find { filter: Some(filter), limit: 1_000, ..Find::default() };
+        self.find(table, find).await.rows.iter().map(|row| row["id"].as_u64().unwrap()).collect()
+    }
+
+    async fn usage(&self) -> u64 {
+        self.store.usage(bot().bot()).await.unwrap().table_rows
+    }
+}
+
+fn bot() -> Scope {
+    Scope::of(BotId::parse("bot_1").unwrap())
+}
+
+fn other_bot() -> Scope {
+    Scope::of(BotId::parse("bot_2").unwrap())
+}
+
+fn spec(schema: Value) -> TableSpec {
+    TableSpec { schema, ..TableSpec::default() }
+}
+
+fn keyed(schema: Value, key: &str) -> TableSpec {
+    TableSpec { schema, key_column: Some(key.to_owned()), ..TableSpec::default() }
+}
+
+fn people() -> Value {
+    json!({"type": "object", "properties": {
+        "name": {"type": "string"}, "age": {"type": "number"}, "ok": {"type": "boolean"},
+        "hired": {"type": "string", "format": "date-time"}, "obj": {"type": "object"}, "tags": {"type": "array"},
+    }})
+}
+
+fn everything() -> DeleteRows {
+    DeleteRows::All
+}
+
+fn text_of(error: &Error) -> String {
+    error.to_string()
+}

@@ -1,0 +1,294 @@
+//! An immutable run of rows as Arrow columns, ascending by id.
+//!
+//! A column a block lacks is null in all its rows. Invariant: all columns have as many values as
+//! there are ids; at most [`Block::MAX_ROWS`].
+
+use crate::Error;
+use crate::filter::Slot;
+use crate::record::{Cell, KeyValue, StoredRow, json_value, number_value};
+use crate::schema::{ColumnId, Kind};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Float64Array, Float64Builder, StringViewArray,
+    StringViewBuilder, TimestampMillisecondArray, TimestampMillisecondBuilder, new_null_array,
+};
+use arrow::compute::interleave;
+use arrow::datatypes::{Float64Type, TimestampMillisecondType};
+use quarry_store::Seq;
+use quarry_types::Timestamp;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub(crate) struct Block {
+    ids: Vec<u32>,
+    /// The commit that wrote each row.
+    seqs: Vec<Seq>,
+    slots: BTreeMap<Slot, ArrayRef>,
+    heap_bytes: usize,
+}
+
+impl Block {
+    pub(crate) const MAX_ROWS: usize = 8_192;
+
+    /// A block of rows, ascending by id.
+    pub(crate) fn from_rows(rows: &[(Seq, Arc<StoredRow>)]) -> Self {
+        let mut columns: BTreeMap<ColumnId, Kind> = BTreeMap::new();
+        for (_, row) in rows {
+            for (column, cell) in &row.cells {
+                columns.entry(*column).or_insert_with(|| cell.kind());
+            }
+        }
+        let mut slots = BTreeMap::new();
+        let mut cursors = vec![0_usize; rows.len()];
+        for (column, kind) in columns {
+            let mut builder = ColumnBuilder::new(kind, rows.len());
+            for ((_, row), cursor) in rows.iter().zip(&mut cursors) {
+                match row.cells.get(*cursor) {
+                    Some((id, cell)) if *id == column => {
+                        builder.push(Some(cell));
+                        *cursor += 1;
+                    }
+                    _ => builder.push(None),
+                }
+            }
+            builder.finish(column, &mut slots);
+        }
+        let ids: Vec<u32> = rows.iter().map(|(_, row)| row.id).collect();
+        let seqs = rows.iter().map(|(seq, _)| *seq).collect();
+        let numbers: Float64Array = ids.iter().map(|id| f64::from(*id)).collect::<Vec<_>>().into();
+        let moments = |of: fn(&StoredRow) -> Timestamp| -> ArrayRef {
+            let moments: Vec<i64> = rows.iter().map(|(_, row)| of(row).as_ms()).collect();
+            Arc::new(TimestampMillisecondArray::from(moments))
+        };
+        slots.insert(Slot::values(ColumnId::ID, Kind::Number), Arc::new(numbers) as ArrayRef);
+        slots.insert(Slot::values(ColumnId::CREATED_AT, Kind::DateTime), moments(|row| row.created_at));
+        slots.insert(Slot::values(ColumnId::UPDATED_AT, Kind::DateTime), moments(|row| row.updated_at));
+        Self::new(ids, seqs, slots)
+    }
+
+    fn new(ids: Vec<u32>, seqs: Vec<Seq>, slots: BTreeMap<Slot, ArrayRef>) -> Self {
+        let arrays: usize = slots.values().map(|array| array.get_array_memory_size()).sum();
+        let heap_bytes = arrays + ids.len() * (size_of::<u32>() + size_of::<Seq>());
+        Self { ids, seqs, slots, heap_bytes }
+    }
+
+    /// A block of chosen rows (block, row) of several, which must ascend by id.
+    pub(crate) fn gather(blocks: &[&Self], rows: &[(usize, usize)]) -> Result<Self, Error> {
+        let names: BTreeSet<Slot> = blocks.iter().flat_map(|block| block.slots.keys().copied()).collect();
+        let mut slots = BTreeMap::new();
+        for slot in names {
+            let columns: Vec<ArrayRef> = blocks.iter().map(|block| block.slot(slot)).collect();
+            let columns: Vec<&dyn Array> = columns.iter().map(AsRef::as_ref).collect();
+            let mut array = interleave(&columns, rows)?;
+            if array.null_count() == array.len() {
+                continue;
+            }
+            if let Some(texts) = array.as_string_view_opt() {
+                // Without this the texts of dropped rows would live on.
+                array = Arc::new(texts.gc());
+            }
+            slots.insert(slot, array);
+        }
+        let ids = rows.iter().filter_map(|(block, row)| Some(*blocks.get(*block)?.ids.get(*row)?)).collect();
+        let seqs = rows.iter().filter_map(|(block, row)| Some(*blocks.get(*block)?.seqs.get(*row)?)).collect();
+        Ok(Self::new(ids, seqs, slots))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub(crate) fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    pub(crate) fn first_id(&self) -> u32 {
+        self.ids.first().copied().unwrap_or(0)
+    }
+
+    pub(crate) fn last_id(&self) -> u32 {
+        self.ids.last().copied().unwrap_or(0)
+    }
+
+    pub(crate) fn seq(&self, row: usize) -> Seq {
+        self.seqs.get(row).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.heap_bytes
+    }
+
+    /// One Arrow column; all null when the block has no such column.
+    pub(crate) fn slot(&self, slot: Slot) -> ArrayRef {
+        match self.slots.get(&slot) {
+            Some(array) => Arc::clone(array),
+            None => new_null_array(&slot.data_type(), self.len()),
+        }
+    }
+
+    pub(crate) fn reader(&self, column: ColumnId, kind: Kind) -> Reader<'_> {
+        let Some(array) = self.slots.get(&Slot::values(column, kind)) else { return Reader::Null };
+        match kind {
+            Kind::Number => array.as_primitive_opt::<Float64Type>().map(Reader::Number),
+            Kind::Bool => array.as_boolean_opt().map(Reader::Bool),
+            Kind::Text => array.as_string_view_opt().map(Reader::Text),
+            Kind::Json => array.as_string_view_opt().map(Reader::Json),
+            Kind::DateTime => array.as_primitive_opt::<TimestampMillisecondType>().map(|moments| {
+                let original = self.slots.get(&Slot::Original(column)).and_then(|array| array.as_string_view_opt());
+                Reader::Moment(moments, original)
+            }),
+        }
+        .unwrap_or(Reader::Null)
+    }
+
+    /// A row as it was stored.
+    pub(crate) fn row(&self, row: usize) -> StoredRow {
+        let moment = |column| match self.reader(column, Kind::DateTime).cell(row) {
+            Some(Cell::Moment(moment, _)) => moment,
+            _ => Timestamp::default(),
+        };
+        let mut cells = Vec::with_capacity(self.slots.len());
+        for slot in self.slots.keys() {
+            if let Slot::Values(column, kind) = slot
+                && column.0 >= ColumnId::FIRST
+                && let Some(cell) = self.reader(*column, *kind).cell(row)
+            {
+                cells.push((*column, cell));
+            }
+        }
+        StoredRow {
+            id: self.ids.get(row).copied().unwrap_or(0),
+            created_at: moment(ColumnId::CREATED_AT),
+            updated_at: moment(ColumnId::UPDATED_AT),
+            cells,
+        }
+    }
+
+    /// The value that decides equality in a unique index.
+    pub(crate) fn key_value(&self, column: ColumnId, row: usize) -> Option<KeyValue> {
+        let kinds = [Kind::Text, Kind::Number, Kind::Bool, Kind::DateTime];
+        kinds.iter().find_map(|kind| self.reader(column, *kind).cell(row)?.key_value())
+    }
+}
+
+/// One column of a block with its type known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Reader<'b> {
+    Null,
+    Number(&'b Float64Array),
+    Bool(&'b BooleanArray),
+    Text(&'b StringViewArray),
+    Json(&'b StringViewArray),
+    Moment(&'b TimestampMillisecondArray, Option<&'b StringViewArray>),
+}
+
+impl Reader<'_> {
+    pub(crate) fn is_null(&self, row: usize) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Number(array) => array.is_null(row),
+            Self::Bool(array) => array.is_null(row),
+            Self::Text(array) | Self::Json(array) => array.is_null(row),
+            Self::Moment(array, _) => array.is_null(row),
+        }
+    }
+
+    fn original(texts: Option<&StringViewArray>, row: usize) -> Option<&str> {
+        texts.filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row))
+    }
+
+    pub(crate) fn cell(&self, row: usize) -> Option<Cell> {
+        if self.is_null(row) {
+            return None;
+        }
+        Some(match self {
+            Self::Null => return None,
+            Self::Number(array) => Cell::Number(array.value(row)),
+            Self::Bool(array) => Cell::Bool(array.value(row)),
+            Self::Text(array) => Cell::Text(array.value(row).into()),
+            Self::Json(array) => Cell::Json(array.value(row).into()),
+            Self::Moment(array, texts) => {
+                Cell::Moment(Timestamp(array.value(row)), Self::original(*texts, row).map(Into::into))
+            }
+        })
+    }
+
+    /// The wire form.
+    pub(crate) fn value(&self, row: usize) -> Value {
+        if self.is_null(row) {
+            return Value::Null;
+        }
+        match self {
+            Self::Null => Value::Null,
+            Self::Number(array) => number_value(array.value(row)),
+            Self::Bool(array) => Value::Bool(array.value(row)),
+            Self::Text(array) => Value::String(array.value(row).to_owned()),
+            Self::Json(array) => json_value(array.value(row)),
+            Self::Moment(array, texts) => Value::String(match Self::original(*texts, row) {
+                Some(text) => text.to_owned(),
+                None => Timestamp(array.value(row)).to_string(),
+            }),
+        }
+    }
+}
+
+enum ColumnBuilder {
+    Number(Float64Builder),
+    Bool(BooleanBuilder),
+    Text(StringViewBuilder),
+    Json(StringViewBuilder),
+    Moment { moments: TimestampMillisecondBuilder, texts: StringViewBuilder, any_text: bool },
+}
+
+impl ColumnBuilder {
+    fn new(kind: Kind, rows: usize) -> Self {
+        match kind {
+            Kind::Number => Self::Number(Float64Builder::with_capacity(rows)),
+            Kind::Bool => Self::Bool(BooleanBuilder::with_capacity(rows)),
+            Kind::Text => Self::Text(StringViewBuilder::with_capacity(rows)),
+            Kind::Json => Self::Json(StringViewBuilder::with_capacity(rows)),
+            Kind::DateTime => Self::Moment {
+                moments: TimestampMillisecondBuilder::with_capacity(rows),
+                texts: StringViewBuilder::with_capacity(rows),
+                any_text: false,
+            },
+        }
+    }
+
+    fn push(&mut self, cell: Option<&Cell>) {
+        match (self, cell) {
+            (Self::Number(builder), Some(Cell::Number(number))) => builder.append_value(*number),
+            (Self::Number(builder), _) => builder.append_null(),
+            (Self::Bool(builder), Some(Cell::Bool(flag))) => builder.append_value(*flag),
+            (Self::Bool(builder), _) => builder.append_null(),
+            (Self::Text(builder), Some(Cell::Text(text))) | (Self::Json(builder), Some(Cell::Json(text))) => {
+                builder.append_value(text);
+            }
+            (Self::Text(builder) | Self::Json(builder), _) => builder.append_null(),
+            (Self::Moment { moments, texts, any_text }, Some(Cell::Moment(moment, text))) => {
+                moments.append_value(moment.as_ms());
+                texts.append_option(text.as_deref());
+                *any_text |= text.is_some();
+            }
+            (Self::Moment { moments, texts, .. }, _) => {
+                moments.append_null();
+                texts.append_null();
+            }
+        }
+    }
+
+    fn finish(self, column: ColumnId, slots: &mut BTreeMap<Slot, ArrayRef>) {
+        let mut put = |kind, array: ArrayRef| slots.insert(Slot::values(column, kind), array);
+        match self {
+            Self::Number(mut builder) => put(Kind::Number, Arc::new(builder.finish())),
+            Self::Bool(mut builder) => put(Kind::Bool, Arc::new(builder.finish())),
+            Self::Text(mut builder) => put(Kind::Text, Arc::new(builder.finish())),
+            Self::Json(mut builder) => put(Kind::Json, Arc::new(builder.finish())),
+            Self::Moment { mut moments, mut texts, any_text } => {
+                put(Kind::DateTime, Arc::new(moments.finish()));
+                any_text.then(|| slots.insert(Slot::Original(column), Arc::new(texts.finish()))).flatten()
+            }
+        };
+    }
+}

@@ -1,0 +1,206 @@
+//! Keeps the snapshot of one table level with the store.
+//!
+//! Readers take the current snapshot without locks; whoever needs a later one applies what is
+//! missing, one at a time. Invariant: a snapshot is published only after it holds every change up to
+//! its watermark.
+
+use super::snapshot::Snapshot;
+use crate::Error;
+use crate::record::{self, ROW_PREFIX, StoredRow};
+use crate::schema::ColumnId;
+use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
+use quarry_store::{Change, Changes, Coll, RecordStore, Seq};
+use quarry_types::{BotId, TableId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const PAGE: usize = 8_192;
+/// Applies that touch more than this leave the async threads.
+const INLINE_ROWS: usize = 2_048;
+const MAX_RELOADS: usize = 3;
+
+/// A row id with its new version; `None` = deleted.
+pub(crate) type RowChange = (u32, Option<Arc<StoredRow>>);
+
+pub(crate) struct View {
+    store: Arc<dyn RecordStore>,
+    bot: BotId,
+    pub(crate) coll: Coll,
+    current: ArcSwapOption<Snapshot>,
+    applying: tokio::sync::Mutex<()>,
+    /// Changes this process committed itself, by the commit that made them.
+    own: Mutex<BTreeMap<Seq, Vec<RowChange>>>,
+    /// Writers hold it shared; one that keeps losing races takes it alone.
+    pub(crate) writers: tokio::sync::RwLock<()>,
+    next_id: AtomicU64,
+    /// Tick of the last use.
+    pub(crate) used: AtomicU64,
+}
+
+impl View {
+    pub(crate) fn new(store: Arc<dyn RecordStore>, bot: BotId, table: &TableId) -> Self {
+        Self {
+            store,
+            bot,
+            coll: record::rows_of(table),
+            current: ArcSwapOption::empty(),
+            applying: tokio::sync::Mutex::new(()),
+            own: Mutex::new(BTreeMap::new()),
+            writers: tokio::sync::RwLock::new(()),
+            next_id: AtomicU64::new(1),
+            used: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.current.load().as_ref().map_or(0, |snapshot| snapshot.heap_bytes())
+    }
+
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.current.load().is_some()
+    }
+
+    /// Drops the snapshot; the next reader loads it again.
+    pub(crate) fn evict(&self) {
+        self.current.store(None);
+    }
+
+    /// The rows as the store has them now, with `key` indexed.
+    pub(crate) async fn snapshot(&self, key: Option<ColumnId>) -> Result<Arc<Snapshot>, Error> {
+        let head = self.store.head(&self.bot, &self.coll).await?;
+        self.next_id.fetch_max(head.next_id, Ordering::Relaxed);
+        self.at_least(head.seq, key).await
+    }
+
+    /// Reserves `count` consecutive row ids and answers the first.
+    pub(crate) fn allocate(&self, count: usize) -> u64 {
+        self.next_id.fetch_add(count as u64, Ordering::Relaxed)
+    }
+
+    /// Takes over the changes of a commit of our own, so they need not be read back.
+    pub(crate) fn offer(&self, seq: Seq, changes: Vec<RowChange>) {
+        self.own.lock().insert(seq, changes);
+    }
+
+    /// A snapshot that holds every change up to `seq`, with `key` indexed.
+    pub(crate) async fn at_least(&self, seq: Seq, key: Option<ColumnId>) -> Result<Arc<Snapshot>, Error> {
+        let fits = |snapshot: &Arc<Snapshot>| snapshot.seq >= seq && snapshot.key_column() == key;
+        if let Some(snapshot) = self.current.load_full().filter(fits) {
+            return Ok(snapshot);
+        }
+        let _one_at_a_time = self.applying.lock().await;
+        let mut snapshot = match self.current.load_full() {
+            Some(snapshot) => snapshot,
+            None => self.load().await?,
+        };
+        if snapshot.key_column() != key {
+            let before = Arc::clone(&snapshot);
+            snapshot = heavy(snapshot.rows, move || Ok(before.with_key(key))).await?;
+        }
+        while snapshot.seq < seq {
+            snapshot = self.advance(snapshot, key).await?;
+        }
+        self.current.store(Some(Arc::clone(&snapshot)));
+        Ok(snapshot)
+    }
+
+    async fn advance(&self, snapshot: Arc<Snapshot>, key: Option<ColumnId>) -> Result<Arc<Snapshot>, Error> {
+        let mut changes = Vec::new();
+        let mut upto = snapshot.seq;
+        {
+            let mut own = self.own.lock();
+            *own = own.split_off(&(upto + 1));
+            while let Some(next) = own.remove(&(upto + 1)) {
+                upto += 1;
+                changes.extend(next.into_iter().map(|(id, row)| (id, upto, row)));
+            }
+        }
+        if upto == snapshot.seq {
+            match self.store.changes(&self.bot, &self.coll, upto, PAGE).await? {
+                Changes::Page { changes: page, upto: to, .. } => {
+                    changes = decode(page)?;
+                    upto = to;
+                }
+                Changes::TooOld => {
+                    let fresh = self.load().await?;
+                    return Ok(Arc::new(fresh.with_key(key)));
+                }
+            }
+        }
+        let rows = changes.len();
+        heavy(rows, move || snapshot.apply(changes, upto)).await
+    }
+
+    /// Reads all rows.
+    async fn load(&self) -> Result<Arc<Snapshot>, Error> {
+        for _ in 0..MAX_RELOADS {
+            let head = self.store.head(&self.bot, &self.coll).await?;
+            self.next_id.fetch_max(head.next_id, Ordering::Relaxed);
+            let mut snapshot = Snapshot::load(head.seq);
+            let mut after: Option<Vec<u8>> = None;
+            loop {
+                let page =
+                    self.store.scan(&self.bot, &self.coll, ROW_PREFIX, after.as_deref(), PAGE).await?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.key.clone());
+                let full = page.len() == PAGE;
+                snapshot = tokio::task::spawn_blocking(move || {
+                    let mut rows = Vec::with_capacity(page.len());
+                    for record in &page {
+                        let Some(id) = record::parse_row_key(&record.key) else { continue };
+                        rows.push((record.seq, Arc::new(StoredRow::decode(id, &record.value)?)));
+                    }
+                    snapshot.extend(&rows);
+                    Ok::<_, Error>(snapshot)
+                })
+                .await??;
+                if !full {
+                    break;
+                }
+            }
+            // The scan may have seen commits after `head`: replaying everything since then makes the
+            // state consistent again, since each change names a key's newest version.
+            if let Some(snapshot) = self.replay(Arc::new(snapshot)).await? {
+                return Ok(snapshot);
+            }
+        }
+        Err(Error::Busy(self.coll.as_str().to_owned()))
+    }
+
+    async fn replay(&self, mut snapshot: Arc<Snapshot>) -> Result<Option<Arc<Snapshot>>, Error> {
+        loop {
+            match self.store.changes(&self.bot, &self.coll, snapshot.seq, PAGE).await? {
+                Changes::TooOld => return Ok(None),
+                Changes::Page { changes, upto, more } => {
+                    let changes = decode(changes)?;
+                    snapshot = heavy(changes.len(), move || snapshot.apply(changes, upto)).await?;
+                    if !more {
+                        return Ok(Some(snapshot));
+                    }
+                }
+            }
+        }
+    }
+}
+
+type Decoded = Vec<(u32, Seq, Option<Arc<StoredRow>>)>;
+
+fn decode(changes: Vec<Change>) -> Result<Decoded, Error> {
+    let mut rows = Vec::with_capacity(changes.len());
+    for change in changes {
+        let Some(id) = record::parse_row_key(&change.key) else { continue };
+        let row = change.value.map(|bytes| StoredRow::decode(id, &bytes)).transpose()?;
+        rows.push((id, change.seq, row.map(Arc::new)));
+    }
+    Ok(rows)
+}
+
+async fn heavy(
+    rows: usize,
+    work: impl FnOnce() -> Result<Snapshot, Error> + Send + 'static,
+) -> Result<Arc<Snapshot>, Error> {
+    let snapshot = if rows <= INLINE_ROWS { work()? } else { tokio::task::spawn_blocking(work).await?? };
+    Ok(Arc::new(snapshot))
+}

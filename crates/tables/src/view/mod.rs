@@ -1,0 +1,10 @@
+//! Rows as Arrow columns: immutable blocks, snapshots over them, and the follower that keeps a
+//! snapshot level with the store. Derived data: may be dropped and rebuilt at any time.
+
+mod block;
+mod follow;
+mod snapshot;
+
+pub(crate) use block::{Block, Reader};
+pub(crate) use follow::{RowChange, View};
+pub(crate) use snapshot::{Slab, Snapshot};

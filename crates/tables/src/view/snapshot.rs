@@ -1,0 +1,455 @@
+//! One consistent state of a table's rows; immutable, so readers hold it without locks.
+//!
+//! Like a small log-structured tree: the main run of blocks is disjoint and ascending by id; side
+//! blocks hold newer versions of older ids; the newest changes are plain rows, turned into a block
+//! by the first reader. Invariant: each live id is alive in exactly one place.
+
+use super::block::Block;
+use crate::Error;
+use crate::record::{KeyValue, StoredRow};
+use crate::schema::ColumnId;
+use arrow::buffer::{BooleanBuffer, Buffer};
+use imbl::{HashMap, OrdMap};
+use quarry_store::Seq;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+/// Changed rows kept as plain rows. The first read after a write turns them into a block, so this
+/// bounds what a write costs the next reader.
+const ACTIVE_MAX: usize = 256;
+const SIDE_MAX_BLOCKS: usize = 16;
+
+/// A block with the rows that are still alive.
+#[derive(Debug, Clone)]
+pub(crate) struct Slab {
+    pub(crate) block: Arc<Block>,
+    /// Bit per row; `None` = all alive.
+    alive: Option<Arc<Vec<u64>>>,
+    pub(crate) live: usize,
+}
+
+impl Slab {
+    fn whole(block: Block) -> Self {
+        let live = block.len();
+        Self { block: Arc::new(block), alive: None, live }
+    }
+
+    pub(crate) fn is_alive(&self, row: usize) -> bool {
+        match &self.alive {
+            None => row < self.block.len(),
+            Some(words) => words.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1),
+        }
+    }
+
+    fn kill(&mut self, row: usize) {
+        let len = self.block.len();
+        let words = self.alive.get_or_insert_with(|| Arc::new(vec![u64::MAX; len.div_ceil(64)]));
+        if let Some(word) = Arc::make_mut(words).get_mut(row / 64) {
+            *word &= !(1 << (row % 64));
+            self.live -= 1;
+        }
+    }
+
+    /// The living rows; `None` = all.
+    pub(crate) fn alive(&self) -> Option<BooleanBuffer> {
+        let words = self.alive.as_ref()?;
+        Some(BooleanBuffer::new(Buffer::from_vec(words.as_ref().clone()), 0, self.block.len()))
+    }
+
+    fn find(&self, id: u32) -> Option<usize> {
+        let row = self.block.ids().binary_search(&id).ok()?;
+        self.is_alive(row).then_some(row)
+    }
+
+    fn living(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.block.len()).filter(|row| self.is_alive(*row))
+    }
+}
+
+/// Where a row lives.
+enum Place {
+    Active,
+    Slab { slab: usize, row: usize },
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    /// The watermark.
+    pub(crate) seq: Seq,
+    /// Live rows.
+    pub(crate) rows: usize,
+    slabs: Vec<Slab>,
+    /// How many of the slabs are the main run.
+    main: usize,
+    active: OrdMap<u32, (Seq, Arc<StoredRow>)>,
+    tail: OnceLock<Option<Slab>>,
+    key_column: Option<ColumnId>,
+    keys: HashMap<KeyValue, u32>,
+}
+
+impl Snapshot {
+    /// An empty snapshot, to be filled page by page.
+    pub(crate) fn load(seq: Seq) -> Self {
+        Self { seq, ..Self::default() }
+    }
+
+    /// Adds rows with ids above all present ones (the load goes page by page).
+    pub(crate) fn extend(&mut self, rows: &[(Seq, Arc<StoredRow>)]) {
+        self.slabs.extend(rows.chunks(Block::MAX_ROWS).map(|chunk| Slab::whole(Block::from_rows(chunk))));
+        self.main = self.slabs.len();
+        self.rows += rows.len();
+    }
+
+    fn copy(&self) -> Self {
+        Self {
+            seq: self.seq,
+            rows: self.rows,
+            slabs: self.slabs.clone(),
+            main: self.main,
+            active: self.active.clone(),
+            tail: OnceLock::new(),
+            key_column: self.key_column,
+            keys: self.keys.clone(),
+        }
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let blocks: usize = self.slabs.iter().map(|slab| slab.block.heap_bytes()).sum();
+        blocks + self.active.len() * 1_024 + self.keys.len() * 96
+    }
+
+    /// The blocks of the main run: disjoint, ascending by id.
+    pub(crate) fn main(&self) -> &[Slab] {
+        self.slabs.get(..self.main).unwrap_or_default()
+    }
+
+    /// The other blocks, whose ids may lie anywhere.
+    pub(crate) fn side(&self) -> impl Iterator<Item = &Slab> {
+        self.slabs.get(self.main..).unwrap_or_default().iter().chain(self.tail())
+    }
+
+    pub(crate) fn slabs(&self) -> impl Iterator<Item = &Slab> {
+        self.slabs.iter().chain(self.tail())
+    }
+
+    fn tail(&self) -> Option<&Slab> {
+        let build = || {
+            let rows: Vec<_> = self.active.values().cloned().collect();
+            (!rows.is_empty()).then(|| Slab::whole(Block::from_rows(&rows)))
+        };
+        self.tail.get_or_init(build).as_ref()
+    }
+
+    fn locate(&self, id: u32) -> Option<Place> {
+        if self.active.contains_key(&id) {
+            return Some(Place::Active);
+        }
+        let main = self.main();
+        let after = main.partition_point(|slab| slab.block.first_id() <= id);
+        let in_main = after.checked_sub(1).and_then(|at| Some((at, main.get(at)?.find(id)?)));
+        let in_side =
+            || (self.main..self.slabs.len()).find_map(|at| Some((at, self.slabs.get(at)?.find(id)?)));
+        in_main.or_else(in_side).map(|(slab, row)| Place::Slab { slab, row })
+    }
+
+    /// A row with the commit that wrote it.
+    pub(crate) fn get(&self, id: u32) -> Option<(Seq, Arc<StoredRow>)> {
+        match self.locate(id)? {
+            Place::Active => self.active.get(&id).cloned(),
+            Place::Slab { slab, row } => {
+                let block = &self.slabs.get(slab)?.block;
+                Some((block.seq(row), Arc::new(block.row(row))))
+            }
+        }
+    }
+
+    pub(crate) fn contains(&self, id: u32) -> bool {
+        self.locate(id).is_some()
+    }
+
+    pub(crate) fn key_column(&self) -> Option<ColumnId> {
+        self.key_column
+    }
+
+    /// The row that holds a value in the key column.
+    pub(crate) fn by_key(&self, value: &KeyValue) -> Option<u32> {
+        self.keys.get(value).copied()
+    }
+
+    /// Values of any column with the rows that hold them, ascending by row.
+    pub(crate) fn values_of(&self, column: ColumnId) -> BTreeMap<KeyValue, Vec<u32>> {
+        let mut values: BTreeMap<KeyValue, Vec<u32>> = BTreeMap::new();
+        for slab in self.slabs() {
+            for row in slab.living() {
+                if let (Some(value), Some(id)) = (slab.block.key_value(column, row), slab.block.ids().get(row)) {
+                    values.entry(value).or_default().push(*id);
+                }
+            }
+        }
+        values.values_mut().for_each(|ids| ids.sort_unstable());
+        values
+    }
+
+    /// This state with another key column indexed.
+    pub(crate) fn with_key(&self, column: Option<ColumnId>) -> Self {
+        let mut next = self.copy();
+        next.key_column = column;
+        next.keys = HashMap::new();
+        if let Some(column) = column {
+            for (value, ids) in self.values_of(column) {
+                if let Some(id) = ids.first() {
+                    next.keys.insert(value, *id);
+                }
+            }
+        }
+        next
+    }
+
+    /// The ids of all live rows, ascending.
+    pub(crate) fn ids(&self) -> Vec<u32> {
+        let mut ids: Vec<u32> = self
+            .slabs()
+            .flat_map(|slab| slab.living().filter_map(|row| slab.block.ids().get(row).copied()))
+            .collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The state after some changes; `None` deletes.
+    pub(crate) fn apply(
+        &self,
+        changes: impl IntoIterator<Item = (u32, Seq, Option<Arc<StoredRow>>)>,
+        upto: Seq,
+    ) -> Result<Self, Error> {
+        let mut next = self.copy();
+        next.seq = upto;
+        for (id, seq, row) in changes {
+            next.remove(id);
+            if let Some(row) = row {
+                if let Some(value) = next.key_column.and_then(|column| row.cell(column)?.key_value()) {
+                    next.keys.insert(value, id);
+                }
+                next.active.insert(id, (seq, row));
+                next.rows += 1;
+            }
+        }
+        next.settle()?;
+        Ok(next)
+    }
+
+    fn remove(&mut self, id: u32) {
+        let Some(place) = self.locate(id) else { return };
+        let value = match place {
+            Place::Active => {
+                let row = self.active.remove(&id);
+                self.key_column.and_then(|column| row?.1.cell(column)?.key_value())
+            }
+            Place::Slab { slab, row } => {
+                let Some(slab) = self.slabs.get_mut(slab) else { return };
+                slab.kill(row);
+                self.key_column.and_then(|column| slab.block.key_value(column, row))
+            }
+        };
+        self.rows -= 1;
+        if let Some(value) = value
+            && self.keys.get(&value) == Some(&id)
+        {
+            self.keys.remove(&value);
+        }
+    }
+
+    /// Freezes plain rows and folds what lies beside the main run, when either has grown.
+    fn settle(&mut self) -> Result<(), Error> {
+        if self.slabs.iter().any(|slab| slab.live == 0) {
+            self.main = self.main().iter().filter(|slab| slab.live > 0).count();
+            self.slabs.retain(|slab| slab.live > 0);
+        }
+        if self.active.len() > ACTIVE_MAX {
+            self.freeze()?;
+        }
+        let side = self.slabs.get(self.main..).unwrap_or_default();
+        let side_rows: usize = side.iter().map(|slab| slab.live).sum();
+        let dead: usize = self.slabs.iter().map(|slab| slab.block.len() - slab.live).sum();
+        if side_rows > Block::MAX_ROWS.max(self.rows / 8)
+            || side.len() > SIDE_MAX_BLOCKS
+            || dead > Block::MAX_ROWS.max(self.rows / 2)
+        {
+            self.fold()?;
+        }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn freeze_for_tests(&mut self) {
+        self.tail = OnceLock::new();
+        self.freeze().expect("columns of one table have equal types");
+    }
+
+    fn freeze(&mut self) -> Result<(), Error> {
+        let last = self.main().last().map(|slab| slab.block.last_id());
+        let rows: Vec<_> = std::mem::take(&mut self.active).into_iter().map(|(_, row)| row).collect();
+        let split = rows.partition_point(|(_, row)| last.is_some_and(|last| row.id <= last));
+        let (older, newer) = rows.split_at(split);
+        let mut side = self.slabs.split_off(self.main);
+        for chunk in newer.chunks(Block::MAX_ROWS) {
+            push_merging(&mut self.slabs, Slab::whole(Block::from_rows(chunk)))?;
+        }
+        for chunk in older.chunks(Block::MAX_ROWS) {
+            push_merging(&mut side, Slab::whole(Block::from_rows(chunk)))?;
+        }
+        self.main = self.slabs.len();
+        self.slabs.append(&mut side);
+        Ok(())
+    }
+
+    /// Moves side rows to their places in the main run and drops dead rows.
+    fn fold(&mut self) -> Result<(), Error> {
+        let side = self.slabs.split_off(self.main);
+        let main = std::mem::take(&mut self.slabs);
+        let blocks: Vec<&Block> = main.iter().chain(&side).map(|slab| slab.block.as_ref()).collect();
+        let mut loose: Vec<(u32, (usize, usize))> = Vec::new();
+        for (at, slab) in side.iter().enumerate() {
+            let rows = slab.living().map(|row| (slab.block.ids().get(row).copied(), row));
+            loose.extend(rows.filter_map(|(id, row)| Some((id?, (main.len() + at, row)))));
+        }
+        loose.sort_unstable();
+        let mut folded: Vec<Slab> = Vec::new();
+        let mut rest = loose.as_slice();
+        for (at, slab) in main.iter().enumerate() {
+            let next = main.get(at + 1).map(|slab| slab.block.first_id());
+            let (mine, others) = rest.split_at(rest.partition_point(|(id, _)| next.is_none_or(|next| *id < next)));
+            rest = others;
+            if mine.is_empty() && slab.live * 2 >= slab.block.len() {
+                folded.push(slab.clone());
+                continue;
+            }
+            let own = slab.living().filter_map(|row| Some((*slab.block.ids().get(row)?, (at, row))));
+            let mut rows: Vec<(u32, (usize, usize))> = own.chain(mine.iter().copied()).collect();
+            rows.sort_unstable();
+            gather_even(&blocks, &rows, &mut folded)?;
+        }
+        gather_even(&blocks, rest, &mut folded)?;
+        self.main = folded.len();
+        self.slabs = folded;
+        Ok(())
+    }
+}
+
+/// Appends blocks of about equal size, none over the limit.
+fn gather_even(blocks: &[&Block], rows: &[(u32, (usize, usize))], out: &mut Vec<Slab>) -> Result<(), Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let pieces = rows.len().div_ceil(Block::MAX_ROWS);
+    for chunk in rows.chunks(rows.len().div_ceil(pieces)) {
+        let chunk: Vec<(usize, usize)> = chunk.iter().map(|(_, place)| *place).collect();
+        push_merging(out, Slab::whole(Block::gather(blocks, &chunk)?))?;
+    }
+    Ok(())
+}
+
+/// Appends a block, merging it with predecessors of like size: each row is copied a logarithmic
+/// number of times.
+fn push_merging(slabs: &mut Vec<Slab>, mut slab: Slab) -> Result<(), Error> {
+    while let Some(before) = slabs.last() {
+        let like = before.live <= slab.live * 2 && before.live + slab.live <= Block::MAX_ROWS;
+        if !like {
+            break;
+        }
+        let blocks = [before.block.as_ref(), slab.block.as_ref()];
+        let mut rows: Vec<(u32, (usize, usize))> = Vec::with_capacity(before.live + slab.live);
+        for (at, one) in [before, &slab].into_iter().enumerate() {
+            rows.extend(one.living().filter_map(|row| Some((*one.block.ids().get(row)?, (at, row)))));
+        }
+        rows.sort_unstable();
+        let rows: Vec<(usize, usize)> = rows.into_iter().map(|(_, place)| place).collect();
+        let merged = Slab::whole(Block::gather(&blocks, &rows)?);
+        slabs.pop();
+        slab = merged;
+    }
+    slabs.push(slab);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::record::Cell;
+    use proptest::prelude::*;
+    use quarry_types::Timestamp;
+
+    const KEY: ColumnId = ColumnId(16);
+
+    fn row(id: u32, key: u32) -> Arc<StoredRow> {
+        let cells = vec![(KEY, Cell::Text(format!("k{key}").into()))];
+        Arc::new(StoredRow { id, created_at: Timestamp(1), updated_at: Timestamp(2), cells })
+    }
+
+    fn check(snapshot: &Snapshot, model: &BTreeMap<u32, (Seq, Arc<StoredRow>)>) {
+        assert_eq!(snapshot.rows, model.len());
+        assert_eq!(snapshot.ids(), model.keys().copied().collect::<Vec<_>>());
+        for (id, (seq, row)) in model {
+            let found = snapshot.get(*id).unwrap();
+            assert_eq!((found.0, &found.1), (*seq, row));
+            assert_eq!(snapshot.by_key(&row.cell(KEY).unwrap().key_value().unwrap()), Some(*id));
+        }
+        assert_eq!(snapshot.keys.len(), model.len());
+        let main: Vec<u32> = snapshot.main().iter().flat_map(|slab| slab.block.ids().to_vec()).collect();
+        assert!(main.is_sorted(), "the main run ascends");
+        assert!(snapshot.slabs().all(|slab| slab.block.len() <= Block::MAX_ROWS));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+        // Batches large enough to freeze, merge and fold; keys move with their rows.
+        #[test]
+        fn any_history_equals_a_map(batches in proptest::collection::vec((0..3_u8, 1..900_u32, 1..6_000_u32), 1..25)) {
+            let mut snapshot = Snapshot::default().with_key(Some(KEY));
+            let mut model = BTreeMap::new();
+            let mut next = 1;
+            for (at, (what, count, stride)) in batches.into_iter().enumerate() {
+                let seq = at as Seq + 1;
+                let mut changes = Vec::new();
+                for i in 0..count {
+                    let (id, now) = match what {
+                        0 => { next += 1; (next, true) }
+                        1 => ((i * stride) % (next + 1) + 1, true),
+                        _ => ((i * stride) % (next + 1) + 1, false),
+                    };
+                    next = next.max(id);
+                    if changes.iter().any(|(other, ..)| *other == id) {
+                        continue;
+                    }
+                    let row = now.then(|| row(id, id * 2 + u32::from(seq % 2 == 0)));
+                    changes.push((id, seq, row.clone()));
+                    match row {
+                        Some(row) => { model.insert(id, (seq, row)); }
+                        None => { model.remove(&id); }
+                    }
+                }
+                snapshot = snapshot.apply(changes, seq).unwrap();
+            }
+            check(&snapshot, &model);
+        }
+    }
+
+    #[test]
+    fn spread_updates_fold_back_into_the_main_run() {
+        let mut snapshot = Snapshot::load(1);
+        let rows: Vec<_> = (1..=40_000).map(|id| (1, row(id, id))).collect();
+        snapshot.extend(&rows);
+        let mut snapshot = snapshot.with_key(Some(KEY));
+        let mut model: BTreeMap<u32, _> = rows.into_iter().map(|(seq, row)| (row.id, (seq, row))).collect();
+        for seq in 2..40 {
+            let changes: Vec<_> =
+                (0..500).map(|i| (i * 79 + seq as u32) % 40_000 + 1).collect::<std::collections::BTreeSet<u32>>()
+                    .into_iter().map(|id| (id, seq, Some(row(id, id)))).collect();
+            model.extend(changes.iter().map(|(id, seq, row)| (*id, (*seq, row.clone().unwrap()))));
+            snapshot = snapshot.apply(changes, seq).unwrap();
+        }
+        check(&snapshot, &model);
+        let beside: usize = snapshot.side().map(|slab| slab.live).sum();
+        assert!(beside <= Block::MAX_ROWS + ACTIVE_MAX, "{beside} rows beside the main run");
+    }
+}

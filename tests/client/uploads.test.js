@@ -1,0 +1,244 @@
+// Upload and content URLs: who may use them, for what, and for how long.
+'use strict'
+
+const test = require('node:test')
+const assert = require('node:assert/strict')
+const { InvalidPayloadError } = require('@botpress/client')
+const { serve, newBot, settled, until, thrown } = require('./harness')
+
+const server = serve(test)
+
+/** Every query parameter of a URL changed and dropped, one at a time. */
+function tampered(url) {
+  const all = []
+  for (const [name, value] of new URL(url).searchParams) {
+    const changed = new URL(url)
+    const last = value.at(-1) === '0' ? '1' : '0'
+    changed.searchParams.set(name, value.slice(0, -1) + last)
+    const dropped = new URL(url)
+    dropped.searchParams.delete(name)
+    all.push([`${name} changed`, changed.href], [`${name} dropped`, dropped.href])
+  }
+  return all
+}
+
+const refused = (response) => assert.ok([401, 403, 404].includes(response.status), `answered ${response.status}`)
+
+test('an upload URL opens one upload and nothing else', async () => {
+  const client = server.client()
+  const { file } = await client.upsertFile({ key: 'a.txt', size: 5 })
+  const other = (await client.upsertFile({ key: 'b.txt', size: 5 })).file
+  const attempts = tampered(file.uploadUrl)
+  assert.ok(attempts.length >= 4, 'the URL carries signed parameters')
+  for (const [what, url] of attempts) {
+    const response = await fetch(url, { method: 'PUT', body: 'hello' })
+    assert.ok([401, 403, 404].includes(response.status), `${what}: answered ${response.status}`)
+  }
+  refused(await fetch(file.uploadUrl))
+  const swapped = new URL(other.uploadUrl)
+  swapped.search = new URL(file.uploadUrl).search
+  refused(await fetch(swapped, { method: 'PUT', body: 'hello' }))
+  assert.equal((await client.getFile({ id: file.id })).file.status, 'upload_pending')
+  assert.equal((await client.getFile({ id: other.id })).file.status, 'upload_pending')
+
+  const put = await fetch(file.uploadUrl, { method: 'PUT', body: 'hello', headers: { 'content-type': 'x/y' } })
+  assert.ok(put.ok)
+  const done = (await client.getFile({ id: file.id })).file
+  assert.equal(done.status, 'upload_completed')
+  assert.equal(done.contentType, 'text/plain', 'the type of the upsert stays')
+})
+
+test('an upload URL dies with its version of the file', async () => {
+  const client = server.client()
+  const old = (await client.upsertFile({ key: 'v.txt', size: 3 })).file
+  const now = (await client.upsertFile({ key: 'v.txt', size: 3 })).file
+  assert.ok((await fetch(old.uploadUrl, { method: 'PUT', body: 'old' })).status >= 400)
+  assert.ok((await fetch(now.uploadUrl, { method: 'PUT', body: 'new' })).ok)
+  assert.equal(await (await fetch((await client.getFile({ id: 'v.txt' })).file.url)).text(), 'new')
+  await client.deleteFile({ id: 'v.txt' })
+  assert.ok((await fetch(now.uploadUrl, { method: 'PUT', body: 'new' })).status >= 400)
+})
+
+test('bytes must be as many as declared', async () => {
+  const client = server.client()
+  const { file } = await client.upsertFile({ key: 'n.txt', size: 4 })
+  const more = await fetch(file.uploadUrl, { method: 'PUT', body: '12345' })
+  assert.equal(more.status, 413)
+  const again = (await client.upsertFile({ key: 'n.txt', size: 4 })).file
+  const fewer = await fetch(again.uploadUrl, { method: 'PUT', body: '123' })
+  assert.equal(fewer.status, 400)
+  assert.notEqual((await client.getFile({ id: file.id })).file.status, 'upload_completed')
+  const error = await thrown(client.uploadFile({ key: 'n2.txt', content: '' }))
+  assert.match(error.message, /content|url/i, 'the client itself refuses an empty text')
+})
+
+test('an empty file can be stored', async () => {
+  const client = server.client()
+  await client.uploadFile({ key: 'zero.bin', content: Buffer.alloc(0) })
+  const { file } = await client.getFile({ id: 'zero.bin' })
+  assert.deepEqual([file.size, file.status], [0, 'upload_completed'])
+  assert.equal(await (await fetch(file.url)).text(), '')
+})
+
+test('all content kinds of the client arrive byte for byte', async () => {
+  const client = server.client()
+  const bytes = Uint8Array.from({ length: 70_000 }, (_, i) => (i * 7) % 256)
+  const kinds = {
+    'u8.bin': bytes,
+    'buffer.bin': Buffer.from(bytes),
+    'arraybuffer.bin': bytes.buffer,
+    'blob.bin': new Blob([bytes], { type: 'image/png' }),
+  }
+  for (const [key, content] of Object.entries(kinds)) {
+    await client.uploadFile({ key, content })
+    const { file } = await client.getFile({ id: key })
+    assert.equal(file.size, 70_000, key)
+    assert.equal(file.contentType, 'application/octet-stream', key)
+    const got = Buffer.from(await (await fetch(file.url)).arrayBuffer())
+    assert.ok(got.equals(Buffer.from(bytes)), key)
+  }
+  const { file: text } = await client.uploadFile({ key: 'text.txt', content: 'ünï €' })
+  assert.equal(text.size, 9)
+})
+
+test('the client can copy from a URL', async () => {
+  const client = server.client()
+  const { file: source } = await client.uploadFile({ key: 's.txt', content: 'from afar', accessPolicies: ['public_content'] })
+  await client.uploadFile({ key: 'd.txt', url: source.url })
+  assert.equal(await (await fetch((await client.getFile({ id: 'd.txt' })).file.url)).text(), 'from afar')
+})
+
+test('private content needs its signature', async () => {
+  const client = server.client()
+  const { file } = await client.uploadFile({ key: 'p.txt', content: 'secret' })
+  assert.equal(await (await fetch(file.url)).text(), 'secret', 'the URL of the upsert works after the upload')
+  const { url } = (await client.getFile({ id: file.id })).file
+  const plain = await fetch(url)
+  assert.equal(await plain.text(), 'secret')
+  assert.match(plain.headers.get('content-type'), /^text\/plain/)
+  assert.equal(plain.headers.get('content-length'), '6')
+  assert.equal(plain.headers.get('x-content-type-options'), 'nosniff')
+  for (const [what, changed] of tampered(url)) {
+    const response = await fetch(changed)
+    assert.ok([401, 403, 404].includes(response.status), `${what}: answered ${response.status}`)
+    assert.ok(!(await response.text()).includes('secret'), what)
+  }
+  const bare = new URL(url)
+  bare.search = ''
+  refused(await fetch(bare))
+  refused(await fetch(url, { method: 'PUT', body: 'hacked' }))
+  assert.equal(await (await fetch(url)).text(), 'secret')
+})
+
+test('public content has one permanent URL that needs nothing', async () => {
+  const client = server.client()
+  const { file } = await client.uploadFile({
+    key: 'pub.html',
+    content: '<script>alert(1)</script>',
+    accessPolicies: ['public_content'],
+    publicContentImmediatelyAccessible: true,
+  })
+  const first = (await client.getFile({ id: file.id })).file
+  const second = (await client.getFile({ id: file.id })).file
+  assert.equal(first.url, second.url)
+  assert.equal(first.url, file.url)
+  assert.deepEqual(first.accessPolicies, ['public_content'])
+  const response = await fetch(first.url)
+  assert.equal(await response.text(), '<script>alert(1)</script>')
+  assert.match(response.headers.get('content-security-policy') ?? '', /sandbox/)
+  assert.match(response.headers.get('content-disposition') ?? '', /^attachment/)
+  await client.updateFileMetadata({ id: file.id, accessPolicies: [] })
+  refused(await fetch(first.url))
+  await client.updateFileMetadata({ id: file.id, accessPolicies: ['public_content'] })
+  assert.equal((await fetch(first.url)).status, 200)
+})
+
+test('two bots with one key keep their own content', async () => {
+  const [a, b] = [server.client(), server.client()]
+  const mine = (await a.uploadFile({ key: 'same.txt', content: 'mine' })).file
+  const yours = (await b.uploadFile({ key: 'same.txt', content: 'yours' })).file
+  assert.notEqual(mine.id, yours.id)
+  assert.equal(await (await fetch(mine.url)).text(), 'mine')
+  assert.equal(await (await fetch(yours.url)).text(), 'yours')
+})
+
+test('broken documents fail with a reason a reader understands', async () => {
+  const client = server.client()
+  const bad = {
+    'broken.pdf': '%PDF-1.7\nthis is not really a PDF',
+    'picture.bin': Buffer.from([0, 1, 2, 3, 255, 254, 0, 0]),
+    'archive.docx': 'PK\u0003\u0004 nothing',
+  }
+  for (const [key, content] of Object.entries(bad)) {
+    const { file } = await client.uploadFile({ key, content, index: true })
+    const done = await settled(client, file.id)
+    assert.equal(done.status, 'indexing_failed', key)
+    assert.ok(done.failedStatusReason.length >= 10, `${key}: ${done.failedStatusReason}`)
+    assert.ok(!/panic|unwrap|\/tmp|\.rs/.test(done.failedStatusReason), done.failedStatusReason)
+  }
+  assert.deepEqual((await client.searchFiles({ query: 'nothing' })).passages, [])
+  const fixed = await client.uploadFile({ key: 'broken.pdf', content: 'now text', contentType: 'text/plain', index: true })
+  const good = await until('the fixed file', async () => {
+    const { file } = await client.getFile({ id: fixed.file.id })
+    return file.status === 'indexing_completed' && file
+  })
+  assert.equal(good.failedStatusReason, undefined)
+})
+
+test('unknown indexing features are taken and skipped', async () => {
+  const client = server.client()
+  const { file } = await client.uploadFile({
+    key: 'adk.md',
+    content: '# Lamp\n\nThe lamp needs a bulb of type E27.',
+    index: true,
+    indexing: {
+      configuration: {
+        vision: { indexPages: true, transcribePages: 'all' },
+        summarization: { enable: false },
+        parsing: { mode: 'agent', minimumParagraphLength: 50, smartCleanup: true },
+        chunking: { maximumChunkLength: 500, embeddedContextLevels: 1, embedBreadcrumb: true },
+        stack: 'realtime-v1',
+      },
+    },
+  })
+  assert.equal((await settled(client, file.id)).status, 'indexing_completed')
+  assert.match((await client.searchFiles({ query: 'which bulb does the lamp need' })).passages[0].content, /E27/)
+})
+
+test('bad upserts say what to change', async () => {
+  const client = server.client()
+  const bad = [
+    [{ key: 'x' }, /size/],
+    [{ size: 1 }, /key/],
+    [{ key: '', size: 1 }, /key/],
+    [{ key: 'x', size: -1 }, /size/],
+    [{ key: 'x', size: 1.5 }, /size/],
+    [{ key: 'x', size: 'big' }, /size/],
+    [{ key: 'x', size: 1, tags: { a: 5 } }, /tags/],
+    [{ key: 'x', size: 1, tags: { a: 'v'.repeat(1001) } }, /1000/],
+    [{ key: 'x', size: 1, accessPolicies: ['everyone'] }, /accessPolicies/],
+    [{ key: 'x', size: 1, index: 'yes' }, /index/],
+  ]
+  for (const [body, about] of bad) {
+    const error = await thrown(client.upsertFile(body))
+    assert.ok(error instanceof InvalidPayloadError, `${JSON.stringify(body)}: ${error.type}`)
+    assert.match(error.message, about)
+  }
+  assert.deepEqual((await client.listFiles({})).files, [])
+})
+
+test('browsers may preflight an upload', async () => {
+  const { file } = await server.client(newBot()).upsertFile({ key: 'c.txt', size: 1 })
+  const response = await fetch(file.uploadUrl, {
+    method: 'OPTIONS',
+    headers: {
+      origin: 'https://app.example.org',
+      'access-control-request-method': 'PUT',
+      'access-control-request-headers': 'content-type,x-amz-tagging',
+    },
+  })
+  assert.ok(response.ok)
+  assert.equal(response.headers.get('access-control-allow-origin'), 'https://app.example.org')
+  assert.match(response.headers.get('access-control-allow-methods'), /PUT/)
+  assert.match(response.headers.get('access-control-allow-headers').toLowerCase(), /x-amz-tagging/)
+})

@@ -1,0 +1,16 @@
+//! Integration tests: the whole engine in process through its HTTP face, with the real store,
+//! model and extraction children; and the real binary where the process itself is the subject.
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod architecture;
+mod auth;
+mod bases;
+mod common;
+mod errors;
+mod files;
+mod process;
+mod recovery;
+mod tables;
+mod tenancy;
+mod uploads;
+mod usage;
