@@ -2,7 +2,9 @@
 
 Runs in the environment that `run` makes. Same texts, same tokenizer, same threads and the very
 batches that Quarry makes (read from its plan). One round per line of input, so that `run` can let
-Quarry and the control take turns; prints one JSON object per round.
+Quarry and the control take turns; prints one JSON object per round. Measures two sessions: one with
+the runtime's default settings, whose idle threads spin, and one whose idle threads sleep, as
+Quarry's do.
 
 usage: control.py MODEL_DIR TEXTS.json PLAN.json THREADS
 """
@@ -24,14 +26,15 @@ def main():
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        str(folder / "model.int8.onnx"), options, providers=["CPUExecutionProvider"]
-    )
+    def session(spin):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", spin)
+        model = str(folder / "model.int8.onnx")
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
-    def embed_all():
+    def embed_all(session):
         ids = [tokenizer.encode(text).ids for text in texts]
         for batch in batches:
             width = max(len(ids[at]) for at in batch)
@@ -45,10 +48,14 @@ def main():
                 {"input_ids": rows, "attention_mask": mask, "token_type_ids": np.zeros_like(rows)},
             )
 
+    sessions = {"spinning": session("1"), "sleeping": session("0")}
     for _ in sys.stdin:
-        start = time.perf_counter()
-        embed_all()
-        print(json.dumps({"passages_per_s": len(texts) / (time.perf_counter() - start)}), flush=True)
+        rates = {}
+        for name, each in sessions.items():
+            start = time.perf_counter()
+            embed_all(each)
+            rates[name] = len(texts) / (time.perf_counter() - start)
+        print(json.dumps(rates), flush=True)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ async function library() {
 
 test('an answer quotes its sources exactly', async () => {
   const { bot, warranty } = await library()
-  const result = await ask(bot, { question: 'How long is the warranty of the washing machine?' })
+  const result = await ask(bot, { question: 'How many years of warranty does the washing machine have?' })
   assert.equal(result.responded, true)
   assert.match(result.answer, /five years/)
   assert.match(result.answer, /【\d+】/)

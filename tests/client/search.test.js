@@ -193,12 +193,14 @@ test('while a file is replaced, no answer mixes its old and new content', { time
       if (words.length) seen.add(words[0])
     }
   })()
-  for (const word of ['violet', 'amber', 'violet']) {
-    await indexed(client, 'handbook.md', generation(word))
-  }
-  await until('the last generation to be seen', () => seen.has('violet'))
-  searching = false
-  await searcher
+  const writer = (async () => {
+    for (const word of ['violet', 'amber', 'violet']) {
+      await indexed(client, 'handbook.md', generation(word))
+    }
+    await until('the last generation to be seen', () => seen.has('violet'))
+  })()
+  await Promise.race([writer, searcher]).finally(() => (searching = false))
+  await Promise.all([writer, searcher])
   const { passages } = await client.searchFiles({ query: 'edition of the kettle handbook', limit: 50, contextDepth: 0 })
   assert.ok(passages.length > 0)
   assert.ok(passages.every((passage) => passage.content.includes('violet')))

@@ -8,43 +8,43 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// The admin token of every test server.
-pub const TOKEN: &str = "test-admin-token";
+pub(crate) const TOKEN: &str = "test-admin-token";
 
 /// A running engine.
-pub struct Engine {
-    pub running: Running,
-    pub folder: tempfile::TempDir,
+pub(crate) struct Engine {
+    running: Option<Running>,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 /// An answer with everything a test may look at.
-pub struct Reply {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub bytes: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Reply {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes)
             .unwrap_or_else(|_| panic!("no JSON in {}: {:?}", self.status, self.text()))
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// The JSON of a success.
-    pub fn ok(self) -> Value {
+    pub(crate) fn ok(self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text());
         self.json()
     }
 
     /// Checks a refusal and gives its message.
-    pub fn refused(self, status: u16, kind: &str) -> String {
+    pub(crate) fn refused(self, status: u16, kind: &str) -> String {
         let body = self.json();
         assert_eq!((self.status, body["type"].as_str()), (status, Some(kind)), "{body}");
         assert_eq!(body["code"], status, "{body}");
@@ -53,7 +53,7 @@ impl Reply {
     }
 }
 
-pub fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         admin_token: Some(TOKEN.to_owned()),
         threads: Some(1),
@@ -62,46 +62,68 @@ pub fn settings() -> Settings {
     }
 }
 
+impl Drop for Engine {
+    /// The model's runtime must not be loading while the test's process ends.
+    fn drop(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.running.as_ref().is_some_and(|running| !running.is_settled()) && Instant::now() < deadline
+        {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
 impl Engine {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(settings()).await
     }
 
-    pub async fn with(settings: Settings) -> Self {
+    pub(crate) async fn with(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { running: open(&settings, &folder).await, folder }
+        Self { running: Some(open(&settings, &folder).await), folder }
     }
 
     /// Stops the engine and opens its folder again.
-    pub async fn reopened(self) -> Self {
-        let Self { running, folder } = self;
-        running.stop().await;
-        drop(running);
+    pub(crate) async fn reopened(mut self) -> Self {
+        if let Some(running) = self.running.take() {
+            running.stop().await;
+        }
         // The folder's lock goes with the last task that holds the store.
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
-            let config = in_folder(&settings(), &folder).resolve().unwrap();
+            let config = in_folder(&settings(), &self.folder).resolve().unwrap();
             match start(config, worker()).await {
-                Ok(running) => return Self { running, folder },
+                Ok(running) => {
+                    self.running = Some(running);
+                    return self;
+                }
                 Err(error) if Instant::now() > deadline => panic!("{error}"),
                 Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
             }
         }
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Reply {
-        let response = self.running.app.handle(request).await;
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        let app = self.running.as_ref().unwrap().app.clone();
+        let response = app.handle(request).await;
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
         Reply { status: parts.status.as_u16(), headers: parts.headers, bytes }
     }
 
     /// Calls as the admin for a bot.
-    pub async fn call(&self, bot: &str, method: &str, path: &str, body: Value) -> Reply {
+    pub(crate) async fn call(&self, bot: &str, method: &str, path: &str, body: Value) -> Reply {
         self.call_as(TOKEN, bot, method, path, body).await
     }
 
-    pub async fn call_as(&self, token: &str, bot: &str, method: &str, path: &str, body: Value) -> Reply {
+    pub(crate) async fn call_as(
+        &self,
+        token: &str,
+        bot: &str,
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> Reply {
         let content = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
         let mut request = Request::builder()
             .method(method)
@@ -115,30 +137,30 @@ impl Engine {
         self.send(request.body(content).unwrap()).await
     }
 
-    pub async fn get(&self, bot: &str, path: &str) -> Reply {
+    pub(crate) async fn get(&self, bot: &str, path: &str) -> Reply {
         self.call(bot, "GET", path, Value::Null).await
     }
 
-    pub async fn post(&self, bot: &str, path: &str, body: Value) -> Reply {
+    pub(crate) async fn post(&self, bot: &str, path: &str, body: Value) -> Reply {
         self.call(bot, "POST", path, body).await
     }
 
-    pub async fn put(&self, bot: &str, path: &str, body: Value) -> Reply {
+    pub(crate) async fn put(&self, bot: &str, path: &str, body: Value) -> Reply {
         self.call(bot, "PUT", path, body).await
     }
 
-    pub async fn delete(&self, bot: &str, path: &str) -> Reply {
+    pub(crate) async fn delete(&self, bot: &str, path: &str) -> Reply {
         self.call(bot, "DELETE", path, json!({})).await
     }
 
     /// Calls an URL without any header but the host, as holders of signed URLs do.
-    pub async fn bare(&self, method: &str, url: &str, body: impl Into<Body>) -> Reply {
+    pub(crate) async fn bare(&self, method: &str, url: &str, body: impl Into<Body>) -> Reply {
         let request = Request::builder().method(method).uri(path_of(url)).header("host", "quarry.test:7700");
         self.send(request.body(body.into()).unwrap()).await
     }
 
     /// Upserts and uploads; gives the upsert's file.
-    pub async fn upload(&self, bot: &str, mut body: Value, content: &[u8]) -> Value {
+    pub(crate) async fn upload(&self, bot: &str, mut body: Value, content: &[u8]) -> Value {
         body["size"] = content.len().into();
         let file = self.put(bot, "/v1/files", body).await.ok()["file"].clone();
         let sent = self.bare("PUT", file["uploadUrl"].as_str().unwrap(), content.to_vec()).await;
@@ -147,7 +169,7 @@ impl Engine {
     }
 
     /// Waits until a file is searchable or has failed.
-    pub async fn indexed(&self, bot: &str, id: &str) -> Value {
+    pub(crate) async fn indexed(&self, bot: &str, id: &str) -> Value {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let path = format!("/v1/files/{}", encode(id));
@@ -170,17 +192,17 @@ fn in_folder(settings: &Settings, folder: &tempfile::TempDir) -> Settings {
     Settings { data_dir: Some(folder.path().join("data")), ..settings.clone() }
 }
 
-pub fn worker() -> PathBuf {
+pub(crate) fn worker() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_quarry"))
 }
 
 /// Path and query of an absolute URL.
-pub fn path_of(url: &str) -> &str {
+pub(crate) fn path_of(url: &str) -> &str {
     url.strip_prefix("http://quarry.test:7700").unwrap_or(url)
 }
 
 /// Percent-encodes one path segment.
-pub fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {

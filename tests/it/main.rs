@@ -1,6 +1,7 @@
 //! Integration tests: the whole engine in process through its HTTP face, with the real store,
 //! model and extraction children; and the real binary where the process itself is the subject.
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+#![allow(clippy::print_stderr, reason = "a failing run shows its seed and the server's log")]
 
 mod architecture;
 mod auth;

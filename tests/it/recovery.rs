@@ -132,6 +132,11 @@ fn killed_at_any_moment_it_keeps_what_it_acknowledged_and_nothing_else() {
         assert_eq!(status["recount"]["storageBytes"], bytes, "cycle {cycle}: {status}");
     }
 
+    // A run in which nothing was acknowledged would prove nothing.
+    let work = (batches.len(), files.len(), upserts.iter().map(rows::Upserts::acknowledged).min());
+    let enough = work.0 >= 2 * cycles && work.1 >= cycles / 2 && work.2 >= Some(2 * cycles as u64);
+    assert!(enough, "too little was written: {work:?}");
+
     let done = Instant::now() + SETTLE;
     while files::list(&server.client).values().any(|file| file["status"] == "indexing_pending") {
         assert!(Instant::now() < done, "files stay indexing_pending after the restart");

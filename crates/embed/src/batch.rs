@@ -12,7 +12,8 @@ const MAX_BATCH_TEXTS: usize = 8;
 /// is in exactly one batch; a text over the token budget has a batch of its own.
 #[must_use]
 pub fn plan(lengths: &[usize]) -> Vec<Vec<usize>> {
-    let mut order: Vec<(usize, usize)> = lengths.iter().copied().enumerate().map(|(at, len)| (len, at)).collect();
+    let mut order: Vec<(usize, usize)> =
+        lengths.iter().copied().enumerate().map(|(at, len)| (len, at)).collect();
     order.sort_unstable();
     let mut batches: Vec<Vec<usize>> = Vec::new();
     for (length, at) in order {

@@ -76,7 +76,7 @@ mod tests {
         std::fs::create_dir_all(&elsewhere).unwrap();
         let system = PathBuf::from(NAME);
 
-        assert_eq!(candidates(None, None), [system.clone()]);
+        assert_eq!(candidates(None, None), std::slice::from_ref(&system));
         let of_repo = put("repo/.runtime");
         let of_work = put("work/.runtime");
         std::fs::create_dir_all(&exe_folder).unwrap();

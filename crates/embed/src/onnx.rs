@@ -49,7 +49,7 @@ pub fn open(options: &EmbedOptions) -> Result<Arc<dyn Embedder>, Error> {
         None => Model::bundled()?,
     };
     let tokens = Tokens::new(model.tokenizer(), model.max_tokens())?;
-    let engine = engine(&model, options)?;
+    let engine = engine(&model, options, &library::places(options.library.as_deref()))?;
     let embedder = OnnxEmbedder {
         fingerprint: model.fingerprint(),
         dims: model.dims(),
@@ -59,21 +59,26 @@ pub fn open(options: &EmbedOptions) -> Result<Arc<dyn Embedder>, Error> {
         engine: Mutex::new(engine),
     };
     embedder.prove()?;
-    tracing::info!(fingerprint = embedder.fingerprint, engine = embedder.engine_name, "embedding model loaded");
+    tracing::info!(
+        fingerprint = embedder.fingerprint,
+        engine = embedder.engine_name,
+        "embedding model loaded"
+    );
     Ok(Arc::new(embedder))
 }
 
-fn engine(model: &Model, options: &EmbedOptions) -> Result<Box<dyn GraphEngine>, Error> {
+fn engine(model: &Model, options: &EmbedOptions, places: &Places) -> Result<Box<dyn GraphEngine>, Error> {
     let threads = match options.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads.min(256),
     };
-    let rten = || RtenEngine::new(model.graph(), threads).map(|engine| Box::new(engine) as Box<dyn GraphEngine>);
+    let rten = || {
+        RtenEngine::new(model.graph().clone(), threads).map(|engine| Box::new(engine) as Box<dyn GraphEngine>)
+    };
     if options.engine == Engine::Rten {
         return rten();
     }
-    let places = library::places(options.library.as_deref());
-    match OrtEngine::new(model.graph(), threads, &places) {
+    match OrtEngine::new(model.graph(), threads, places) {
         Ok(engine) => Ok(Box::new(engine)),
         Err(cause) if options.engine == Engine::Ort || matches!(places, Places::Named(_)) => Err(cause),
         Err(cause) => {
@@ -164,5 +169,24 @@ impl Embedder for OnnxEmbedder {
             }
         }
         Ok(vectors)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_library_the_slower_engine_runs_unless_it_was_ruled_out() {
+        let model = Model::bundled().unwrap();
+        let nowhere = Places::Search(vec!["/nowhere/libonnxruntime.so".into()]);
+        let with = |engine| {
+            super::engine(&model, &EmbedOptions { engine, ..EmbedOptions::default() }, &nowhere)
+                .map(|engine| engine.name())
+        };
+        assert_eq!(with(Engine::Auto).unwrap(), "rten");
+        let refusal = with(Engine::Ort).unwrap_err().to_string();
+        assert!(refusal.contains("run scripts/setup"), "{refusal}");
     }
 }

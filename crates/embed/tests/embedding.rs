@@ -47,7 +47,9 @@ fn near_the_reference(engine: Engine) {
         }
         let mean = cosines.iter().sum::<f64>() / cosines.len() as f64;
         assert!(mean >= 0.999, "mean {mean}");
-        assert!(vectors.iter().all(|vector| vector.len() == 384 && (cosine(vector, vector) - 1.0).abs() < 1e-9));
+        assert!(
+            vectors.iter().all(|vector| vector.len() == 384 && (cosine(vector, vector) - 1.0).abs() < 1e-9)
+        );
     }
 }
 

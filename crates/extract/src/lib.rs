@@ -6,6 +6,8 @@
 //! nothing else. A passage's text is the exact slice of the extracted text its range names, and
 //! no passage is longer than the model reads.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod chunk;
 mod clean;
 mod document;
@@ -34,4 +36,4 @@ pub use pool::{Pool, PoolOptions, Progress};
 pub use worker::{extract, worker_main};
 
 #[doc(hidden)]
-pub use worker::worker_main_with;
+pub use worker::{Hook, worker_main_with};

@@ -29,13 +29,13 @@ impl MediaType {
         if let Some(found) = by_signature(bytes, name) {
             return found;
         }
-        if is_binary(bytes) {
-            return Err(unsupported("binary data"));
-        }
         let declared = by_content_type(content_type).or_else(|| by_name(name));
         if declared == Some(Self::Pdf) || declared == Some(Self::Docx) {
             let format = if declared == Some(Self::Pdf) { "PDF" } else { "DOCX" };
             return Err(Error::broken(format, "its content is something else; save it again"));
+        }
+        if is_binary(bytes) {
+            return Err(unsupported("binary data"));
         }
         if looks_like_html(bytes) && declared != Some(Self::Markdown) && declared != Some(Self::Text) {
             return Ok(Self::Html);

@@ -1,13 +1,113 @@
-//! stub
+//! PDF documents: which engine reads, and from positioned characters to blocks.
+//!
+//! The first engine gives characters with positions ([`pdfium`]); everything after it (lines,
+//! reading order, tables, paragraphs, headings, running headers) is geometry and knows no engine.
+//! The second gives plain text per page ([`plain`]).
+
+mod blocks;
+mod furniture;
+mod headings;
+mod lines;
+mod order;
+mod pdfium;
+mod plain;
+mod tables;
+
+#[cfg(test)]
+mod tests;
+
+use crate::Error;
 use crate::document::Builder;
+use crate::limits::{Limits, PdfEngine};
 use crate::protocol::Progress;
-use crate::{Error, limits::Limits};
+
+pub(crate) use pdfium::load as load_library;
+
+/// The format's name in errors.
+const FORMAT: &str = "PDF";
+
+/// Reads a whole document with the engine the limits name.
 pub(crate) fn extract(
-    _bytes: &[u8],
-    _limits: &Limits,
-    _builder: &mut Builder,
-    _p: &mut dyn FnMut(Progress),
+    bytes: &[u8],
+    limits: &Limits,
+    builder: &mut Builder,
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Error> {
-    Ok(())
+    let first = match limits.pdf_engine {
+        PdfEngine::PdfExtract => None,
+        PdfEngine::Pdfium | PdfEngine::Auto => pdfium::read(bytes, limits, progress),
+    };
+    let first = match first {
+        Some(Ok(source)) if source.without_text < source.pages.max(1) => {
+            write(source, limits, builder);
+            return Ok(());
+        }
+        Some(Ok(source)) => Some(source.no_text()),
+        Some(Err(error)) => Some(error),
+        None if limits.pdf_engine == PdfEngine::Pdfium => {
+            return Err(Error::Worker("the pdfium library was not found; run scripts/setup".to_owned()));
+        }
+        None => None,
+    };
+    // A password is one for every engine.
+    let settled = matches!(first, Some(Error::Encrypted)) || limits.pdf_engine == PdfEngine::Pdfium;
+    match first {
+        Some(error) if settled => Err(error),
+        first => match plain::extract(bytes, limits, builder) {
+            Ok(()) => Ok(()),
+            // What the better engine said is closer to the truth.
+            Err(second) => Err(first.unwrap_or(second)),
+        },
+    }
 }
-pub(crate) fn load_library(_limits: &Limits) {}
+
+/// What an engine read: characters put together to lines, page by page.
+struct Source {
+    pages: u32,
+    without_text: u32,
+    lines: Vec<lines::PageLines>,
+    title: Option<String>,
+    warnings: Vec<String>,
+}
+
+impl Source {
+    fn no_text(&self) -> Error {
+        Error::NoText { without: self.without_text, pages: self.pages }
+    }
+}
+
+fn write(mut source: Source, limits: &Limits, builder: &mut Builder) {
+    builder.set_pages(source.pages);
+    for warning in source.warnings.drain(..) {
+        builder.warn(warning);
+    }
+    if source.pages > limits.max_pages {
+        builder.warn(format!("only the first {} of {} pages were read", limits.max_pages, source.pages));
+    }
+    if source.without_text > 0 {
+        let Source { without_text, pages, .. } = source;
+        let pages = pages.min(limits.max_pages);
+        builder.warn(format!("no text layer on {without_text} of {pages} pages; OCR is not configured"));
+    }
+    furniture::remove(&mut source.lines);
+    let style = headings::Style::of(&source.lines);
+    let words = blocks::Words::of(&source.lines);
+    let mut blocks = Vec::new();
+    for page in source.lines {
+        for lines in page.groups {
+            for region in order::regions(lines, style.body_size) {
+                blocks::read(region, page.number, &style, &words, &mut blocks);
+            }
+        }
+    }
+    headings::assign(&mut blocks, &style);
+    if let Some(title) = &source.title {
+        builder.set_title(title);
+    }
+    for block in blocks {
+        if builder.is_full() {
+            break;
+        }
+        block.push(builder);
+    }
+}

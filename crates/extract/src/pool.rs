@@ -157,6 +157,10 @@ async fn listen(
         if read.map_err(|e| worker("could not read its answer", &e))? == 0 {
             return Ok(None);
         }
+        // A library may print a line of its own; it does not start like ours.
+        if !line.starts_with(b"{") && line.ends_with(b"\n") {
+            continue;
+        }
         let Ok(parsed) = serde_json::from_slice::<Line>(&line) else {
             // Cut off by its death, or not our language: the exit status tells which.
             if line.ends_with(b"\n") || line.len() > MAX_LINE_BYTES {

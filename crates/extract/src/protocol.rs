@@ -21,13 +21,13 @@ const BLOCKS_PER_LINE: usize = 5_000;
 
 /// What to extract; the bytes come separately.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Job {
+pub(crate) struct Job {
     /// File name, for its extension.
-    pub name: String,
+    pub(crate) name: String,
     /// Declared content type.
-    pub content_type: String,
+    pub(crate) content_type: String,
     /// What may be used.
-    pub limits: Limits,
+    pub(crate) limits: Limits,
 }
 
 /// How far a job is.

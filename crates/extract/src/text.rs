@@ -114,20 +114,24 @@ fn write(lines: &[&str], builder: &mut Builder) {
         builder.heading(2, &clean::line(first), None);
         return;
     }
-    let kind = if lines.iter().all(|l| is_item(l)) { PassageKind::List } else { PassageKind::Paragraph };
-    let separator = if kind == PassageKind::Paragraph && is_wrapped(lines) { " " } else { "\n" };
-    let mut text = String::new();
-    for line in lines {
-        if !text.is_empty() {
-            text.push_str(separator);
+    if is_item(first) && lines.iter().filter(|l| is_item(l)).count() > 1 {
+        let mut text = String::new();
+        for line in lines {
+            if is_item(line) {
+                text.push('\n');
+                text.push_str(line.trim_end());
+            } else {
+                // A line that starts no item goes on with the one above.
+                text.push(' ');
+                text.push_str(line.trim());
+            }
         }
-        if kind == PassageKind::List {
-            text.push_str(line.trim_end());
-        } else {
-            text.push_str(&clean::paragraph(line));
-        }
+        builder.push(Part::new(PassageKind::List, &text));
+        return;
     }
-    builder.push(Part::new(kind, &text));
+    let separator = if is_wrapped(lines) { " " } else { "\n" };
+    let text: Vec<String> = lines.iter().map(|line| clean::paragraph(line)).collect();
+    builder.push(Part::new(PassageKind::Paragraph, &text.join(separator)));
 }
 
 /// A short line of capital letters, like the headings of contracts and readme files.
@@ -190,7 +194,7 @@ mod tests {
 
     #[test]
     fn paragraphs_lists_and_headings() {
-        let source = "Guide\n=====\n\nThis paragraph is wrapped at a fixed width by its\nauthor and goes on here.\n\n- one\n- two\n\nSAFETY NOTES\n\nroad 5\ncity\n";
+        let source = "Guide\n=====\n\nThis paragraph is wrapped at a fixed width by its\nauthor and goes on here.\n\n- one that is\n  wrapped\n- two\n\nSAFETY NOTES\n\nroad 5\ncity\n";
         let mut builder = Builder::new(&Limits::default());
         extract(source, &mut builder);
         let document = builder.finish();
@@ -205,7 +209,7 @@ mod tests {
                     0,
                     "This paragraph is wrapped at a fixed width by its author and goes on here."
                 ),
-                (PassageKind::List, 0, "- one\n- two"),
+                (PassageKind::List, 0, "- one that is wrapped\n- two"),
                 (PassageKind::Subtitle, 2, "SAFETY NOTES"),
                 (PassageKind::Paragraph, 0, "road 5\ncity"),
             ]

@@ -10,6 +10,10 @@ use crate::{docx, html, markdown, pdf, sandbox, text};
 use std::io::{self, BufWriter, Read, Write};
 use std::process::ExitCode;
 
+/// What the tests put before the extraction, told by the file's name.
+#[doc(hidden)]
+pub type Hook = fn(&str, &[u8]) -> Option<Result<Document, Error>>;
+
 /// Stack of the parsing thread, in bytes; parsers recurse on crafted nesting.
 const STACK_BYTES: usize = 64 << 20;
 
@@ -73,7 +77,7 @@ pub fn worker_main() -> ExitCode {
 /// [`worker_main`] with a say for the tests, which make it misbehave by name.
 #[doc(hidden)]
 #[must_use]
-pub fn worker_main_with(hook: fn(&Job, &[u8]) -> Option<Result<Document, Error>>) -> ExitCode {
+pub fn worker_main_with(hook: Hook) -> ExitCode {
     let job = std::env::var(JOB_VARIABLE).ok().and_then(|json| serde_json::from_str::<Job>(&json).ok());
     let Some(job) = job else {
         let _ = writeln!(io::stderr(), "this command is started by the server only");
@@ -87,7 +91,7 @@ pub fn worker_main_with(hook: fn(&Job, &[u8]) -> Option<Result<Document, Error>>
     }
 }
 
-fn serve(job: &Job, hook: fn(&Job, &[u8]) -> Option<Result<Document, Error>>) -> io::Result<()> {
+fn serve(job: &Job, hook: Hook) -> io::Result<()> {
     // Libraries are loaded while files may still be opened.
     pdf::load_library(&job.limits);
     let failures = sandbox::close(&job.limits);
@@ -95,7 +99,7 @@ fn serve(job: &Job, hook: fn(&Job, &[u8]) -> Option<Result<Document, Error>>) ->
     let mut bytes = Vec::new();
     // One byte over the limit is enough to see that it is passed.
     io::stdin().lock().take(job.limits.max_input_bytes + 1).read_to_end(&mut bytes)?;
-    let result = match hook(job, &bytes) {
+    let result = match hook(&job.name, &bytes) {
         Some(result) => result,
         None => run(&bytes, job, &mut |progress| {
             // A parent that no longer listens ends us at the next real line.

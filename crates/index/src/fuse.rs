@@ -28,8 +28,11 @@ pub struct FuseOptions {
 }
 
 impl Default for FuseOptions {
+    /// Min-max with .4: of what `retrieval_eval` prints (min-max .3 to .7, reciprocal ranks with 10
+    /// and 60; 100 hits a leg) the best mean nDCG@10 over six sets: .684, against .680 with .5. Where
+    /// the model is weak (German, long medical texts) a higher weight costs most.
     fn default() -> Self {
-        Self { weight_dense: 0.5, method: FusionMethod::MinMax }
+        Self { weight_dense: 0.4, method: FusionMethod::MinMax }
     }
 }
 
@@ -56,7 +59,7 @@ pub fn fuse(lexical: &[Hit], dense: &[Hit], options: &FuseOptions) -> Vec<Fused>
     let mut joined: HashMap<u32, Fused> = HashMap::with_capacity(lexical.len() + dense.len());
     let blank = |id| Fused { id, score: 0.0, lexical: None, dense: None };
 
-    let share = Share::of(lexical, options.method, false);
+    let share = Share::of(lexical, options.method);
     for (index, hit) in lexical.iter().enumerate() {
         let entry = joined.entry(hit.id).or_insert_with(|| blank(hit.id));
         if entry.lexical.is_none() {
@@ -64,7 +67,7 @@ pub fn fuse(lexical: &[Hit], dense: &[Hit], options: &FuseOptions) -> Vec<Fused>
             entry.score += lexical_weight * share.at(index, hit.score);
         }
     }
-    let share = Share::of(dense, options.method, true);
+    let share = Share::of(dense, options.method);
     for (index, hit) in dense.iter().enumerate() {
         let entry = joined.entry(hit.id).or_insert_with(|| blank(hit.id));
         if entry.dense.is_none() {
@@ -87,7 +90,7 @@ enum Share {
 }
 
 impl Share {
-    fn of(hits: &[Hit], method: FusionMethod, _dense: bool) -> Self {
+    fn of(hits: &[Hit], method: FusionMethod) -> Self {
         match method {
             FusionMethod::MinMax => {
                 let finite = || hits.iter().map(|hit| hit.score).filter(|score| score.is_finite());
@@ -124,10 +127,8 @@ mod tests {
     }
 
     fn options() -> impl Strategy<Value = FuseOptions> {
-        let method = prop_oneof![
-            Just(FusionMethod::MinMax),
-            (1.0f32..100.0).prop_map(|k| FusionMethod::Rrf { k })
-        ];
+        let method =
+            prop_oneof![Just(FusionMethod::MinMax), (1.0f32..100.0).prop_map(|k| FusionMethod::Rrf { k })];
         (0.0f32..=1.0, method).prop_map(|(weight_dense, method)| FuseOptions { weight_dense, method })
     }
 
@@ -173,9 +174,12 @@ mod tests {
         let one = [Hit { id: 4, score: 2.5 }];
         let only = fuse(&one, &[], &options);
         assert_eq!((only.len(), only[0].lexical, only[0].dense), (1, Some((1, 2.5)), None));
-        let odd = [Hit { id: 1, score: f32::NAN }, Hit { id: 1, score: 1.0 }, Hit { id: 2, score: f32::INFINITY }];
+        let odd =
+            [Hit { id: 1, score: f32::NAN }, Hit { id: 1, score: 1.0 }, Hit { id: 2, score: f32::INFINITY }];
         for weight_dense in [f32::NAN, -3.0, 9.0, 0.5] {
-            for method in [FusionMethod::MinMax, FusionMethod::Rrf { k: f32::NAN }, FusionMethod::Rrf { k: -5.0 }] {
+            for method in
+                [FusionMethod::MinMax, FusionMethod::Rrf { k: f32::NAN }, FusionMethod::Rrf { k: -5.0 }]
+            {
                 let fused = fuse(&odd, &one, &FuseOptions { weight_dense, method });
                 assert_eq!(fused.len(), 3);
                 assert!(fused.iter().all(|item| (0.0..=1.0).contains(&item.score)));

@@ -61,8 +61,9 @@ impl Kb {
         id_or_key: &str,
         page: PageRequest,
     ) -> Result<Page<PassageView>, Error> {
+        let view = self.inner.views.of(scope).await?;
         for _ in 0..Inner::READ_ATTEMPTS {
-            let snapshot = self.inner.views.snapshot(scope).await?;
+            let snapshot = view.snapshot();
             let file = entry(&snapshot, id_or_key)?.file.clone();
             let published = file.published.as_ref();
             let generation = published.map_or(0, |published| published.generation);
@@ -72,6 +73,7 @@ impl Kb {
             let listing = Listing::new(scope, &format!("passages {} {generation}", file.id));
             let cut = listing.cut(positions, &page)?;
             let Some(records) = self.inner.read_passages(scope, &file.id, generation, &cut.items).await? else {
+                view.refresh_to_head(self.inner.store.as_ref()).await?;
                 continue;
             };
             let view = |record: PassageRecord| PassageView {

@@ -157,8 +157,9 @@ impl Inner {
         search: &Search,
         vector: Arc<Vec<f32>>,
     ) -> Result<Vec<Match>, Error> {
+        let view = self.views.of(scope).await?;
         for _ in 0..Self::READ_ATTEMPTS {
-            let snapshot = self.views.snapshot(scope).await?;
+            let snapshot = view.snapshot();
             let ranked = {
                 let (snapshot, search, vector) = (snapshot.clone(), search.clone(), vector.clone());
                 tokio::task::spawn_blocking(move || rank(&snapshot, &search, &vector)).await??
@@ -169,6 +170,7 @@ impl Inner {
             if let Some(matches) = self.read(scope, &snapshot, best, search.context_depth).await? {
                 return Ok(matches);
             }
+            view.refresh_to_head(self.store.as_ref()).await?;
         }
         Err(Error::Busy("the knowledge base is changing too fast to be searched; try again".into()))
     }

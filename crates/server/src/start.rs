@@ -17,6 +17,10 @@ use quarry_store::{DataPaths, Opened, RecordStore, StoreOptions};
 use quarry_tables::{Tables, TablesOptions};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// A model still loading gets this long when the server stops.
+const MODEL_GRACE: Duration = Duration::from_secs(30);
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -59,9 +63,23 @@ pub struct Running {
 }
 
 impl Running {
+    /// Whether the model is loaded or has failed to. A process must not end before: the native
+    /// runtime crashes when its library is unloaded while it starts.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let model = self.kb.embedder();
+        model.is_ready() || model.failure().is_some()
+    }
+
     /// Lets running work reach a safe place.
     pub async fn stop(&self) {
         self.kb.shutdown().await;
+        let settled = async {
+            while !self.is_settled() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let _ = tokio::time::timeout(MODEL_GRACE, settled).await;
     }
 }
 

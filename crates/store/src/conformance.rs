@@ -420,7 +420,7 @@ pub async fn waiting_commits_keep_their_order(store: &dyn RecordStore) {
         let rows = rows.clone();
         let mut commit = Commit::new(&bot);
         commit.put(&rows, "shared", writer.to_string()).put(&rows, format!("own{writer:03}"), "v");
-        if writer % 3 == 0 {
+        if writer.is_multiple_of(3) {
             commit.del(&rows, format!("own{:03}", writer.saturating_sub(1)));
         }
         async move { (store.commit(commit).await.unwrap().seq(&rows).unwrap(), writer) }

@@ -40,8 +40,11 @@ fn row(at: usize, seed: &mut u64) -> Value {
     let mut row = Map::new();
     row.insert("key".into(), format!("key-{at:08}").into());
     row.insert("city".into(), CITIES[rolls(seed) as usize % CITIES.len()].into());
-    row.insert("when".into(), format!("2024-{:02}-{:02}T10:00:00.000Z", rolls(seed) % 12 + 1, rolls(seed) % 28 + 1).into());
-    row.insert("ok".into(), (rolls(seed) % 2 == 0).into());
+    row.insert(
+        "when".into(),
+        format!("2024-{:02}-{:02}T10:00:00.000Z", rolls(seed) % 12 + 1, rolls(seed) % 28 + 1).into(),
+    );
+    row.insert("ok".into(), rolls(seed).is_multiple_of(2).into());
     for column in 4..12 {
         row.insert(format!("n{column}"), (rolls(seed) % 100_000).into());
     }
@@ -90,17 +93,47 @@ async fn measure(rows: usize) {
     };
     let queries: Vec<(&str, Find)> = vec![
         ("filter, limit 50", find(|find| find.limit = 50)),
-        ("filter, order, top 20", find(|find| { find.limit = 20; find.order_by = Some("n5".into()); find.descending = true; })),
-        ("order by text, top 20", find(|find| { find.limit = 20; find.filter = None; find.order_by = Some("s12".into()); })),
+        (
+            "filter, order, top 20",
+            find(|find| {
+                find.limit = 20;
+                find.order_by = Some("n5".into());
+                find.descending = true;
+            }),
+        ),
+        (
+            "order by text, top 20",
+            find(|find| {
+                find.limit = 20;
+                find.filter = None;
+                find.order_by = Some("s12".into());
+            }),
+        ),
         ("id", find(|find| find.filter = Some(json!({"id": 77})))),
         ("key", find(|find| find.filter = Some(json!({"key": "key-00000077"})))),
-        ("regex or range, limit 50", find(|find| { find.limit = 50; find.filter = Some(json!({"$or": [{"s12": {"$regex": "7+$"}}, {"n6": {"$gt": 99_990}}]})); })),
-        ("group by city, sum + avg", find(|find| { find.filter = None; find.group = Some(json!({"city": "key", "n4": ["sum", "avg"], "id": "count"})); })),
-        ("group filtered, unique", find(|find| find.group = Some(json!({"when": ["min", "max"], "ok": "key", "city": "unique"})))),
+        (
+            "regex or range, limit 50",
+            find(|find| {
+                find.limit = 50;
+                find.filter = Some(json!({"$or": [{"s12": {"$regex": "7+$"}}, {"n6": {"$gt": 99_990}}]}));
+            }),
+        ),
+        (
+            "group by city, sum + avg",
+            find(|find| {
+                find.filter = None;
+                find.group = Some(json!({"city": "key", "n4": ["sum", "avg"], "id": "count"}));
+            }),
+        ),
+        (
+            "group filtered, unique",
+            find(|find| find.group = Some(json!({"when": ["min", "max"], "ok": "key", "city": "unique"}))),
+        ),
     ];
     for (name, find) in &queries {
         let found = tables.find(&scope, "benchTable", find.clone()).await.unwrap();
-        let line = timed(rows, async || tables.find(&scope, "benchTable", find.clone()).await.map(drop)).await;
+        let line =
+            timed(rows, async || tables.find(&scope, "benchTable", find.clone()).await.map(drop)).await;
         println!("  {name:<28} {line}  ({} rows)", found.rows.len());
     }
     let page = Find { limit: 20, ..find(|_| {}) };
@@ -114,7 +147,9 @@ async fn measure(rows: usize) {
 
     let mut times = Vec::new();
     for at in 0..20 {
-        let batch = (0..1_000).map(|n| json!({"key": format!("key-{:08}", (n * 37 + at) % rows), "n4": at})).collect();
+        let batch = (0..1_000)
+            .map(|n| json!({"key": format!("key-{:08}", (n * 37 + at) % rows), "n4": at}))
+            .collect();
         let start = Instant::now();
         tables.upsert_rows(&scope, "benchTable", batch, Some("key")).await.unwrap();
         times.push(start.elapsed().as_secs_f64() * 1e3);

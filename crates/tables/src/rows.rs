@@ -191,12 +191,17 @@ impl Tables {
         let mut still: Option<Filter> = None;
         let ids: Vec<u32> = match which {
             DeleteRows::Ids(ids) if ids.len() > MAX_ROWS => {
-                return Err(Error::Invalid(format!("ids has {} entries, the limit is {MAX_ROWS}", ids.len())));
+                return Err(Error::Invalid(format!(
+                    "ids has {} entries, the limit is {MAX_ROWS}",
+                    ids.len()
+                )));
             }
             DeleteRows::Ids(ids) => ids.into_iter().filter_map(|id| u32::try_from(id).ok()).collect(),
             DeleteRows::Filter(json) => {
                 if !json.is_object() {
-                    return Err(Error::InvalidQuery("filter: must be an object of columns and conditions".into()));
+                    return Err(Error::InvalidQuery(
+                        "filter: must be an object of columns and conditions".into(),
+                    ));
                 }
                 let filter = filter::parse(&json, &entry.record().schema)?;
                 let ids = self.matching_ids(scope, &entry, &filter).await?;
@@ -216,7 +221,8 @@ impl Tables {
                     // A row that changed since it was found may no longer match.
                     let keep = !first
                         && still.as_ref().is_some_and(|filter| {
-                            let row = attempt.batch.row(*id).map(|row| wire::row(attempt.entry.columns(), &row));
+                            let row =
+                                attempt.batch.row(*id).map(|row| wire::row(attempt.entry.columns(), &row));
                             row.is_none_or(|row| !row_matches(attempt.entry, filter, &row))
                         });
                     if !keep && attempt.batch.delete(*id) {
@@ -231,7 +237,12 @@ impl Tables {
         Ok(deleted)
     }
 
-    async fn matching_ids(&self, scope: &Scope, entry: &Arc<Entry>, filter: &Filter) -> Result<Vec<u32>, Error> {
+    async fn matching_ids(
+        &self,
+        scope: &Scope,
+        entry: &Arc<Entry>,
+        filter: &Filter,
+    ) -> Result<Vec<u32>, Error> {
         let view = self.catalog.view(scope, &entry.record().id);
         let snapshot = view.snapshot(entry.record().key_column).await?;
         let query = Query::new(Arc::clone(entry), snapshot, filter.clone());
@@ -261,9 +272,12 @@ impl Tables {
                 let (unknown, now) = (BTreeSet::new(), Timestamp::now());
                 let mut attempt = Attempt { entry, view, snapshot, batch, unknown, now };
                 draft(&mut attempt, &mut outcome)?;
-                outcome.warnings.extend(attempt.unknown.iter().map(|name| {
-                    format!("column {name:?} does not exist; its values were ignored")
-                }));
+                outcome.warnings.extend(
+                    attempt
+                        .unknown
+                        .iter()
+                        .map(|name| format!("column {name:?} does not exist; its values were ignored")),
+                );
                 let mut rows = BTreeMap::new();
                 for (id, _) in &outcome.batch_ids {
                     if let Some(row) = attempt.batch.row(*id) {
@@ -383,7 +397,10 @@ fn upsert_by_key(
             Some([one]) => Some(*one),
             Some(many) => {
                 let name = &key.name;
-                return Err(format!("{} rows have this value in column {name:?}; make it unique first", many.len()));
+                return Err(format!(
+                    "{} rows have this value in column {name:?}; make it unique first",
+                    many.len()
+                ));
             }
         },
     };

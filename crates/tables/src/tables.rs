@@ -50,7 +50,8 @@ impl Tables {
     /// When the store fails.
     pub async fn list(&self, scope: &Scope, tags: &BTreeMap<String, String>) -> Result<Vec<Table>, Error> {
         let listing = self.catalog.listing(scope).await?;
-        let wanted = |entry: &&Arc<Entry>| tags.iter().all(|(key, value)| entry.record().tags.get(key) == Some(value));
+        let wanted =
+            |entry: &&Arc<Entry>| tags.iter().all(|(key, value)| entry.record().tags.get(key) == Some(value));
         let mut tables: Vec<Table> =
             listing.entries().filter(wanted).map(|entry| entry.record().to_table()).collect();
         tables.sort_by(|a, b| a.name.cmp(&b.name));
@@ -86,7 +87,10 @@ impl Tables {
         }
         if listing.len() >= self.options.max_tables {
             let limit = self.options.max_tables;
-            return Err(Error::Limit(format!("the bot has {} tables, the limit is {limit}; delete one", listing.len())));
+            return Err(Error::Limit(format!(
+                "the bot has {} tables, the limit is {limit}; delete one",
+                listing.len()
+            )));
         }
         let coll = record::tables();
         let mut commit = Commit::new(scope.bot());
@@ -201,7 +205,8 @@ impl Tables {
             // A key column of changed type has a new id; a removed one is a key no more.
             None => {
                 let same_name = before.key_column_name().and_then(|name| next.schema.column(name));
-                next.key_column = same_name.filter(|column| column.kind() != Kind::Json).map(|column| column.id);
+                next.key_column =
+                    same_name.filter(|column| column.kind() != Kind::Json).map(|column| column.id);
             }
         }
         Ok(next)
@@ -357,7 +362,9 @@ fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Error> {
 fn key_column(schema: &Schema, name: &str) -> Result<ColumnId, Error> {
     let Some(column) = schema.column(name) else {
         let names = schema.names();
-        return Err(Error::Invalid(format!("keyColumn: there is no column {name:?}; the columns are {names}")));
+        return Err(Error::Invalid(format!(
+            "keyColumn: there is no column {name:?}; the columns are {names}"
+        )));
     };
     if column.kind() == Kind::Json {
         return Err(Error::Invalid(format!(
@@ -400,7 +407,8 @@ fn reindex(
                 named.join("; ")
             )));
         }
-        let entries = values.iter().filter_map(|(value, ids): (&KeyValue, &Vec<u32>)| Some((value, *ids.first()?)));
+        let entries =
+            values.iter().filter_map(|(value, ids): (&KeyValue, &Vec<u32>)| Some((value, *ids.first()?)));
         for (value, id) in entries {
             commit.put(coll, record::index_key(new, value), id.to_be_bytes().to_vec());
         }

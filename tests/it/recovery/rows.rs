@@ -87,6 +87,12 @@ pub(super) struct Upserts {
     acknowledged: u64,
 }
 
+impl Upserts {
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+}
+
 /// Upserts the same few keys, as the other writers do, until the server is gone.
 pub(super) fn write_keys(client: &Client, by: usize, mut upserts: Upserts) -> Upserts {
     loop {

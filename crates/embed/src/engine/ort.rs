@@ -96,9 +96,8 @@ impl GraphEngine for OrtEngine {
         let tensor = |numbers| TensorRef::from_array_view((shape, numbers)).map_err(failed);
         let inputs = ort::inputs![IDS => tensor(&*ids)?, MASK => tensor(&*mask)?, KINDS => tensor(&*kinds)?];
         let outputs = self.session.run(inputs).map_err(failed)?;
-        let output = outputs
-            .get(OUTPUT)
-            .ok_or_else(|| Error::Inference(format!("the graph gave no {OUTPUT}")))?;
+        let output =
+            outputs.get(OUTPUT).ok_or_else(|| Error::Inference(format!("the graph gave no {OUTPUT}")))?;
         let (_, numbers) = output.try_extract_tensor::<f32>().map_err(failed)?;
         Ok(numbers.to_vec())
     }

@@ -17,10 +17,10 @@ pub(crate) struct RtenEngine {
 }
 
 impl RtenEngine {
-    pub(crate) fn new(graph: &Cow<'static, [u8]>, threads: usize) -> Result<Self, Error> {
+    pub(crate) fn new(graph: Cow<'static, [u8]>, threads: usize) -> Result<Self, Error> {
         let loaded = match graph {
             Cow::Borrowed(bytes) => Model::load_static_slice(bytes),
-            Cow::Owned(bytes) => Model::load(bytes.clone()),
+            Cow::Owned(bytes) => Model::load(bytes),
         };
         let model = loaded.map_err(|cause| Error::Model(format!("rten cannot load it ({cause})")))?;
         let node = |name: &str| {

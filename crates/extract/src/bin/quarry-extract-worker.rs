@@ -1,7 +1,63 @@
-//! The extraction worker as the tests start it: asked by name, it misbehaves.
+//! The extraction worker as the tests start it: asked by file name, it misbehaves.
 
+use quarry_extract::{Document, Error};
+use std::hint::black_box;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    quarry_extract::worker_main_with(|_, _| None)
+    quarry_extract::worker_main_with(misbehave)
+}
+
+fn misbehave(name: &str, _: &[u8]) -> Option<Result<Document, Error>> {
+    match name {
+        "hang" => loop {
+            std::thread::park();
+        },
+        "spin" => loop {
+            black_box(0);
+        },
+        "abort" => std::process::abort(),
+        "panic" => panic!("as asked"),
+        "overflow" => {
+            black_box(deeper(1));
+        }
+        "memory" => {
+            let mut kept = Vec::new();
+            loop {
+                kept.push(black_box(vec![1_u8; 16 << 20]));
+            }
+        }
+        "garbage" => {
+            use std::io::Write;
+            let _ = std::io::stdout().write_all(b"{\"text\": 5}\n");
+        }
+        "flood" => return Some(Ok(Document { text: "x".repeat(2_000_000), ..Document::default() })),
+        "reach" => return Some(Ok(reach())),
+        _ => {}
+    }
+    None
+}
+
+fn deeper(depth: u64) -> u64 {
+    let block = black_box([depth; 512]);
+    let more = if black_box(depth) > 0 { deeper(depth + 1) } else { 0 };
+    more + block.iter().sum::<u64>()
+}
+
+/// Tries what a parser must not be able to do; the title lists what worked.
+fn reach() -> Document {
+    let tries: [(&str, bool); 7] = [
+        ("read a file", std::fs::read("/etc/hostname").is_ok() || std::fs::read("/proc/self/status").is_ok()),
+        ("write a file", std::fs::write("/tmp/quarry-extract-reach", b"x").is_ok()),
+        ("make a socket", std::net::UdpSocket::bind("127.0.0.1:0").is_ok()),
+        (
+            "connect",
+            !matches!(std::net::TcpStream::connect("127.0.0.1:1"), Err(e) if e.raw_os_error() == Some(1)),
+        ),
+        ("start a program", std::process::Command::new("/bin/true").spawn().is_ok()),
+        ("start a thread", std::thread::Builder::new().spawn(|| ()).is_ok()),
+        ("see the environment", std::env::var_os("PATH").is_some() || std::env::var_os("HOME").is_some()),
+    ];
+    let worked: Vec<&str> = tries.iter().filter(|(_, worked)| *worked).map(|(what, _)| *what).collect();
+    Document { title: Some(worked.join(", ")), ..Document::default() }
 }

@@ -18,7 +18,9 @@ fn document(body: &str) -> String {
     format!("<?xml version=\"1.0\"?><w:document xmlns:w=\"x\"><w:body>{body}</w:body></w:document>")
 }
 
-fn read(parts: &[(&str, &str)]) -> Result<(Vec<(PassageKind, u8, String)>, crate::Document), Error> {
+type Blocks = Vec<(PassageKind, u8, String)>;
+
+fn read(parts: &[(&str, &str)]) -> Result<(Blocks, crate::Document), Error> {
     let mut builder = Builder::new(&Limits::default());
     extract(&pack(parts), &Limits::default(), &mut builder)?;
     let document = builder.finish();
@@ -110,7 +112,7 @@ fn hostile_packages_are_refused_by_name() {
     let bomb = document(&"<w:p/>".repeat(1_000_000));
     assert!(matches!(refuse(&[(main, &bomb)]), Error::TooLarge { .. }));
     assert!(matches!(refuse(&[("other.xml", "x")]), Error::Broken { .. }));
-    assert!(matches!(refuse(&[(main, "")]), Error::Empty) || read(&[(main, "")]).unwrap().0.is_empty());
+    assert!(read(&[(main, "")]).unwrap().0.is_empty());
     let attributes: String = (0..200_000).map(|n| format!(" w:a{n}=\"1\"")).collect();
     let many =
         document(&format!("<w:p><w:pPr><w:pStyle{attributes}/></w:pPr><w:r><w:t>kept</w:t></w:r></w:p>"));

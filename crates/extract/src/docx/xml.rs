@@ -4,8 +4,8 @@
 use super::FORMAT;
 use crate::Error;
 use crate::limits::Limits;
-use quick_xml::Reader;
 use quick_xml::events::{BytesRef, BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
 use std::borrow::Cow;
 
 /// One event; an empty element gives a start and an end.
@@ -30,7 +30,7 @@ impl Element<'_> {
         let mut attributes = self.0.attributes();
         attributes.with_checks(false);
         let found = attributes.flatten().find(|a| local(a.key.as_ref()) == name)?;
-        Some(found.unescape_value().ok()?.into_owned())
+        Some(found.normalized_value(XmlVersion::Implicit1_0).ok()?.into_owned())
     }
 
     /// The `val` attribute as a number.

@@ -18,19 +18,19 @@ const TERM_BYTES_MAX: usize = 128;
 
 /// English words that say nothing about a text.
 const STOP_WORDS: [&str; 33] = [
-    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it", "no", "not",
-    "of", "on", "or", "such", "that", "the", "their", "then", "there", "these", "they", "this", "to", "was",
-    "will", "with",
+    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it", "no",
+    "not", "of", "on", "or", "such", "that", "the", "their", "then", "there", "these", "they", "this", "to",
+    "was", "will", "with",
 ];
 
 /// English words that ask rather than describe: left out of queries, kept in documents. With them
-/// left out `bm25_eval` printed a higher nDCG@10 on each of seven sets (covidqa_chunks .636 to .658,
+/// left out `retrieval_eval` printed a higher nDCG@10 on each of seven sets (covidqa_chunks .636 to .658,
 /// policyqa_dev .287 to .301, xquad_de .933 to .934).
 const ASKING_WORDS: [&str; 48] = [
     "about", "also", "been", "can", "could", "did", "do", "does", "from", "had", "has", "have", "he", "her",
-    "his", "how", "i", "its", "me", "my", "our", "please", "she", "should", "so", "tell", "than", "them", "they",
-    "us", "we", "were", "what", "when", "where", "which", "who", "whom", "whose", "why", "would", "you", "your",
-    "am", "him", "any", "some", "having",
+    "his", "how", "i", "its", "me", "my", "our", "please", "she", "should", "so", "tell", "than", "them",
+    "they", "us", "we", "were", "what", "when", "where", "which", "who", "whom", "whose", "why", "would",
+    "you", "your", "am", "him", "any", "some", "having",
 ];
 
 /// Which terms of a text.
@@ -189,10 +189,11 @@ fn compounds(text: &str) -> impl Iterator<Item = &str> {
         let mut chars = rest.char_indices().peekable();
         while let Some((at, c)) = chars.next() {
             let next_is_word = chars.peek().is_some_and(|(_, next)| is_word_char(*next));
-            if !is_word_char(c) && !(is_joiner(c) && next_is_word) {
+            if is_word_char(c) || (is_joiner(c) && next_is_word) {
+                end = at + c.len_utf8();
+            } else {
                 break;
             }
-            end = at + c.len_utf8();
         }
         let tail = rest.get(end..)?;
         let marks = tail.bytes().take_while(|byte| matches!(byte, b'+' | b'#')).count();

@@ -235,7 +235,9 @@ impl Block {
         for (id, row) in order {
             block.ids.push(id);
             if let (Some(row), Some(before)) = (row, before) {
-                block.codes.extend_from_slice(before.codes.get(row * stride..(row + 1) * stride).unwrap_or(&[]));
+                block
+                    .codes
+                    .extend_from_slice(before.codes.get(row * stride..(row + 1) * stride).unwrap_or(&[]));
                 block.scales.extend(before.scales.get(row));
                 block.full.extend_from_slice(before.full(row, dims));
             } else if let Some(Some(vector)) = edits.get(&id) {

@@ -121,8 +121,11 @@ impl HnswIndex {
     pub(super) fn nearest(&self, query: &Query, count: usize, ef: usize) -> impl Iterator<Item = u32> {
         let mut point = Vec::new();
         row(&query.code, query.scale, &mut point);
-        let found =
-            if self.vectors.is_empty() { Vec::new() } else { self.graph.search(&point, count, ef.max(count)) };
+        let found = if self.vectors.is_empty() {
+            Vec::new()
+        } else {
+            self.graph.search(&point, count, ef.max(count))
+        };
         found.into_iter().filter_map(|near| u32::try_from(near.d_id).ok())
     }
 }

@@ -14,6 +14,9 @@ pub enum Plan {
         candidates: usize,
         /// Ids taken from the graph.
         fetch: usize,
+        /// Allowed ids among them below which the filter goes against the query's neighbourhood and
+        /// the scan is run after all.
+        expect: usize,
         /// Breadth of the walk.
         ef: usize,
         /// Allowed vectors outside the graph.
@@ -54,7 +57,7 @@ pub(super) fn choose(at: &Situation, k: usize) -> Plan {
     if fetch > FETCH_MAX || fetch >= points || at.delta * 2 > at.candidates {
         return exact;
     }
-    Plan::Graph { candidates: at.candidates, fetch, ef: fetch * 2, delta: at.delta }
+    Plan::Graph { candidates: at.candidates, fetch, expect: wanted / 2, ef: fetch * 2, delta: at.delta }
 }
 
 #[cfg(test)]

@@ -102,7 +102,13 @@ impl VectorSet {
             }
             delta.extend(adds.iter().map(|(id, _)| *id));
         }
-        self.publish(VectorSnapshot { exact, graph: now.graph.clone(), delta, dead, crossover: now.crossover });
+        self.publish(VectorSnapshot {
+            exact,
+            graph: now.graph.clone(),
+            delta,
+            dead,
+            crossover: now.crossover,
+        });
         Ok(())
     }
 
@@ -181,22 +187,25 @@ impl VectorIndex for VectorSnapshot {
     fn search(&self, query: &[f32], k: usize, allowed: &Candidates<'_>) -> Result<Vec<Hit>> {
         let Some(query) = Query::new(query, self.exact.dims())? else { return Ok(Vec::new()) };
         let mut best = Best::new(k);
-        if let (Plan::Graph { candidates, fetch, ef, .. }, Some(graph)) = (self.plan(k, allowed), &self.graph) {
-            let mut near = graph
-                .nearest(&query, fetch, ef)
-                .filter(|id| !self.dead.contains(*id) && !self.delta.contains(*id) && allowed.contains(*id));
-            self.exact.rescore(&query, &mut near, &mut best);
-            match allowed {
-                Candidates::All => self.exact.scan(&query, k, &Candidates::Only(&self.delta), &mut best),
-                Candidates::Only(allowed) => {
-                    self.exact.scan(&query, k, &Candidates::Only(&(*allowed & &self.delta)), &mut best);
-                }
+        if let (Plan::Graph { fetch, expect, ef, .. }, Some(graph)) = (self.plan(k, allowed), &self.graph) {
+            let usable =
+                |id: &u32| !self.dead.contains(*id) && !self.delta.contains(*id) && allowed.contains(*id);
+            let near: Vec<u32> = graph.nearest(&query, fetch, ef).filter(usable).collect();
+            // A filter may forbid just the neighbourhood of the query: what little the walk then
+            // brings from afar is not the best of the rest.
+            if near.len() >= expect {
+                self.exact.rescore(&query, &mut near.into_iter(), &mut best);
+                let both;
+                let delta = match allowed {
+                    Candidates::All => &self.delta,
+                    Candidates::Only(allowed) => {
+                        both = *allowed & &self.delta;
+                        &both
+                    }
+                };
+                self.exact.scan(&query, k, &Candidates::Only(delta), &mut best);
+                return Ok(best.into_hits());
             }
-            let hits = best.into_hits();
-            if hits.len() >= k.min(candidates) {
-                return Ok(hits);
-            }
-            best = Best::new(k); // the filter left the walk short: scan instead
         }
         self.exact.scan(&query, k, allowed, &mut best);
         Ok(best.into_hits())

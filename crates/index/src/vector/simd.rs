@@ -85,9 +85,9 @@ mod x86 {
     use std::arch::x86_64::{
         __m256i, __m512i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_shuffle_epi32, _mm256_abs_epi8,
         _mm256_add_epi32, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_loadu_si256,
-        _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_set1_epi16, _mm256_setzero_si256,
-        _mm256_sign_epi8, _mm512_abs_epi8, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_mask_sub_epi8,
-        _mm512_movepi8_mask, _mm512_reduce_add_epi32, _mm512_setzero_si512,
+        _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_set1_epi16, _mm256_setzero_si256, _mm256_sign_epi8,
+        _mm512_abs_epi8, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_mask_sub_epi8, _mm512_movepi8_mask,
+        _mm512_reduce_add_epi32, _mm512_setzero_si512,
     };
 
     /// |b| × (a with b's sign): the byte product wants one unsigned side. Two products of at most
@@ -147,7 +147,7 @@ mod tests {
         ) {
             let code = |salt: usize| -> Vec<i8> {
                 (0..steps * 64)
-                    .map(|i| if extreme { if (i * salt) % 3 == 0 { -127 } else { 127 } }
+                    .map(|i| if extreme { if (i * salt).is_multiple_of(3) { -127 } else { 127 } }
                          else { seed[(i * salt + i / 64) % 64] })
                     .collect()
             };

@@ -200,12 +200,15 @@ impl Inner {
         let old = file.published.as_ref().map_or(0, |published| u64::from(published.passages));
         let needed = (count as u64).saturating_sub(old);
         if needed != job.reserved {
+            // Refused, the job must go on owning what it owned before: that is what its end releases.
+            let reserving = Job { reserved: needed, ..job.clone() };
             let change = delta(needed, job.reserved);
-            job.reserved = needed;
-            lease.seq = self.save_job(scope, job, lease.seq, change).await.map_err(|error| match error {
+            let saved = self.save_job(scope, &reserving, lease.seq, change).await;
+            lease.seq = saved.map_err(|error| match error {
                 Error::Store(quarry_store::Error::Conflict { .. }) => Stop::Obsolete,
                 other => other.into(),
             })?;
+            *job = reserving;
         }
         let hashed = self.embed(scope, job, &passages, breadcrumb).await?;
         self.step(scope, job, "publishing", count, count);

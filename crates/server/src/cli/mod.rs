@@ -9,6 +9,10 @@ use crate::config::Settings;
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// Work on blocking threads gets this long when the server stops.
+const BLOCKING_GRACE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Parser)]
 #[command(name = "quarry", version, about = "Self-hosted knowledge-base retrieval and tables engine")]
@@ -62,7 +66,7 @@ fn serve(settings: Settings) -> Result<(), String> {
         .build()
         .map_err(|cause| format!("cannot start threads: {cause}"))?;
     let ended = runtime.block_on(Box::pin(crate::serve::run(config))).map_err(|cause| cause.to_string());
-    // Work on blocking threads may still run; everything acknowledged is on disk.
-    runtime.shutdown_background();
+    // Everything acknowledged is on disk; native code on blocking threads should end before the process.
+    runtime.shutdown_timeout(BLOCKING_GRACE);
     ended
 }

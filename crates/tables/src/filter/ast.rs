@@ -40,7 +40,10 @@ pub(crate) enum Op {
     /// Holds when the value is not null.
     Exists,
     /// Integer part modulo divisor equals remainder.
-    Mod { divisor: f64, remainder: f64 },
+    Mod {
+        divisor: f64,
+        remainder: f64,
+    },
     /// Arrays of that length.
     Size(usize),
     Regex(Regex),

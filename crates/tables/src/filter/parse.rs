@@ -15,8 +15,7 @@ const MAX_PATH: usize = 16;
 const MAX_PATTERN_CHARS: usize = 1_000;
 /// Compiled size of one pattern and of its cache.
 const MAX_REGEX_BYTES: usize = 1 << 20;
-const OPERATORS: &str =
-    "$eq $ne $gt $gte $lt $lte $in $nin $exists $mod $size $regex $options $and $or $not";
+const OPERATORS: &str = "$eq $ne $gt $gte $lt $lte $in $nin $exists $mod $size $regex $options $and $or $not";
 
 fn wrong(at: &str, text: impl std::fmt::Display) -> Error {
     Error::InvalidQuery(format!("{at}: {text}"))
@@ -54,11 +53,17 @@ pub(crate) fn resolve(name: &str, schema: &Schema, at: &str) -> Result<Field, Er
         let Some(column) = schema.column(head) else { continue };
         if column.kind() != Kind::Json {
             let kind = column.kind().name();
-            return Err(wrong(at, format_args!("column {head:?} is a {kind} and holds nothing under {tail:?}")));
+            return Err(wrong(
+                at,
+                format_args!("column {head:?} is a {kind} and holds nothing under {tail:?}"),
+            ));
         }
         let path: Vec<String> = tail.split('.').map(str::to_owned).collect();
         if path.len() > MAX_PATH || path.iter().any(String::is_empty) {
-            return Err(wrong(at, format_args!("path {name:?} must have 1 to {MAX_PATH} non-empty segments")));
+            return Err(wrong(
+                at,
+                format_args!("path {name:?} must have 1 to {MAX_PATH} non-empty segments"),
+            ));
         }
         return Ok(Field { column: column.id, kind: Kind::Json, path });
     }
@@ -66,7 +71,9 @@ pub(crate) fn resolve(name: &str, schema: &Schema, at: &str) -> Result<Field, Er
     let names = schema.names();
     Err(wrong(
         at,
-        format_args!("there is no column {shown:?}; the columns are {names}, \"id\", \"createdAt\", \"updatedAt\""),
+        format_args!(
+            "there is no column {shown:?}; the columns are {names}, \"id\", \"createdAt\", \"updatedAt\""
+        ),
     ))
 }
 
@@ -82,7 +89,10 @@ impl Parser<'_> {
             return Err(wrong(at, format_args!("the filter is nested over {MAX_DEPTH} levels; flatten it")));
         }
         if self.nodes > MAX_NODES {
-            return Err(wrong(at, format_args!("the filter has over {MAX_NODES} conditions; use $in or several queries")));
+            return Err(wrong(
+                at,
+                format_args!("the filter has over {MAX_NODES} conditions; use $in or several queries"),
+            ));
         }
         Ok(())
     }
@@ -159,7 +169,8 @@ impl Parser<'_> {
             let at = format!("{at}.{key}");
             let at = at.as_str();
             self.enter(at, depth)?;
-            let compare = |bound| Ok::<_, Error>(test(field, Op::Compare(bound, bound_literal(field, value, at)?)));
+            let compare =
+                |bound| Ok::<_, Error>(test(field, Op::Compare(bound, bound_literal(field, value, at)?)));
             parts.push(match key.as_str() {
                 "$eq" => test(field, Op::Equals(literal(field, value, at)?)),
                 "$ne" => not(test(field, Op::Equals(literal(field, value, at)?))),
@@ -179,8 +190,12 @@ impl Parser<'_> {
                 "$regex" => test(field, regex(field, value, map.get("$options"), at)?),
                 "$options" if map.contains_key("$regex") => continue,
                 "$options" => return Err(wrong(at, "needs $regex beside it")),
-                "$and" => Filter::All(self.list(value, at, |p, item, at| p.condition(field, item, at, depth + 1))?),
-                "$or" => Filter::Any(self.list(value, at, |p, item, at| p.condition(field, item, at, depth + 1))?),
+                "$and" => {
+                    Filter::All(self.list(value, at, |p, item, at| p.condition(field, item, at, depth + 1))?)
+                }
+                "$or" => {
+                    Filter::Any(self.list(value, at, |p, item, at| p.condition(field, item, at, depth + 1))?)
+                }
                 "$not" => not(self.condition(field, value, at, depth + 1)?),
                 _ => return Err(wrong(at, format_args!("unknown operator; use one of {OPERATORS}"))),
             });
@@ -237,7 +252,10 @@ fn bound_literal(field: &Field, value: &Value, at: &str) -> Result<Literal, Erro
 fn literals(field: &Field, value: &Value, at: &str) -> Result<Vec<Literal>, Error> {
     let Some(items) = value.as_array() else { return Err(wrong(at, "must be a list of values")) };
     if items.len() > MAX_LIST {
-        return Err(wrong(at, format_args!("has {} values, the limit is {MAX_LIST}; use several queries", items.len())));
+        return Err(wrong(
+            at,
+            format_args!("has {} values, the limit is {MAX_LIST}; use several queries", items.len()),
+        ));
     }
     items.iter().enumerate().map(|(i, item)| literal(field, item, &format!("{at}[{i}]"))).collect()
 }
@@ -264,7 +282,9 @@ fn size(field: &Field, value: &Value, at: &str) -> Result<Op, Error> {
 }
 
 fn regex(field: &Field, value: &Value, options: Option<&Value>, at: &str) -> Result<Op, Error> {
-    if !matches!(field.kind, Kind::Text | Kind::DateTime | Kind::Json) || field.column < ColumnId(ColumnId::FIRST) {
+    if !matches!(field.kind, Kind::Text | Kind::DateTime | Kind::Json)
+        || field.column < ColumnId(ColumnId::FIRST)
+    {
         return Err(wrong(at, "works on string columns only"));
     }
     let Some(pattern) = value.as_str() else { return Err(wrong(at, "must be a string")) };
@@ -286,6 +306,11 @@ fn regex(field: &Field, value: &Value, options: Option<&Value>, at: &str) -> Res
         .map(Op::Regex)
         .map_err(|cause| {
             let cause = first_line(&cause);
-            wrong(at, format_args!("is no usable pattern ({cause}); look-around and back references are not supported"))
+            wrong(
+                at,
+                format_args!(
+                    "is no usable pattern ({cause}); look-around and back references are not supported"
+                ),
+            )
         })
 }

@@ -231,12 +231,14 @@ impl ScalarUDFImpl for RowTest {
             }
             (Kind::DateTime, Op::Regex(pattern)) => {
                 let moments = values.as_primitive_opt::<TimestampMillisecondType>().ok_or_else(wrong)?;
-                let originals = arrays.get(1).and_then(|array| array.as_string_view_opt()).ok_or_else(wrong)?;
-                let each = moments.iter().zip(originals.iter()).map(|(moment, original)| match (moment, original) {
-                    (_, Some(text)) => pattern.is_match(text),
-                    (Some(ms), None) => pattern.is_match(&Timestamp(ms).to_string()),
-                    (None, None) => false,
-                });
+                let originals =
+                    arrays.get(1).and_then(|array| array.as_string_view_opt()).ok_or_else(wrong)?;
+                let each =
+                    moments.iter().zip(originals.iter()).map(|(moment, original)| match (moment, original) {
+                        (_, Some(text)) => pattern.is_match(text),
+                        (Some(ms), None) => pattern.is_match(&Timestamp(ms).to_string()),
+                        (None, None) => false,
+                    });
                 each.map(Some).collect()
             }
             _ => {

@@ -96,7 +96,9 @@ impl Group {
         descending: bool,
     ) -> Result<Self, Error> {
         let Some(map) = group.as_object().filter(|map| !map.is_empty()) else {
-            return Err(wrong("group: must be an object of column and operation, such as {\"city\": \"key\"}".into()));
+            return Err(wrong(
+                "group: must be an object of column and operation, such as {\"city\": \"key\"}".into(),
+            ));
         };
         let mut outputs: Vec<Aggregate> = Vec::new();
         for (path, ops) in map {
@@ -108,35 +110,52 @@ impl Group {
             };
             for word in words {
                 let op = word.as_str().and_then(GroupOp::parse).ok_or_else(|| {
-                    wrong(format!("{at}: unknown operation {word}; use key, count, sum, avg, min, max or unique"))
+                    wrong(format!(
+                        "{at}: unknown operation {word}; use key, count, sum, avg, min, max or unique"
+                    ))
                 })?;
                 let numeric = matches!(field.kind, Kind::Number | Kind::Json);
                 if matches!(op, GroupOp::Sum | GroupOp::Avg) && !numeric {
-                    return Err(wrong(format!("{at}: sum and avg work on numbers, the column is a {}", field.kind.name())));
+                    return Err(wrong(format!(
+                        "{at}: sum and avg work on numbers, the column is a {}",
+                        field.kind.name()
+                    )));
                 }
                 let name = format!("{}{}", camel_case(path), op.suffix());
                 match outputs.iter().find(|other| other.name == name) {
                     Some(same) if same.path == *path => continue,
                     Some(other) => {
-                        return Err(wrong(format!("{at}: {:?} and {path:?} both answer as {name:?}; ask for one at a time", other.path)));
+                        return Err(wrong(format!(
+                            "{at}: {:?} and {path:?} both answer as {name:?}; ask for one at a time",
+                            other.path
+                        )));
                     }
                     None => outputs.push(Aggregate { path: path.clone(), field: field.clone(), op, name }),
                 }
             }
         }
         if outputs.len() > MAX_OUTPUTS {
-            return Err(wrong(format!("group: {} values asked for, the limit is {MAX_OUTPUTS}", outputs.len())));
+            return Err(wrong(format!(
+                "group: {} values asked for, the limit is {MAX_OUTPUTS}",
+                outputs.len()
+            )));
         }
         let order = match order_by.filter(|name| !matches!(*name, "id" | "row_id")) {
             None => None,
             Some(name) => {
                 let at = outputs.iter().position(|output| output.name == name);
-                let key = || outputs.iter().position(|output| output.op == GroupOp::Key && output.path == name);
+                let key =
+                    || outputs.iter().position(|output| output.op == GroupOp::Key && output.path == name);
                 match at.or_else(key) {
-                    Some(at) if outputs.get(at).is_some_and(|output| output.op != GroupOp::Unique) => Some((at, descending)),
+                    Some(at) if outputs.get(at).is_some_and(|output| output.op != GroupOp::Unique) => {
+                        Some((at, descending))
+                    }
                     _ => {
                         let names: Vec<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
-                        return Err(wrong(format!("orderBy: with group, order by one of {}", names.join(", "))));
+                        return Err(wrong(format!(
+                            "orderBy: with group, order by one of {}",
+                            names.join(", ")
+                        )));
                     }
                 }
             }
@@ -152,7 +171,8 @@ impl Group {
             slots.insert(slot);
             let numeric = matches!(output.op, GroupOp::Sum | GroupOp::Avg);
             let value = match output.field.kind {
-                Kind::Json => ScalarUDF::new_from_impl(Place::new(output.field.path.clone(), numeric)).call(vec![slot.column()]),
+                Kind::Json => ScalarUDF::new_from_impl(Place::new(output.field.path.clone(), numeric))
+                    .call(vec![slot.column()]),
                 _ => slot.column(),
             };
             let name = internal(at);
@@ -164,20 +184,28 @@ impl Group {
                 GroupOp::Min => parts.aggregates.push(min(value).alias(name)),
                 GroupOp::Max => parts.aggregates.push(max(value).alias(name)),
                 GroupOp::Unique => {
-                    let distinct = array_agg(value.clone()).distinct().build().unwrap_or_else(|_| array_agg(value));
+                    let distinct =
+                        array_agg(value.clone()).distinct().build().unwrap_or_else(|_| array_agg(value));
                     parts.aggregates.push(distinct.alias(name));
                 }
             }
         }
-        let by = |at: usize, ascending: bool| Expr::Column(Column::new_unqualified(internal(at))).sort(ascending, false);
+        let by = |at: usize, ascending: bool| {
+            Expr::Column(Column::new_unqualified(internal(at))).sort(ascending, false)
+        };
         if let Some((at, descending)) = self.order {
             parts.order.push(by(at, !descending));
         }
         let keys = self.outputs.iter().enumerate().filter(|(_, output)| output.op == GroupOp::Key);
-        parts.order.extend(keys.filter(|(at, _)| self.order.is_none_or(|(first, _)| first != *at)).map(|(at, _)| by(at, true)));
+        parts.order.extend(
+            keys.filter(|(at, _)| self.order.is_none_or(|(first, _)| first != *at))
+                .map(|(at, _)| by(at, true)),
+        );
         if parts.order.is_empty() {
             // One row: any order does, and the plan needs one.
-            parts.order.extend(self.outputs.iter().position(|output| output.op != GroupOp::Unique).map(|at| by(at, true)));
+            parts.order.extend(
+                self.outputs.iter().position(|output| output.op != GroupOp::Unique).map(|at| by(at, true)),
+            );
         }
         parts
     }
@@ -222,7 +250,8 @@ impl Aggregate {
                     return Ok(Value::Array(Vec::new()));
                 };
                 let items = lists.value(row);
-                let mut values = (0..items.len()).map(|at| value(kind, &items, at)).collect::<Result<Vec<_>, _>>()?;
+                let mut values =
+                    (0..items.len()).map(|at| value(kind, &items, at)).collect::<Result<Vec<_>, _>>()?;
                 values.retain(|value| !value.is_null());
                 values.sort_by(json_order);
                 Ok(Value::Array(values))
@@ -263,7 +292,8 @@ fn json_order(a: &Value, b: &Value) -> Ordering {
 /// `obj.city` and `my column` as one word: `objCity`, `myColumn`.
 fn camel_case(path: &str) -> String {
     let mut name = String::with_capacity(path.len());
-    for segment in path.split(|letter: char| !letter.is_alphanumeric()).filter(|segment| !segment.is_empty()) {
+    for segment in path.split(|letter: char| !letter.is_alphanumeric()).filter(|segment| !segment.is_empty())
+    {
         let mut letters = segment.chars();
         let Some(first) = letters.next() else { continue };
         if name.is_empty() {
@@ -312,7 +342,8 @@ impl ScalarUDFImpl for Place {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue, DataFusionError> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let texts = arrays.first().and_then(|array| array.as_string_view_opt());
-        let texts = texts.ok_or_else(|| DataFusionError::Internal("json place: unexpected argument".into()))?;
+        let texts =
+            texts.ok_or_else(|| DataFusionError::Internal("json place: unexpected argument".into()))?;
         let parsed = texts.iter().map(|text| text.and_then(|text| serde_json::from_str::<Value>(text).ok()));
         let result: ArrayRef = if self.numeric {
             let numbers = parsed.map(|value| pick(value.as_ref()?, &self.path)?.as_f64());

@@ -121,7 +121,9 @@ fn canonical(value: &Value) -> Value {
             Value::Object(entries.into_iter().map(|(k, v)| (k.clone(), canonical(v))).collect::<Map<_, _>>())
         }
         Value::Array(items) => Value::Array(items.iter().map(canonical).collect()),
-        Value::Number(number) => number.as_f64().map_or(Value::Null, |n| crate::record::number_value(n + 0.0)),
+        Value::Number(number) => {
+            number.as_f64().map_or(Value::Null, |n| crate::record::number_value(n + 0.0))
+        }
         other => other.clone(),
     }
 }
@@ -134,8 +136,19 @@ mod tests {
     #[test]
     fn encoded_values_sort_and_decode() {
         let ascending = [
-            json!(false), json!(true), json!(-1e300), json!(-2), json!(0), json!(0.5), json!(3), json!(1e300),
-            json!(""), json!("a"), json!("b"), json!([1, {"a": 2}]), json!({"a": 1}),
+            json!(false),
+            json!(true),
+            json!(-1e300),
+            json!(-2),
+            json!(0),
+            json!(0.5),
+            json!(3),
+            json!(1e300),
+            json!(""),
+            json!("a"),
+            json!("b"),
+            json!([1, {"a": 2}]),
+            json!({"a": 1}),
         ];
         let texts: Vec<String> = ascending.iter().filter_map(encode).collect();
         assert!(texts.is_sorted(), "{texts:?}");

@@ -31,15 +31,20 @@ impl Output {
     /// # Errors
     /// [`Error::InvalidQuery`] when a selected column does not exist.
     pub(crate) fn new(entry: &Entry, select: Option<&[String]>) -> Result<Self, Error> {
-        let all = || entry.columns().iter().map(|column| Shown {
-            name: column.name.clone(),
-            column: column.id,
-            kind: column.kind(),
-            paths: Vec::new(),
-        });
+        let all = || {
+            entry.columns().iter().map(|column| Shown {
+                name: column.name.clone(),
+                column: column.id,
+                kind: column.kind(),
+                paths: Vec::new(),
+            })
+        };
         let Some(select) = select else { return Ok(Self { columns: all().collect() }) };
         if select.len() > MAX_SELECTED {
-            return Err(Error::InvalidQuery(format!("select has {} entries, the limit is {MAX_SELECTED}", select.len())));
+            return Err(Error::InvalidQuery(format!(
+                "select has {} entries, the limit is {MAX_SELECTED}",
+                select.len()
+            )));
         }
         let mut wanted: Vec<(ColumnId, Vec<Vec<String>>)> = Vec::new();
         for (at, name) in select.iter().enumerate() {
@@ -104,8 +109,10 @@ impl Output {
 
     fn stored(&self, row: &StoredRow) -> Row {
         let moment = |moment: Timestamp| Value::String(moment.to_string());
-        let values =
-            self.columns.iter().map(|shown| row.cell(shown.column).map_or(Value::Null, |cell| cell.to_value()));
+        let values = self
+            .columns
+            .iter()
+            .map(|shown| row.cell(shown.column).map_or(Value::Null, |cell| cell.to_value()));
         self.assemble(row.id, moment(row.created_at), moment(row.updated_at), values)
     }
 

@@ -98,7 +98,11 @@ impl Query {
             return Ok(Page::Rows(rows));
         }
         let kernel = Kernel::new(&self.filter)?;
-        let hits = if by_id { self.page_by_id(&kernel, descending, need)? } else { self.top(&kernel, order, descending, need)? };
+        let hits = if by_id {
+            self.page_by_id(&kernel, descending, need)?
+        } else {
+            self.top(&kernel, order, descending, need)?
+        };
         Ok(Page::Hits(hits))
     }
 
@@ -110,8 +114,11 @@ impl Query {
         }
         // The main run ascends by id, so its first `need` hits are enough.
         let enough = hits.len() + need;
-        let ordered: Box<dyn Iterator<Item = (usize, &Slab)>> =
-            if descending { Box::new(main.iter().enumerate().rev()) } else { Box::new(main.iter().enumerate()) };
+        let ordered: Box<dyn Iterator<Item = (usize, &Slab)>> = if descending {
+            Box::new(main.iter().enumerate().rev())
+        } else {
+            Box::new(main.iter().enumerate())
+        };
         for (at, slab) in ordered {
             if hits.len() >= enough {
                 break;

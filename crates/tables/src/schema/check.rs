@@ -147,7 +147,8 @@ mod tests {
         let schema = Schema::parse(&json!({"a": 1}), 20).unwrap();
         let mut unknown = BTreeSet::new();
         let row = json!({"id": 1, "createdAt": "x", "computed": {}, "b": 1, "a": 2});
-        let cells = Checker::new(&schema.columns).check(row.as_object().unwrap(), true, &mut unknown).unwrap();
+        let cells =
+            Checker::new(&schema.columns).check(row.as_object().unwrap(), true, &mut unknown).unwrap();
         assert_eq!(cells.len(), 1);
         assert_eq!(unknown.into_iter().collect::<Vec<_>>(), ["b"]);
     }

@@ -67,7 +67,9 @@ impl Schema {
     /// As [`Schema::parse`].
     pub(crate) fn merged(&self, input: &Value, max_columns: usize) -> Result<Self, Error> {
         let Value::Object(root) = input else {
-            return Err(wrong("schema must be an object: a JSON schema, column schemas by name, or an example row"));
+            return Err(wrong(
+                "schema must be an object: a JSON schema, column schemas by name, or an example row",
+            ));
         };
         if input.to_string().len() > MAX_SCHEMA_BYTES {
             return Err(wrong(format!("schema is over {MAX_SCHEMA_BYTES} bytes; shorten it")));
@@ -238,7 +240,9 @@ fn typing(name: &str, shape: &Map<String, Value>, depth: usize) -> Result<Typing
                     .iter()
                     .map(|value| Typing { wire_type: Some(WireType::of(value)), null: false })
                     .collect(),
-                (None, None, Some(value)) => vec![Typing { wire_type: Some(WireType::of(value)), null: false }],
+                (None, None, Some(value)) => {
+                    vec![Typing { wire_type: Some(WireType::of(value)), null: false }]
+                }
                 _ if shape.contains_key("properties") => {
                     return Ok(Typing { wire_type: Some(WireType::Object), null: false });
                 }
@@ -313,9 +317,7 @@ fn build(
 }
 
 fn check_keyword(name: &str, column: &Column, keyword: &str, given: &Value) -> Result<(), Error> {
-    let text = || {
-        given.as_str().ok_or_else(|| wrong(format!("column {name:?}: {keyword} must be a string")))
-    };
+    let text = || given.as_str().ok_or_else(|| wrong(format!("column {name:?}: {keyword} must be a string")));
     match keyword {
         "format" | "title" | "description" => text().map(drop),
         "pattern" => RegexBuilder::new(text()?)

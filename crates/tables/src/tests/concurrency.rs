@@ -30,7 +30,10 @@ async fn one_key_makes_one_row_under_64_writers() {
         // Each request was one commit: all rows carry the same last writer.
         assert_eq!(rows.iter().map(|row| row["n"].to_string()).collect::<BTreeSet<_>>().len(), 1);
         assert_eq!(bench.usage().await, 100);
-        assert_eq!(bench.cold().find(&bot(), "kTable", Find { limit: 1_000, ..Find::default() }).await.unwrap().rows, rows);
+        assert_eq!(
+            bench.cold().find(&bot(), "kTable", Find { limit: 1_000, ..Find::default() }).await.unwrap().rows,
+            rows
+        );
     }
 }
 
@@ -47,7 +50,8 @@ async fn writers_read_their_writes_and_readers_see_whole_requests() {
                     let written = tables.create_rows(&bot(), "xTable", rows).await.unwrap();
                     let id = written.rows[4]["id"].as_i64().unwrap();
                     assert_eq!(tables.row(&bot(), "xTable", id).await.unwrap()["n"], json!(n));
-                    let mine = tables.count(&bot(), "xTable", Some(&json!({"writer": writer}))).await.unwrap();
+                    let mine =
+                        tables.count(&bot(), "xTable", Some(&json!({"writer": writer}))).await.unwrap();
                     assert_eq!(mine, (n + 1) * 5);
                     let all = tables.count(&bot(), "xTable", None).await.unwrap();
                     assert_eq!(all % 5, 0, "a request is visible whole or not at all");
@@ -73,7 +77,8 @@ async fn two_processes_on_one_store_stay_consistent() {
             let tables = nodes[task % 2].clone();
             tokio::spawn(async move {
                 for n in 0..15 {
-                    let rows = (0..10).map(|k| json!({"k": format!("k{}", (k * task + n) % 30), "n": n})).collect();
+                    let rows =
+                        (0..10).map(|k| json!({"k": format!("k{}", (k * task + n) % 30), "n": n})).collect();
                     tables.upsert_rows(&bot(), "kTable", rows, Some("k")).await.unwrap();
                 }
             })

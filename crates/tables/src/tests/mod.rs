@@ -6,7 +6,7 @@ mod queries;
 mod rows;
 mod schemas;
 
-use crate::{DeleteRows, Error, Find, Found, Row, Tables, TablesOptions, TableSpec};
+use crate::{DeleteRows, Error, Find, Found, Row, TableSpec, Tables, TablesOptions};
 use quarry_store::{RecordStore, StoreOptions};
 use quarry_types::{BotId, Scope};
 use serde_json::{Value, json};

@@ -50,22 +50,34 @@ async fn pages_are_stable_and_complete() {
         let mut seen = Vec::new();
         loop {
             let find = Find {
-                offset: seen.len(), limit: 130, order_by: order_by.map(str::to_owned), descending,
-                filter: Some(json!({"n": {"$ne": 3}})), ..Find::default()
+                offset: seen.len(),
+                limit: 130,
+                order_by: order_by.map(str::to_owned),
+                descending,
+                filter: Some(json!({"n": {"$ne": 3}})),
+                ..Find::default()
             };
             let found = bench.find("xTable", find).await;
-            seen.extend(found.rows.iter().map(|row| (row["n"].as_i64().unwrap(), row["id"].as_i64().unwrap())));
+            seen.extend(
+                found.rows.iter().map(|row| (row["n"].as_i64().unwrap(), row["id"].as_i64().unwrap())),
+            );
             if !found.has_more {
                 break;
             }
         }
         let mut wanted = seen.clone();
         wanted.sort_by_key(|(n, id)| match (order_by, descending) {
-            (None, false) => (0, *id), (None, true) => (0, -*id), (_, false) => (*n, *id), (_, true) => (-*n, *id),
+            (None, false) => (0, *id),
+            (None, true) => (0, -*id),
+            (_, false) => (*n, *id),
+            (_, true) => (-*n, *id),
         });
         wanted.dedup();
         assert_eq!(seen, wanted);
-        assert_eq!(seen.len() as u64, bench.tables.count(&bot(), "xTable", Some(&json!({"n": {"$ne": 3}}))).await.unwrap());
+        assert_eq!(
+            seen.len() as u64,
+            bench.tables.count(&bot(), "xTable", Some(&json!({"n": {"$ne": 3}}))).await.unwrap()
+        );
     }
 }
 
@@ -73,11 +85,16 @@ async fn pages_are_stable_and_complete() {
 async fn select_shows_columns_and_places() {
     let bench = bench().await;
     let select = |names: &[&str]| Find {
-        select: Some(names.iter().map(|name| (*name).to_owned()).collect()), limit: 1, ..Find::default()
+        select: Some(names.iter().map(|name| (*name).to_owned()).collect()),
+        limit: 1,
+        ..Find::default()
     };
     let row = bench.find("pTable", select(&["age", "obj.city", "obj.none.x"])).await.rows.remove(0);
     assert_eq!(row["obj"], json!({"city": "Rome", "none": {"x": null}}));
-    assert_eq!(row.keys().map(String::as_str).collect::<Vec<_>>(), ["id", "createdAt", "updatedAt", "computed", "age", "obj"]);
+    assert_eq!(
+        row.keys().map(String::as_str).collect::<Vec<_>>(),
+        ["id", "createdAt", "updatedAt", "computed", "age", "obj"]
+    );
     let row = bench.find("pTable", select(&["obj.city", "obj"])).await.rows.remove(0);
     assert_eq!(row["obj"], json!({"city": "Rome", "zip": 1}));
     assert_eq!(bench.find("pTable", select(&[])).await.rows[0].len(), 4);
@@ -87,24 +104,58 @@ async fn select_shows_columns_and_places() {
 async fn groups_answer_named_values() {
     let bench = bench().await;
     let group = |group: Value| Find { group: Some(group), ..Find::default() };
-    let found = bench.find("pTable", group(json!({"ok": "key", "age": ["sum", "avg", "count"], "name": "unique"}))).await;
-    assert_eq!(Value::from(found.rows.into_iter().map(Value::from).collect::<Vec<_>>()), json!([
-        {"okKey": false, "ageSum": 20, "ageAvg": 20, "ageCount": 1, "nameUnique": ["bob"]},
-        {"okKey": true, "ageSum": 30, "ageAvg": 30, "ageCount": 1, "nameUnique": ["Ann", "Cid"]},
-        {"okKey": null, "ageSum": 30.5, "ageAvg": 30.5, "ageCount": 1, "nameUnique": ["dan"]},
-    ]));
-    let found = bench.find("pTable", Find { order_by: Some("obj.city".into()), limit: 1, ..group(json!({"obj.city": "key", "id": "count"})) }).await;
+    let found = bench
+        .find("pTable", group(json!({"ok": "key", "age": ["sum", "avg", "count"], "name": "unique"})))
+        .await;
+    assert_eq!(
+        Value::from(found.rows.into_iter().map(Value::from).collect::<Vec<_>>()),
+        json!([
+            {"okKey": false, "ageSum": 20, "ageAvg": 20, "ageCount": 1, "nameUnique": ["bob"]},
+            {"okKey": true, "ageSum": 30, "ageAvg": 30, "ageCount": 1, "nameUnique": ["Ann", "Cid"]},
+            {"okKey": null, "ageSum": 30.5, "ageAvg": 30.5, "ageCount": 1, "nameUnique": ["dan"]},
+        ])
+    );
+    let found = bench
+        .find(
+            "pTable",
+            Find {
+                order_by: Some("obj.city".into()),
+                limit: 1,
+                ..group(json!({"obj.city": "key", "id": "count"}))
+            },
+        )
+        .await;
     assert_eq!(Value::from(found.rows), json!([{"objCityKey": "Paris", "idCount": 1}]));
     assert!(found.has_more);
-    let found = bench.find("pTable", Find { order_by: Some("idCount".into()), descending: true, limit: 1, ..group(json!({"obj.city": "key", "id": "count"})) }).await;
+    let found = bench
+        .find(
+            "pTable",
+            Find {
+                order_by: Some("idCount".into()),
+                descending: true,
+                limit: 1,
+                ..group(json!({"obj.city": "key", "id": "count"}))
+            },
+        )
+        .await;
     assert_eq!(found.rows[0]["objCityKey"], json!("Rome"));
-    let none = Find { filter: Some(json!({"age": 999})), ..group(json!({"age": ["sum", "count", "min"], "hired": "max", "tags": "unique"})) };
+    let none = Find {
+        filter: Some(json!({"age": 999})),
+        ..group(json!({"age": ["sum", "count", "min"], "hired": "max", "tags": "unique"}))
+    };
     let found = bench.find("pTable", none).await;
-    assert_eq!(Value::from(found.rows), json!([{"ageSum": null, "ageCount": 0, "ageMin": null, "hiredMax": null, "tagsUnique": []}]));
-    let found = bench.find("pTable", group(json!({"hired": ["min", "max"], "obj.zip": ["sum", "max"]}))).await;
-    assert_eq!(Value::from(found.rows), json!([{
-        "hiredMin": "2020-01-01T00:00:00.000Z", "hiredMax": "2024-05-01T08:00:00.000Z", "objZipSum": 1, "objZipMax": 1,
-    }]));
+    assert_eq!(
+        Value::from(found.rows),
+        json!([{"ageSum": null, "ageCount": 0, "ageMin": null, "hiredMax": null, "tagsUnique": []}])
+    );
+    let found =
+        bench.find("pTable", group(json!({"hired": ["min", "max"], "obj.zip": ["sum", "max"]}))).await;
+    assert_eq!(
+        Value::from(found.rows),
+        json!([{
+            "hiredMin": "2020-01-01T00:00:00.000Z", "hiredMax": "2024-05-01T08:00:00.000Z", "objZipSum": 1, "objZipMax": 1,
+        }])
+    );
     for (bad, says) in [
         (json!({"age": "median"}), "unknown operation"),
         (json!({"name": "sum"}), "sum and avg work on numbers"),
@@ -131,7 +182,10 @@ async fn bad_queries_are_refused() {
         let error = bench.tables.find(&bot(), "pTable", find.clone()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidQuery, "{find:?}");
     }
-    assert_eq!(bench.tables.find(&bot(), "zTable", Find::default()).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        bench.tables.find(&bot(), "zTable", Find::default()).await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
     let past = bench.find("pTable", Find { offset: 50, ..Find::default() }).await;
     assert!(past.rows.is_empty() && !past.has_more);
 }

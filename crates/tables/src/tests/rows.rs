@@ -14,7 +14,10 @@ async fn rows_come_back_as_they_were_written() {
         assert_eq!(&rows[0][name], value, "{name}");
     }
     let keys: Vec<&str> = rows[1].keys().map(String::as_str).collect();
-    assert_eq!(keys, ["id", "createdAt", "updatedAt", "computed", "name", "age", "ok", "hired", "obj", "tags"]);
+    assert_eq!(
+        keys,
+        ["id", "createdAt", "updatedAt", "computed", "name", "age", "ok", "hired", "obj", "tags"]
+    );
     assert_eq!((&rows[1]["id"], &rows[1]["age"], &rows[1]["ok"]), (&json!(2), &json!(7), &json!(null)));
     assert_eq!(rows[1]["computed"], json!({}));
     assert_eq!(bench.tables.row(&bot(), "xTable", 1).await.unwrap(), rows[0]);
@@ -28,7 +31,12 @@ async fn bad_rows_are_left_out_and_named() {
     let bench = Bench::new();
     bench.table("xTable", people()).await;
     let big = "x".repeat(5_000);
-    let rows = vec![json!({"name": "a"}), json!({"age": "old"}), json!({"name": big}), json!({"name": "b", "nmae": 1})];
+    let rows = vec![
+        json!({"name": "a"}),
+        json!({"age": "old"}),
+        json!({"name": big}),
+        json!({"name": "b", "nmae": 1}),
+    ];
     let written = bench.tables.create_rows(&bot(), "xTable", rows).await.unwrap();
     assert_eq!(written.rows.len(), 2);
     assert_eq!(written.warnings, ["column \"nmae\" does not exist; its values were ignored"]);
@@ -48,7 +56,12 @@ async fn updates_keep_what_is_absent() {
     let bench = Bench::new();
     bench.table("xTable", people()).await;
     bench.add("xTable", json!([{"name": "a", "age": 1}, {"name": "b", "age": 2}])).await;
-    let rows = vec![json!({"id": 2, "age": null, "ok": true}), json!({"id": 9}), json!({"age": 1}), json!({"id": "1"})];
+    let rows = vec![
+        json!({"id": 2, "age": null, "ok": true}),
+        json!({"id": 9}),
+        json!({"age": 1}),
+        json!({"id": "1"}),
+    ];
     let written = bench.tables.update_rows(&bot(), "xTable", rows).await.unwrap();
     assert_eq!(written.rows.len(), 1);
     let row = &written.rows[0];
@@ -67,7 +80,9 @@ async fn upsert_matches_by_id_by_key_and_by_any_column() {
         let tables = bench.tables.clone();
         async move { tables.upsert_rows(&bot(), "kTable", rows.as_array().unwrap().clone(), key).await.unwrap() }
     };
-    let done = upsert(json!([{"k": "a", "n": 1}, {"k": "b", "n": 2}, {"k": "a", "n": 3}, {"n": 4}]), Some("k")).await;
+    let done =
+        upsert(json!([{"k": "a", "n": 1}, {"k": "b", "n": 2}, {"k": "a", "n": 3}, {"n": 4}]), Some("k"))
+            .await;
     assert_eq!((done.inserted.len(), done.updated.len()), (3, 0));
     assert_eq!(done.inserted[0]["n"], json!(3));
     let done = upsert(json!([{"k": "b", "n": 20}, {"k": "c"}]), Some("k")).await;
@@ -75,7 +90,10 @@ async fn upsert_matches_by_id_by_key_and_by_any_column() {
     assert_eq!((&done.updated[0]["id"], &done.updated[0]["n"]), (&json!(2), &json!(20)));
     // By id: the key column stays unique, absent ids are new rows.
     let done = upsert(json!([{"id": 2, "k": "a"}, {"id": 77, "k": "z"}, {"k": "y"}]), None).await;
-    assert_eq!((done.inserted.len(), done.updated.len(), done.errors.len(), done.warnings.len()), (2, 0, 1, 1));
+    assert_eq!(
+        (done.inserted.len(), done.updated.len(), done.errors.len(), done.warnings.len()),
+        (2, 0, 1, 1)
+    );
     assert_ne!(done.inserted[0]["id"], json!(77));
     // Keys may change hands within one request.
     let done = upsert(json!([{"id": 1, "k": "swap"}, {"id": 2, "k": "a"}, {"id": 1, "k": "b"}]), None).await;
@@ -83,7 +101,9 @@ async fn upsert_matches_by_id_by_key_and_by_any_column() {
     assert_eq!(bench.ids("kTable", json!({"k": "b"})).await, [1]);
     assert_eq!(bench.ids("kTable", json!({"k": {"$in": ["a", "b", "none"]}})).await, [1, 2]);
     // A column without index: one match is changed, several are an error.
-    let done = upsert(json!([{"n": 3, "k": "three"}, {"n": 555, "k": "new"}, {"n": 555, "k": "newer"}]), Some("n")).await;
+    let done =
+        upsert(json!([{"n": 3, "k": "three"}, {"n": 555, "k": "new"}, {"n": 555, "k": "newer"}]), Some("n"))
+            .await;
     assert_eq!((done.inserted.len(), done.updated.len()), (1, 1));
     bench.add("kTable", json!([{"n": 6}, {"n": 6}])).await;
     let done = upsert(json!([{"n": 6, "k": "six"}]), Some("n")).await;
@@ -106,7 +126,10 @@ async fn deletes_by_ids_filter_and_all() {
     assert_eq!(delete(DeleteRows::Filter(json!({"age": {"$gte": 40}}))).await.unwrap(), 10);
     assert_eq!(bench.tables.get(&bot(), "xTable").await.unwrap().1.rows, 38);
     assert_eq!(bench.usage().await, 38);
-    assert_eq!(delete(DeleteRows::Filter(json!({"nope": 1}))).await.unwrap_err().kind(), ErrorKind::InvalidQuery);
+    assert_eq!(
+        delete(DeleteRows::Filter(json!({"nope": 1}))).await.unwrap_err().kind(),
+        ErrorKind::InvalidQuery
+    );
     assert_eq!(delete(everything()).await.unwrap(), 38);
     assert_eq!(bench.usage().await, 0);
     let row = bench.add("xTable", json!([{"name": "next"}])).await;
@@ -116,7 +139,11 @@ async fn deletes_by_ids_filter_and_all() {
 #[tokio::test]
 async fn quota_is_refused_before_work_with_its_figures() {
     let bench = Bench::with(TablesOptions { row_quota: 20, ..TablesOptions::default() });
-    bench.tables.create(&bot(), "xTable", TableSpec { factor: Some(3), ..spec(json!({"a": 1})) }).await.unwrap();
+    bench
+        .tables
+        .create(&bot(), "xTable", TableSpec { factor: Some(3), ..spec(json!({"a": 1})) })
+        .await
+        .unwrap();
     bench.add("xTable", json!([{"a": 1}, {"a": 2}, {"a": 3}, {"a": 4}, {"a": 5}])).await;
     let error = bench.tables.create_rows(&bot(), "xTable", vec![json!({}), json!({})]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::QuotaExceeded);
@@ -125,7 +152,10 @@ async fn quota_is_refused_before_work_with_its_figures() {
     }
     assert_eq!(bench.tables.get(&bot(), "xTable").await.unwrap().1.rows, 5);
     let grow = crate::TablePatch { factor: Some(5), ..crate::TablePatch::default() };
-    assert_eq!(bench.tables.update(&bot(), "xTable", grow).await.unwrap_err().kind(), ErrorKind::QuotaExceeded);
+    assert_eq!(
+        bench.tables.update(&bot(), "xTable", grow).await.unwrap_err().kind(),
+        ErrorKind::QuotaExceeded
+    );
     // Another bot has its own quota.
     bench.tables.create(&other_bot(), "xTable", spec(json!({"a": 1}))).await.unwrap();
     bench.tables.create_rows(&other_bot(), "xTable", vec![json!({"a": 1}); 20]).await.unwrap();
@@ -135,7 +165,8 @@ async fn quota_is_refused_before_work_with_its_figures() {
 async fn a_restart_keeps_everything_and_reuses_no_id() {
     let bench = Bench::new();
     bench.tables.create(&bot(), "kTable", keyed(people(), "name")).await.unwrap();
-    let rows: Vec<Value> = (0..700).map(|n| json!({"name": format!("n{n}"), "age": n, "tags": [n]})).collect();
+    let rows: Vec<Value> =
+        (0..700).map(|n| json!({"name": format!("n{n}"), "age": n, "tags": [n]})).collect();
     bench.add("kTable", Value::from(rows)).await;
     bench.tables.update_rows(&bot(), "kTable", vec![json!({"id": 5, "age": -1})]).await.unwrap();
     bench.tables.delete_rows(&bot(), "kTable", DeleteRows::Ids(vec![3, 699, 700])).await.unwrap();
@@ -166,13 +197,27 @@ async fn usage_equals_a_recount_after_any_history() {
         let tables = &bench.tables;
         // Refusals (no such table, row or schema change) are part of the history.
         let _ = match dice.random_range(0..10) {
-            0 => tables.create(&bot(), name, TableSpec { factor: Some(1 + step % 3), ..keyed(json!({"k": "a", "n": 1}), "k") }).await.map(drop),
+            0 => tables
+                .create(
+                    &bot(),
+                    name,
+                    TableSpec { factor: Some(1 + step % 3), ..keyed(json!({"k": "a", "n": 1}), "k") },
+                )
+                .await
+                .map(drop),
             1 => tables.delete(&bot(), name).await,
             2 => tables.create_rows(&bot(), name, rows).await.map(drop),
             3 => tables.update_rows(&bot(), name, rows).await.map(drop),
             4 | 5 => tables.upsert_rows(&bot(), name, rows, Some("k")).await.map(drop),
             6 => tables.delete_rows(&bot(), name, DeleteRows::Filter(json!({"n": 3}))).await.map(drop),
-            7 => tables.update(&bot(), name, crate::TablePatch { factor: Some(dice.random_range(1..5)), ..Default::default() }).await.map(drop),
+            7 => tables
+                .update(
+                    &bot(),
+                    name,
+                    crate::TablePatch { factor: Some(dice.random_range(1..5)), ..Default::default() },
+                )
+                .await
+                .map(drop),
             8 => tables.upsert_rows(&bot(), name, rows, None).await.map(drop),
             _ => tables.delete_rows(&bot(), name, DeleteRows::Ids((0..30).collect())).await.map(drop),
         };
@@ -182,6 +227,10 @@ async fn usage_equals_a_recount_after_any_history() {
     let cold = bench.cold();
     for name in names {
         let warm = bench.tables.find(&bot(), name, Find { limit: 1_000, ..Find::default() }).await.ok();
-        assert_eq!(cold.find(&bot(), name, Find { limit: 1_000, ..Find::default() }).await.ok(), warm, "{name}");
+        assert_eq!(
+            cold.find(&bot(), name, Find { limit: 1_000, ..Find::default() }).await.ok(),
+            warm,
+            "{name}"
+        );
     }
 }

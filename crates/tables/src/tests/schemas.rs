@@ -23,8 +23,13 @@ async fn all_input_shapes_give_typed_columns() {
     }});
     let table = create("adkTable", adk).await;
     for (name, wanted) in [
-        ("n", "number"), ("any", "object"), ("union", "object"), ("maybe", "string"), ("pair", "array"),
-        ("kind", "string"), ("My Old Column Name", "object"),
+        ("n", "number"),
+        ("any", "object"),
+        ("union", "object"),
+        ("maybe", "string"),
+        ("pair", "array"),
+        ("kind", "string"),
+        ("My Old Column Name", "object"),
     ] {
         assert_eq!(column(&table, name)["type"], wanted, "{name}");
     }
@@ -32,8 +37,12 @@ async fn all_input_shapes_give_typed_columns() {
     assert_eq!(table.schema["additionalProperties"], true);
     assert_eq!(column(&table, "n")["x-zui"]["computed"]["action"], "code");
     assert_eq!(column(&table, "kind")["enum"], json!(["a", "b"]));
-    let indexes: Vec<i64> = table.schema["properties"].as_object().unwrap().values()
-        .map(|column| column["x-zui"]["index"].as_i64().unwrap()).collect();
+    let indexes: Vec<i64> = table.schema["properties"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|column| column["x-zui"]["index"].as_i64().unwrap())
+        .collect();
     assert_eq!(indexes, [0, 1, 2, 3, 4, 5, 6]);
 
     let zai = json!({"key": {"type": "string"}, "input": {"type": "object", "x-zui": {"searchable": true}}});
@@ -41,7 +50,9 @@ async fn all_input_shapes_give_typed_columns() {
     assert_eq!(column(&table, "input")["x-zui"]["searchable"], true);
     let example = json!({"name": "test", "n": 1, "ok": true, "tags": ["a"], "o": {"type": "weird", "x": 1}});
     let table = create("exampleTable", example).await;
-    for (name, wanted) in [("name", "string"), ("n", "number"), ("ok", "boolean"), ("tags", "array"), ("o", "object")] {
+    for (name, wanted) in
+        [("name", "string"), ("n", "number"), ("ok", "boolean"), ("tags", "array"), ("o", "object")]
+    {
         assert_eq!(column(&table, name)["type"], wanted, "{name}");
     }
 }
@@ -57,10 +68,25 @@ async fn bad_tables_are_refused_with_a_reason() {
         ("xTable", json!({"id": 1}), ErrorKind::InvalidSchema, "reserved"),
         ("xTable", json!({long_name: 1}), ErrorKind::InvalidSchema, "1 to 30"),
         ("xTable", json!({"a": null}), ErrorKind::InvalidSchema, "give it a type"),
-        ("xTable", json!({"type": "object", "properties": {"a": {"type": "strng"}}}), ErrorKind::InvalidSchema, "unknown type \"strng\""),
-        ("xTable", json!({"type": "object", "properties": {"a": 3}}), ErrorKind::InvalidSchema, "must be an object with a type"),
+        (
+            "xTable",
+            json!({"type": "object", "properties": {"a": {"type": "strng"}}}),
+            ErrorKind::InvalidSchema,
+            "unknown type \"strng\"",
+        ),
+        (
+            "xTable",
+            json!({"type": "object", "properties": {"a": 3}}),
+            ErrorKind::InvalidSchema,
+            "must be an object with a type",
+        ),
         ("xTable", json!({"a": {"type": "string", "pattern": "("}}), ErrorKind::InvalidSchema, "pattern"),
-        ("xTable", json!({"type": "object", "properties": {}, "required": ["z"]}), ErrorKind::InvalidSchema, "\"z\""),
+        (
+            "xTable",
+            json!({"type": "object", "properties": {}, "required": ["z"]}),
+            ErrorKind::InvalidSchema,
+            "\"z\"",
+        ),
         ("xTable", json!({"a": 1, "b": 1, "c": 1, "d": 1}), ErrorKind::LimitExceeded, "limit is 3"),
     ] {
         let error = bench.tables.create(&bot(), name, spec(schema.clone())).await.unwrap_err();
@@ -107,7 +133,13 @@ async fn updates_merge_remove_and_clear() {
     assert_eq!(taken.kind(), ErrorKind::InvalidSchema);
 
     let tags = BTreeMap::from([("kind".to_owned(), Some("x".to_owned()))]);
-    let patch = TablePatch { name: Some("yTable".into()), frozen: Some(true), tags: Some(tags), factor: Some(3), ..TablePatch::default() };
+    let patch = TablePatch {
+        name: Some("yTable".into()),
+        frozen: Some(true),
+        tags: Some(tags),
+        factor: Some(3),
+        ..TablePatch::default()
+    };
     let (table, _) = bench.tables.update(&bot(), "xTable", patch).await.unwrap();
     assert_eq!((table.name.as_str(), table.frozen, table.factor), ("yTable", true, 3));
     assert_eq!(bench.usage().await, 3);
@@ -127,15 +159,25 @@ async fn key_columns_come_and_go() {
     let bench = Bench::new();
     bench.table("xTable", json!({"k": "a", "o": {}})).await;
     bench.add("xTable", json!([{"k": "a"}, {"k": "a"}, {"k": "b"}, {"k": null}, {}])).await;
-    let key = |name: Option<&str>| TablePatch { key_column: Some(name.map(str::to_owned)), ..TablePatch::default() };
+    let key = |name: Option<&str>| TablePatch {
+        key_column: Some(name.map(str::to_owned)),
+        ..TablePatch::default()
+    };
     let error = bench.tables.update(&bot(), "xTable", key(Some("k"))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(text_of(&error).contains("rows 1, 2"), "{error}");
-    assert_eq!(bench.tables.update(&bot(), "xTable", key(Some("o"))).await.unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(
+        bench.tables.update(&bot(), "xTable", key(Some("o"))).await.unwrap_err().kind(),
+        ErrorKind::Invalid
+    );
     bench.tables.delete_rows(&bot(), "xTable", DeleteRows::Ids(vec![2])).await.unwrap();
     let (table, _) = bench.tables.update(&bot(), "xTable", key(Some("k"))).await.unwrap();
     assert_eq!(table.key_column.as_deref(), Some("k"));
-    let twice = bench.tables.create_rows(&bot(), "xTable", vec![json!({"k": "b"}), json!({"k": "c"}), json!({"k": "c"})]).await.unwrap();
+    let twice = bench
+        .tables
+        .create_rows(&bot(), "xTable", vec![json!({"k": "b"}), json!({"k": "c"}), json!({"k": "c"})])
+        .await
+        .unwrap();
     assert_eq!(twice.rows.len(), 1);
     assert_eq!(twice.errors.len(), 2);
     assert!(twice.errors[0].contains("row 3 has the same value"), "{:?}", twice.errors);
@@ -156,7 +198,10 @@ async fn bots_do_not_see_each_other() {
     let (mine, counts) = bench.tables.get(&bot(), "xTable").await.unwrap();
     assert_eq!(counts.rows, 1);
     assert_ne!(mine.id, theirs.table.id);
-    assert_eq!(bench.tables.get(&other_bot(), mine.id.as_str()).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        bench.tables.get(&other_bot(), mine.id.as_str()).await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
     let again = bench.tables.get_or_create(&bot(), "xTable", spec(json!({"z": 1}))).await.unwrap();
     assert!(!again.created && again.table == mine && again.counts.rows == 1);
     bench.tables.delete(&bot(), "xTable").await.unwrap();

@@ -91,7 +91,8 @@ impl Block {
             slots.insert(slot, array);
         }
         let ids = rows.iter().filter_map(|(block, row)| Some(*blocks.get(*block)?.ids.get(*row)?)).collect();
-        let seqs = rows.iter().filter_map(|(block, row)| Some(*blocks.get(*block)?.seqs.get(*row)?)).collect();
+        let seqs =
+            rows.iter().filter_map(|(block, row)| Some(*blocks.get(*block)?.seqs.get(*row)?)).collect();
         Ok(Self::new(ids, seqs, slots))
     }
 
@@ -135,7 +136,8 @@ impl Block {
             Kind::Text => array.as_string_view_opt().map(Reader::Text),
             Kind::Json => array.as_string_view_opt().map(Reader::Json),
             Kind::DateTime => array.as_primitive_opt::<TimestampMillisecondType>().map(|moments| {
-                let original = self.slots.get(&Slot::Original(column)).and_then(|array| array.as_string_view_opt());
+                let original =
+                    self.slots.get(&Slot::Original(column)).and_then(|array| array.as_string_view_opt());
                 Reader::Moment(moments, original)
             }),
         }

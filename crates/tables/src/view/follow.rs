@@ -141,8 +141,7 @@ impl View {
             let mut snapshot = Snapshot::load(head.seq);
             let mut after: Option<Vec<u8>> = None;
             loop {
-                let page =
-                    self.store.scan(&self.bot, &self.coll, ROW_PREFIX, after.as_deref(), PAGE).await?;
+                let page = self.store.scan(&self.bot, &self.coll, ROW_PREFIX, after.as_deref(), PAGE).await?;
                 let Some(last) = page.last() else { break };
                 after = Some(last.key.clone());
                 let full = page.len() == PAGE;

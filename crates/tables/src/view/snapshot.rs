@@ -181,7 +181,9 @@ impl Snapshot {
         let mut values: BTreeMap<KeyValue, Vec<u32>> = BTreeMap::new();
         for slab in self.slabs() {
             for row in slab.living() {
-                if let (Some(value), Some(id)) = (slab.block.key_value(column, row), slab.block.ids().get(row)) {
+                if let (Some(value), Some(id)) =
+                    (slab.block.key_value(column, row), slab.block.ids().get(row))
+                {
                     values.entry(value).or_default().push(*id);
                 }
             }
@@ -317,7 +319,8 @@ impl Snapshot {
         let mut rest = loose.as_slice();
         for (at, slab) in main.iter().enumerate() {
             let next = main.get(at + 1).map(|slab| slab.block.first_id());
-            let (mine, others) = rest.split_at(rest.partition_point(|(id, _)| next.is_none_or(|next| *id < next)));
+            let (mine, others) =
+                rest.split_at(rest.partition_point(|(id, _)| next.is_none_or(|next| *id < next)));
             rest = others;
             if mine.is_empty() && slab.live * 2 >= slab.block.len() {
                 folded.push(slab.clone());
@@ -410,7 +413,7 @@ mod tests {
             let mut next = 1;
             for (at, (what, count, stride)) in batches.into_iter().enumerate() {
                 let seq = at as Seq + 1;
-                let mut changes = Vec::new();
+                let mut changes: Vec<(u32, Seq, Option<Arc<StoredRow>>)> = Vec::new();
                 for i in 0..count {
                     let (id, now) = match what {
                         0 => { next += 1; (next, true) }
@@ -421,7 +424,7 @@ mod tests {
                     if changes.iter().any(|(other, ..)| *other == id) {
                         continue;
                     }
-                    let row = now.then(|| row(id, id * 2 + u32::from(seq % 2 == 0)));
+                    let row = now.then(|| row(id, id * 2 + u32::from(seq.is_multiple_of(2))));
                     changes.push((id, seq, row.clone()));
                     match row {
                         Some(row) => { model.insert(id, (seq, row)); }
@@ -442,9 +445,12 @@ mod tests {
         let mut snapshot = snapshot.with_key(Some(KEY));
         let mut model: BTreeMap<u32, _> = rows.into_iter().map(|(seq, row)| (row.id, (seq, row))).collect();
         for seq in 2..40 {
-            let changes: Vec<_> =
-                (0..500).map(|i| (i * 79 + seq as u32) % 40_000 + 1).collect::<std::collections::BTreeSet<u32>>()
-                    .into_iter().map(|id| (id, seq, Some(row(id, id)))).collect();
+            let changes: Vec<_> = (0..500)
+                .map(|i| (i * 79 + seq as u32) % 40_000 + 1)
+                .collect::<std::collections::BTreeSet<u32>>()
+                .into_iter()
+                .map(|id| (id, seq, Some(row(id, id))))
+                .collect();
             model.extend(changes.iter().map(|(id, seq, row)| (*id, (*seq, row.clone().unwrap()))));
             snapshot = snapshot.apply(changes, seq).unwrap();
         }

@@ -61,7 +61,10 @@ fn scripts_without_spaces_become_pairs() {
 #[test]
 fn queries_drop_what_says_nothing_unless_it_is_all() {
     let query = |text| query_terms(text, 10).into_iter().map(|(_, term)| term).collect::<Vec<_>>();
-    assert_eq!(query("What is the warranty of the washers? washers!"), ["warranti", "warranty", "washer", "washers"]);
+    assert_eq!(
+        query("What is the warranty of the washers? washers!"),
+        ["warranti", "warranty", "washer", "washers"]
+    );
     assert_eq!(query("to be or not to be"), ["to", "be", "or", "not"]);
     assert!(query("what is this?").contains(&"what".to_owned()));
     assert!(query("?! …").is_empty());

@@ -28,8 +28,12 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 
 /// The naive answer; a hit counts when it scores as well as the true kth, within half precision.
 fn assert_recall(vectors: &[Vec<f32>], query: &[f32], hits: &[Hit], k: usize, allowed: &Candidates<'_>) {
-    let mut truth: Vec<f64> = vectors.iter().zip(0..)
-        .filter(|(_, id)| allowed.contains(*id)).map(|(v, _)| cosine(query, v)).collect();
+    let mut truth: Vec<f64> = vectors
+        .iter()
+        .zip(0..)
+        .filter(|(_, id)| allowed.contains(*id))
+        .map(|(v, _)| cosine(query, v))
+        .collect();
     truth.sort_by(|a, b| b.total_cmp(a));
     assert_eq!(hits.len(), k.min(truth.len()));
     for (hit, right) in hits.iter().zip(&truth) {

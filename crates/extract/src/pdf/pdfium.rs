@@ -1,0 +1,168 @@
+//! The first engine: characters with positions from the pdfium library.
+//!
+//! Loads the library once per process. Knows nothing of layout.
+
+use super::lines::{Glyph, LineBuilder, PageLines};
+use super::{FORMAT, Source};
+use crate::Error;
+use crate::library::find_pdfium;
+use crate::limits::{Limits, PdfEngine};
+use crate::protocol::Progress;
+use pdfium_render::prelude::{
+    PdfDocument, PdfDocumentMetadataTagType, PdfFontWeight, PdfPageTextChar, Pdfium, PdfiumError,
+    PdfiumInternalError,
+};
+use std::sync::OnceLock;
+
+static LIBRARY: OnceLock<Option<Pdfium>> = OnceLock::new();
+
+/// Loads the library unless the limits name another engine; later calls use it.
+pub(crate) fn load(limits: &Limits) {
+    if limits.pdf_engine != PdfEngine::PdfExtract {
+        let _ = library();
+    }
+}
+
+fn library() -> Option<&'static Pdfium> {
+    let load = || Pdfium::bind_to_library(find_pdfium()?).ok().map(Pdfium::new);
+    LIBRARY.get_or_init(load).as_ref()
+}
+
+/// Reads all pages; `None` when there is no library.
+pub(super) fn read(
+    bytes: &[u8],
+    limits: &Limits,
+    progress: &mut dyn FnMut(Progress),
+) -> Option<Result<Source, Error>> {
+    Some(read_with(library()?, bytes, limits, progress))
+}
+
+fn read_with(
+    library: &Pdfium,
+    bytes: &[u8],
+    limits: &Limits,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Source, Error> {
+    // Many files carry an owner password only and open with an empty one.
+    let document = library.load_pdf_from_byte_slice(bytes, Some("")).map_err(|e| name(&e))?;
+    let pages = u32::try_from(document.pages().len()).unwrap_or(0);
+    if pages == 0 {
+        return Err(Error::broken(FORMAT, "it has no pages"));
+    }
+    let mut source =
+        Source { pages, without_text: 0, lines: Vec::new(), title: title(&document), warnings: Vec::new() };
+    let mut chars = 0;
+    for number in 1..=pages.min(limits.max_pages) {
+        match read_page(&document, number) {
+            Ok(page) => {
+                chars += page.chars;
+                source.without_text += u32::from(page.chars == 0);
+                source.lines.push(page);
+            }
+            Err(_) => {
+                source.without_text += 1;
+                source.warnings.push(format!("page {number} could not be read"));
+            }
+        }
+        progress(Progress { page: number, pages });
+        if chars > limits.max_text_chars {
+            break;
+        }
+    }
+    Ok(source)
+}
+
+fn name(error: &PdfiumError) -> Error {
+    match error {
+        PdfiumError::PdfiumLibraryInternalError(PdfiumInternalError::PasswordError) => Error::Encrypted,
+        PdfiumError::PdfiumLibraryInternalError(PdfiumInternalError::SecurityError) => {
+            Error::broken(FORMAT, "its security settings are of an unknown kind; save it without protection")
+        }
+        _ => Error::broken(FORMAT, "its structure cannot be read; save it again with another program"),
+    }
+}
+
+fn read_page(document: &PdfDocument<'_>, number: u32) -> Result<PageLines, PdfiumError> {
+    let index = i32::try_from(number).unwrap_or(i32::MAX) - 1;
+    let page = document.pages().get(index)?;
+    let text = page.text()?;
+    let chars = text.chars();
+    let mut builder = LineBuilder::new(number);
+    let mut high = None;
+    for char in chars.iter() {
+        let value = char.unicode_value();
+        // Astral characters come as two halves.
+        if (0xd800..0xdc00).contains(&value) {
+            high = Some(value - 0xd800);
+            continue;
+        }
+        let value = match (high.take(), value) {
+            (Some(high), 0xdc00..0xe000) => 0x10000 + (high << 10) + (value - 0xdc00),
+            (_, value) => value,
+        };
+        let Some(c) = char::from_u32(value).filter(|c| *c != '\0' && *c != '\u{fffe}' && *c != '\u{ffff}')
+        else {
+            continue;
+        };
+        if char.is_generated().unwrap_or(false) {
+            builder.generated(c);
+        } else if let Some(glyph) = glyph(&char, c) {
+            builder.add(glyph, || is_bold(&char));
+        }
+    }
+    Ok(builder.finish())
+}
+
+fn glyph(char: &PdfPageTextChar<'_>, c: char) -> Option<Glyph> {
+    let bounds = char.loose_bounds().or_else(|_| char.tight_bounds()).ok()?;
+    let (x, y) = char.origin().ok()?;
+    let font = char.unscaled_font_size().value;
+    let (scale, angle) = match char.matrix() {
+        Ok(m) => (m.c().hypot(m.d()), m.b().atan2(m.a()).to_degrees()),
+        Err(_) => (1.0, 0.0),
+    };
+    let glyph = Glyph {
+        c,
+        left: bounds.left().value,
+        right: bounds.right().value,
+        bottom: bounds.bottom().value,
+        top: bounds.top().value,
+        x: x.value,
+        y: y.value,
+        size: font * scale,
+        angle,
+    };
+    let finite =
+        [glyph.left, glyph.right, glyph.bottom, glyph.top, glyph.x, glyph.y, glyph.size, glyph.angle];
+    finite.iter().all(|n| n.is_finite() && n.abs() < 1e6).then_some(glyph)
+}
+
+/// Whether a character's font is bold; its name tells better than its declared weight.
+fn is_bold(char: &PdfPageTextChar<'_>) -> bool {
+    let name = char.font_name().to_ascii_lowercase();
+    if ["bold", "black", "heavy", "demi"].iter().any(|word| name.contains(word)) {
+        return true;
+    }
+    let plain = ["regular", "light", "book", "roman", "medium", "italic", "oblique"];
+    if name.is_empty() || plain.iter().any(|word| name.contains(word)) {
+        return false;
+    }
+    matches!(
+        char.font_weight(),
+        Some(PdfFontWeight::Weight700Bold | PdfFontWeight::Weight800 | PdfFontWeight::Weight900)
+    )
+}
+
+/// The title among the document's properties, unless a program put it there.
+fn title(document: &PdfDocument<'_>) -> Option<String> {
+    let tag = document.metadata().get(PdfDocumentMetadataTagType::Title)?;
+    let title = crate::clean::line(tag.value());
+    let lower = title.to_lowercase();
+    let by_program = lower.starts_with("microsoft ")
+        || lower.starts_with("untitled")
+        || lower == "(anonymous)"
+        || [".doc", ".docx", ".pdf", ".indd", ".qxd", ".tex", ".dvi", ".ppt", ".pptx", ".xls", ".xlsx"]
+            .iter()
+            .any(|extension| lower.ends_with(extension));
+    (title.chars().count() > 2 && !by_program).then_some(title)
+}

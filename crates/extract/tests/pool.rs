@@ -1,0 +1,93 @@
+//! The pool against a worker that misbehaves in every way a parser can.
+#![allow(clippy::unwrap_used)]
+
+use quarry_extract::{Document, Error, Limits, Pool, PoolOptions, Progress};
+use quarry_types::ErrorKind;
+use std::path::Path;
+use std::sync::Mutex;
+
+fn pool(limits: Limits) -> Pool {
+    let command = env!("CARGO_BIN_EXE_quarry-extract-worker").into();
+    Pool::new(PoolOptions { command, args: Vec::new(), workers: 2, limits })
+}
+
+async fn run(pool: &Pool, name: &str, content: &[u8]) -> Result<Document, Error> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), content).unwrap();
+    pool.extract(file.path(), name, "", |_| {}).await
+}
+
+#[tokio::test]
+async fn documents_come_back_whole() {
+    let pool = pool(Limits::default());
+    let document = run(&pool, "a.md", "# Tïtle\n\nText 😀.".as_bytes()).await.unwrap();
+    assert_eq!(document.text, "Tïtle\n\nText 😀.");
+    assert_eq!(document.title.as_deref(), Some("Tïtle"));
+    assert_eq!(document.blocks.len(), 2);
+    let long = "A sentence of many. ".repeat(100_000);
+    let document = run(&pool, "long.txt", long.as_bytes()).await.unwrap();
+    assert_eq!(document.text.len(), long.trim_end().len());
+    assert_eq!(run(&pool, "empty.txt", b"").await, Err(Error::Empty));
+    assert_eq!(run(&pool, "blank.txt", b" \n\n ").await, Err(Error::Empty));
+    let refused = run(&pool, "a.png", b"\x89PNG\r\n\x1a\n").await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unsupported);
+}
+
+#[tokio::test]
+async fn every_way_to_die_has_its_name_and_ends_nothing_else() {
+    let limits = Limits { wall_seconds: 2, cpu_seconds: 20, memory_bytes: 96 << 20, ..Limits::default() };
+    let patient = pool(Limits { cpu_seconds: 1, wall_seconds: 60, ..limits.clone() });
+    let pool = pool(limits);
+    let crashed = |how: &str| Err(Error::Crashed { how: how.to_owned() });
+    assert_eq!(run(&pool, "hang", b"x").await, Err(Error::TimedOut { seconds: 2 }));
+    assert_eq!(run(&patient, "spin", b"x").await, Err(Error::TimedOut { seconds: 1 }));
+    assert_eq!(run(&pool, "abort", b"x").await, crashed("abort"));
+    assert_eq!(run(&pool, "panic", b"x").await, crashed("panic"));
+    assert_eq!(run(&pool, "overflow", b"x").await, crashed("stack overflow"));
+    assert_eq!(run(&pool, "memory", b"x").await, Err(Error::OutOfMemory { megabytes: 96 }));
+    assert_eq!(run(&pool, "garbage", b"x").await, crashed("unreadable result"));
+    let document = run(&pool, "fine.txt", b"still alive").await.unwrap();
+    assert_eq!(document.text, "still alive");
+}
+
+#[tokio::test]
+async fn a_lying_worker_is_stopped_at_the_limits() {
+    let pool = pool(Limits { max_text_chars: 1_000_000, ..Limits::default() });
+    let flood = run(&pool, "flood", b"x").await.unwrap_err();
+    assert_eq!(flood, Error::Crashed { how: "result over its size limit".to_owned() });
+    let small = pool_with_input(10);
+    let refused = run(&small, "a.txt", b"more than ten bytes").await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::TooLarge);
+}
+
+fn pool_with_input(max_input_bytes: u64) -> Pool {
+    pool(Limits { max_input_bytes, ..Limits::default() })
+}
+
+#[tokio::test]
+async fn the_worker_reaches_nothing_outside() {
+    let document = run(&pool(Limits::default()), "reach", b"x").await.unwrap();
+    assert_eq!(document.title.as_deref(), Some(""), "these worked");
+}
+
+#[tokio::test]
+async fn a_missing_worker_or_file_is_no_fault_of_the_document() {
+    let missing = Pool::new(PoolOptions::new("/nowhere/quarry".into(), 1));
+    assert!(matches!(run(&missing, "a.txt", b"x").await, Err(Error::Worker(_))));
+    let none = pool(Limits::default()).extract(Path::new("/nowhere/a.txt"), "a.txt", "", |_| {}).await;
+    assert!(matches!(none, Err(Error::Worker(_))));
+}
+
+#[tokio::test]
+async fn pages_report_progress() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/docs/brook-w740-manual.pdf");
+    let steps = Mutex::new(Vec::new());
+    let document = pool(Limits::default())
+        .extract(&path, "m.pdf", "", |step| steps.lock().unwrap().push(step))
+        .await
+        .unwrap();
+    let steps: Vec<Progress> = steps.into_inner().unwrap();
+    let pages = document.pages.unwrap();
+    assert_eq!(steps.last(), Some(&Progress { page: pages, pages }));
+    assert_eq!(steps.len(), pages as usize);
+}
