@@ -194,7 +194,9 @@ async fn drain(mut stderr: impl AsyncRead + Unpin) -> String {
 /// Names the way a child ended without an answer.
 fn verdict(status: ExitStatus, complaints: &str, limits: &Limits) -> Error {
     // The runtime's own last words: allocation failure and stack overflow both end in SIGABRT.
-    if complaints.contains("memory allocation of") || complaints.contains("out of memory") {
+    // Foreign exceptions come from the PDF library, whose only one says that memory has run out.
+    let starved = ["memory allocation of", "out of memory", "foreign exceptions"];
+    if starved.iter().any(|words| complaints.contains(words)) {
         return Error::OutOfMemory { megabytes: limits.memory_bytes >> 20 };
     }
     if complaints.contains("overflowed its stack") {

@@ -50,6 +50,26 @@ async fn every_way_to_die_has_its_name_and_ends_nothing_else() {
     assert_eq!(document.text, "still alive");
 }
 
+/// A form that draws itself twice, without a cross-reference table.
+const FORM_BOMB: &[u8] = b"%PDF-1.4
+1 0 obj << /Type /Catalog /Pages 2 0 R >> endobj
+2 0 obj << /Type /Pages /Kids [3 0 R] /Count 1 >> endobj
+3 0 obj << /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R /Resources << /XObject << /X 5 0 R >> >> >> endobj
+4 0 obj << /Length 6 >> stream
+/X Do 
+endstream endobj
+5 0 obj << /Length 12 /Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << /XObject << /X 5 0 R >> >> >> stream
+/X Do /X Do 
+endstream endobj
+trailer << /Size 6 /Root 1 0 R >>
+";
+
+#[tokio::test]
+async fn a_pdf_that_eats_memory_is_named() {
+    let pool = pool(Limits { memory_bytes: 96 << 20, ..Limits::default() });
+    assert_eq!(run(&pool, "bomb.pdf", FORM_BOMB).await, Err(Error::OutOfMemory { megabytes: 96 }));
+}
+
 #[tokio::test]
 async fn a_lying_worker_is_stopped_at_the_limits() {
     let pool = pool(Limits { max_text_chars: 1_000_000, ..Limits::default() });

@@ -55,10 +55,9 @@ impl EmbedderSlot {
     /// Waits until it is loaded.
     pub(crate) async fn get(&self) -> Result<Arc<dyn Embedder>, Error> {
         let mut state = self.state.clone();
-        let loaded = state
-            .wait_for(Option::is_some)
-            .await
-            .map_err(|_| Error::Embedder("the embedding model's loader stopped; restart the server".into()))?;
+        let loaded = state.wait_for(Option::is_some).await.map_err(|_| {
+            Error::Embedder("the embedding model's loader stopped; restart the server".into())
+        })?;
         match &*loaded {
             Some(Ok(embedder)) => Ok(embedder.clone()),
             Some(Err(cause)) => Err(Error::Embedder(cause.clone())),

@@ -88,7 +88,12 @@ impl Kb {
     ///
     /// # Errors
     /// `NotFound`, `Invalid` for bad values.
-    pub async fn update_file(&self, scope: &Scope, id_or_key: &str, patch: FilePatch) -> Result<Arc<File>, Error> {
+    pub async fn update_file(
+        &self,
+        scope: &Scope,
+        id_or_key: &str,
+        patch: FilePatch,
+    ) -> Result<Arc<File>, Error> {
         let now = Timestamp::now();
         let expires_at = match patch.expires_at {
             Some(Some(moment)) => Some(Some(check_expiry(moment, now)?)),
@@ -201,7 +206,13 @@ impl Kb {
     ///
     /// # Errors
     /// `NotFound` when there is no such file or it has no content.
-    pub async fn read_content(&self, scope: &Scope, id: &FileId, offset: u64, len: usize) -> Result<Bytes, Error> {
+    pub async fn read_content(
+        &self,
+        scope: &Scope,
+        id: &FileId,
+        offset: u64,
+        len: usize,
+    ) -> Result<Bytes, Error> {
         let file = self.file(scope, id.as_str()).await?;
         let hash = file.blob.as_deref().ok_or_else(|| Error::no_file(id.as_str()))?;
         Ok(self.inner.blobs.read(&self.inner.blob(hash)?, offset, len).await?)
@@ -289,8 +300,9 @@ pub(crate) fn received(file: &mut File, now: Timestamp) -> Option<Job> {
     }
     if file.size.is_some_and(|size| size > MAX_INDEXED_BYTES) {
         file.status = FileStatus::IndexingFailed;
-        file.failed_reason =
-            Some(format!("files over {MAX_INDEXED_BYTES} bytes cannot be indexed; split it into smaller files"));
+        file.failed_reason = Some(format!(
+            "files over {MAX_INDEXED_BYTES} bytes cannot be indexed; split it into smaller files"
+        ));
         return None;
     }
     file.status = FileStatus::IndexingPending;
@@ -341,7 +353,9 @@ fn check_upsert(input: &UpsertFile, max_file_bytes: u64) -> Result<Option<Timest
     check_key(&input.key)?;
     if input.size > max_file_bytes {
         let size = input.size;
-        return Err(Error::Limit(format!("a file may have at most {max_file_bytes} bytes, this one has {size}")));
+        return Err(Error::Limit(format!(
+            "a file may have at most {max_file_bytes} bytes, this one has {size}"
+        )));
     }
     check_tags(&input.tags)?;
     if let Some(kind) = &input.content_type
@@ -453,7 +467,9 @@ mod tests {
 
     #[test]
     fn keys_and_tags_are_checked() {
-        assert!(check_key("a/b c.txt").is_ok() && check_key("data_source://web-page/x/https%3A%2F%2Fe").is_ok());
+        assert!(
+            check_key("a/b c.txt").is_ok() && check_key("data_source://web-page/x/https%3A%2F%2Fe").is_ok()
+        );
         for bad in ["", "a\nb", "nul\0", &"k".repeat(MAX_KEY_CHARS + 1)] {
             assert!(check_key(bad).is_err(), "{bad:?}");
         }

@@ -58,7 +58,8 @@ mod tests {
     #[test]
     fn rules_and_together() {
         let tags = Tags::from([("a".into(), "x".into()), ("b".into(), "y".into())]);
-        let check = |name: &str, rule: TagRule| TagFilter(BTreeMap::from([(name.to_owned(), rule)])).matches(&tags);
+        let check =
+            |name: &str, rule: TagRule| TagFilter(BTreeMap::from([(name.to_owned(), rule)])).matches(&tags);
         let not = |v: &str| TagRule { none_of: vec![v.into()], ..TagRule::default() };
         let exists = |e| TagRule { exists: Some(e), ..TagRule::default() };
         assert!(check("a", TagRule::equals("x")) && !check("a", TagRule::equals("y")));

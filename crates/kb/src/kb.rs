@@ -182,7 +182,8 @@ impl Kb {
     /// When the store does not answer.
     pub async fn bot_stats(&self, scope: &Scope) -> Result<BotStats, Error> {
         let snapshot = self.inner.views.snapshot(scope).await?;
-        let indexed = |entry: &&Arc<crate::view::FileEntry>| entry.file.status == FileStatus::IndexingCompleted;
+        let indexed =
+            |entry: &&Arc<crate::view::FileEntry>| entry.file.status == FileStatus::IndexingCompleted;
         Ok(BotStats {
             files: snapshot.files.len(),
             indexed_files: snapshot.files.values().filter(indexed).count(),

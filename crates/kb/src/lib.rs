@@ -21,9 +21,9 @@ mod progress;
 mod publish;
 mod records;
 mod search;
-mod upload;
 #[cfg(test)]
 mod tests;
+mod upload;
 mod vectors;
 mod view;
 mod views;

@@ -95,7 +95,12 @@ impl Kb {
     ///
     /// # Errors
     /// `InvalidQuery` for a foreign page token.
-    pub async fn tag_values(&self, scope: &Scope, tag: &str, page: PageRequest) -> Result<Page<String>, Error> {
+    pub async fn tag_values(
+        &self,
+        scope: &Scope,
+        tag: &str,
+        page: PageRequest,
+    ) -> Result<Page<String>, Error> {
         let snapshot = self.inner.views.snapshot(scope).await?;
         let values = snapshot.files.values().filter_map(|entry| entry.file.tags.get(tag).cloned());
         distinct(&Listing::new(scope, &format!("tag values {tag}")), values, &page)

@@ -70,7 +70,9 @@ impl Listing {
     }
 
     fn read(&self, token: &str) -> Result<String, Error> {
-        let wrong = || Error::InvalidQuery("nextToken does not belong to this listing; start again without it".into());
+        let wrong = || {
+            Error::InvalidQuery("nextToken does not belong to this listing; start again without it".into())
+        };
         let (listing, position) = token.split_once('.').ok_or_else(wrong)?;
         if listing != self.0 {
             return Err(wrong());
@@ -103,7 +105,8 @@ mod tests {
     fn pages_go_on_where_they_stopped() {
         let scope = |bot| Scope::of(BotId::parse(bot).unwrap());
         let listing = Listing::new(&scope("a"), "q");
-        let items = |names: &[&str]| names.iter().map(|n| ((*n).to_owned(), (*n).to_owned())).collect::<Vec<_>>();
+        let items =
+            |names: &[&str]| names.iter().map(|n| ((*n).to_owned(), (*n).to_owned())).collect::<Vec<_>>();
         let request = |token| PageRequest { token, size: 2 };
         let first = listing.cut(items(&["1", "2", "3", "4", "5"]), &request(None)).unwrap();
         assert_eq!(first.items, ["1", "2"]);

@@ -72,7 +72,8 @@ impl Kb {
                 .collect();
             let listing = Listing::new(scope, &format!("passages {} {generation}", file.id));
             let cut = listing.cut(positions, &page)?;
-            let Some(records) = self.inner.read_passages(scope, &file.id, generation, &cut.items).await? else {
+            let Some(records) = self.inner.read_passages(scope, &file.id, generation, &cut.items).await?
+            else {
                 view.refresh_to_head(self.inner.store.as_ref()).await?;
                 continue;
             };

@@ -113,7 +113,8 @@ pub(crate) struct Job {
 }
 
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Bytes, Error> {
-    let text = serde_json::to_vec(value).map_err(|cause| Error::Internal(format!("record does not encode: {cause}")))?;
+    let text = serde_json::to_vec(value)
+        .map_err(|cause| Error::Internal(format!("record does not encode: {cause}")))?;
     Ok(text.into())
 }
 
@@ -153,7 +154,9 @@ mod tests {
     fn keys_parse_back() {
         let id = FileId::parse("file_01ABC").unwrap();
         match KbKey::parse(&passage_key(&id, 7, 47)).unwrap() {
-            KbKey::Passage { file, generation, position } => assert_eq!((file, generation, position), (id.clone(), 7, 47)),
+            KbKey::Passage { file, generation, position } => {
+                assert_eq!((file, generation, position), (id.clone(), 7, 47))
+            }
             _ => panic!("not a passage"),
         }
         assert!(matches!(KbKey::parse(&file_key(&id)), Some(KbKey::File(file)) if file == id));

@@ -118,7 +118,9 @@ impl Search {
     fn admits(&self, file: &File) -> bool {
         let named = |name: &String| *name == file.key || name == file.id.as_str();
         let marked = |marks: &BTreeSet<String>| {
-            ["kbId", "kbName"].iter().any(|tag| file.tags.get(*tag).is_some_and(|value| marks.contains(value)))
+            ["kbId", "kbName"]
+                .iter()
+                .any(|tag| file.tags.get(*tag).is_some_and(|value| marks.contains(value)))
         };
         self.tags.matches(&file.tags)
             && self.files.as_ref().is_none_or(|names| names.iter().any(named))
@@ -188,7 +190,8 @@ impl Inner {
         for fused in ranked {
             let Some(place) = snapshot.places.get(&fused.id) else { continue };
             let Some(entry) = snapshot.files.get(&place.generation.file) else { continue };
-            let last = entry.file.published.as_ref().map_or(0, |published| published.passages.saturating_sub(1));
+            let last =
+                entry.file.published.as_ref().map_or(0, |published| published.passages.saturating_sub(1));
             let from = place.position.saturating_sub(depth);
             let to = place.position.saturating_add(depth).min(last);
             for position in from..=to {

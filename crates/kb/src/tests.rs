@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::{
-    EmbedderSlot, Error, FilePatch, Kb, KbDeps, KbSettings, ListFiles, NewPassage, PageRequest, Question, Search,
-    TagFilter, TagRule, Tags, UpsertFile,
+    EmbedderSlot, Error, FilePatch, Kb, KbDeps, KbSettings, ListFiles, NewPassage, PageRequest, Question,
+    Search, TagFilter, TagRule, Tags, UpsertFile,
 };
 use proptest::prelude::*;
 use quarry_embed::testing::HashEmbedder;
@@ -63,7 +63,8 @@ async fn upload(kb: &Kb, scope: &Scope, input: UpsertFile, content: &str) -> Res
 }
 
 fn passages(texts: &[&str]) -> Vec<NewPassage> {
-    let new = |text: &&str| NewPassage { content: (*text).to_owned(), kind: PassageKind::Paragraph, page: None };
+    let new =
+        |text: &&str| NewPassage { content: (*text).to_owned(), kind: PassageKind::Paragraph, page: None };
     texts.iter().map(new).collect()
 }
 
@@ -103,7 +104,8 @@ async fn passages_are_found_cited_and_survive_a_restart() {
     let bot = scope("a");
     {
         let world = open(dir.path(), KbSettings::default()).await;
-        add(&world, &bot, "oven.txt", &["The oven heats to 280 degrees.", "Clean the door with vinegar."]).await;
+        add(&world, &bot, "oven.txt", &["The oven heats to 280 degrees.", "Clean the door with vinegar."])
+            .await;
         add(&world, &bot, "fridge.txt", &["The fridge cools to 3 degrees."]).await;
         assert_eq!(found(&world, &bot, "oven heats").await[0], "The oven heats to 280 degrees.");
         assert_counters(&world, &bot).await;
@@ -116,11 +118,19 @@ async fn passages_are_found_cited_and_survive_a_restart() {
     let text = world.kb.text(&bot, "oven.txt").await.unwrap();
     let answer = world
         .kb
-        .answer(&bot, Question { question: "How hot does the oven get, how many degrees, heats?".into(), threshold: Some(0.0), ..Question::default() })
+        .answer(
+            &bot,
+            Question {
+                question: "How hot does the oven get, how many degrees, heats?".into(),
+                threshold: Some(0.0),
+                ..Question::default()
+            },
+        )
         .await
         .unwrap();
     let citation = &answer.citations[0];
-    let slice: String = text.chars().skip(citation.start as usize).take((citation.end - citation.start) as usize).collect();
+    let slice: String =
+        text.chars().skip(citation.start as usize).take((citation.end - citation.start) as usize).collect();
     assert_eq!((citation.token.as_str(), &slice), ("【1】", &citation.quote));
     assert!(answer.answer.contains("280"), "{}", answer.answer);
 }
@@ -135,7 +145,11 @@ async fn a_new_generation_replaces_the_old_one_whole() {
     add(&world, &bot, "f", &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
     for n in 1..8 {
         let texts = words(n);
-        world.kb.set_passages(&bot, "f", passages(&texts.iter().map(String::as_str).collect::<Vec<_>>())).await.unwrap();
+        world
+            .kb
+            .set_passages(&bot, "f", passages(&texts.iter().map(String::as_str).collect::<Vec<_>>()))
+            .await
+            .unwrap();
         while world.kb.status().queued_jobs + world.kb.status().running_jobs > 0 {
             let hits = found(&world, &bot, "shared words").await;
             let first = hits[0].split(' ').next().unwrap().to_owned();
@@ -193,7 +207,10 @@ async fn storage_is_refused_before_the_upload() {
     let refused = world.kb.upsert_file(&bot, upsert("y", 5)).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::QuotaExceeded);
     assert!(refused.to_string().contains("6 used of 10, 5 more needed"), "{refused}");
-    assert_eq!(world.kb.upsert_file(&bot, upsert("z", 101)).await.unwrap_err().kind(), ErrorKind::LimitExceeded);
+    assert_eq!(
+        world.kb.upsert_file(&bot, upsert("z", 101)).await.unwrap_err().kind(),
+        ErrorKind::LimitExceeded
+    );
     world.kb.upsert_file(&bot, upsert("x", 10)).await.unwrap();
     world.kb.upsert_file(&scope("b"), upsert("y", 5)).await.unwrap();
     assert_counters(&world, &bot).await;
@@ -261,7 +278,8 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         (0..4_u8, 0..40_u64, any::<bool>()).prop_map(|(key, size, index)| Step::Upsert { key, size, index }),
-        (0..4_u8, prop::collection::vec(0..6_u8, 0..5)).prop_map(|(key, texts)| Step::Passages { key, texts }),
+        (0..4_u8, prop::collection::vec(0..6_u8, 0..5))
+            .prop_map(|(key, texts)| Step::Passages { key, texts }),
         (0..4_u8).prop_map(|key| Step::Delete { key }),
         (0..4_u8, 0..4_u8, any::<bool>()).prop_map(|(key, to, overwrite)| Step::Copy { key, to, overwrite }),
         Just(Step::Settle),

@@ -58,7 +58,9 @@ impl Upload {
         let Self { kb, scope, id, version, declared, writer } = self;
         if writer.len() < declared {
             let got = writer.len();
-            return Err(Error::Invalid(format!("{got} of the {declared} announced bytes arrived; upload again")));
+            return Err(Error::Invalid(format!(
+                "{got} of the {declared} announced bytes arrived; upload again"
+            )));
         }
         let (blob, size) = writer.finish().await?;
         let now = Timestamp::now();

@@ -9,7 +9,9 @@ use crate::{Base, Error, File, vectors};
 use arc_swap::ArcSwap;
 use imbl::{HashMap, OrdMap};
 use quarry_embed::Embedder;
-use quarry_index::{LexDoc, LexSnapshot, LexicalIndex, VectorIndex, VectorOptions, VectorSet, VectorSnapshot};
+use quarry_index::{
+    LexDoc, LexSnapshot, LexicalIndex, VectorIndex, VectorOptions, VectorSet, VectorSnapshot,
+};
 use quarry_store::{Change, Changes, Coll, RecordStore, Seq};
 use quarry_types::{BotId, FileId};
 use roaring::RoaringBitmap;
@@ -80,7 +82,10 @@ impl Snapshot {
     /// Rough size in memory.
     pub(crate) fn heap_bytes(&self) -> usize {
         // Measured order of magnitude of a tree node entry with its key: files carry tags and metadata.
-        self.files.len() * 1_200 + self.places.len() * 180 + self.vectors.heap_bytes() + self.lexical.heap_bytes()
+        self.files.len() * 1_200
+            + self.places.len() * 180
+            + self.vectors.heap_bytes()
+            + self.lexical.heap_bytes()
     }
 }
 
@@ -195,7 +200,8 @@ impl View {
             let hashes: Vec<_> = moves.added.iter().map(|(_, hash)| *hash).collect();
             let found = vectors::fetch(store, &self.bot, &self.vectors, &hashes).await?;
             let indexes = self.indexes.clone();
-            next = tokio::task::spawn_blocking(move || indexes.advance(next, &moves, &found, whole)).await??;
+            next =
+                tokio::task::spawn_blocking(move || indexes.advance(next, &moves, &found, whole)).await??;
         }
         self.current.store(Arc::new(next));
         Ok(())
@@ -220,8 +226,12 @@ impl View {
                     view.current.store(Arc::new(next));
                     tracing::info!(bot = %view.bot, "vector graph built");
                 }
-                Ok(Err(error)) => tracing::error!(bot = %view.bot, %error, "vector graph not built; searches stay exact"),
-                Err(error) => tracing::error!(bot = %view.bot, %error, "vector graph not built; searches stay exact"),
+                Ok(Err(error)) => {
+                    tracing::error!(bot = %view.bot, %error, "vector graph not built; searches stay exact")
+                }
+                Err(error) => {
+                    tracing::error!(bot = %view.bot, %error, "vector graph not built; searches stay exact")
+                }
             }
             view.indexes.building.store(false, Ordering::Release);
         });
@@ -277,7 +287,9 @@ impl Indexes {
             match vector {
                 Some(_) if kept_vectors.contains(record.ordinal) => {}
                 Some(vector) => dense.push((record.ordinal, vector.as_slice())),
-                None => tracing::error!(ordinal = record.ordinal, "a passage has no vector; found by words only"),
+                None => {
+                    tracing::error!(ordinal = record.ordinal, "a passage has no vector; found by words only")
+                }
             }
         }
         let stale = if whole { kept_vectors.ids() - &live } else { moves.removed.iter().copied().collect() };

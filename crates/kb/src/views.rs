@@ -89,7 +89,9 @@ impl Views {
         let mut total: usize = open.slots.values().map(Slot::heap_bytes).sum();
         while total > self.budget_bytes {
             let idle = open.slots.iter().filter(|(bot, slot)| *bot != keep && slot.is_idle());
-            let Some(oldest) = idle.min_by_key(|(_, slot)| slot.used).map(|(bot, _)| bot.clone()) else { break };
+            let Some(oldest) = idle.min_by_key(|(_, slot)| slot.used).map(|(bot, _)| bot.clone()) else {
+                break;
+            };
             if let Some(slot) = open.slots.remove(&oldest) {
                 total = total.saturating_sub(slot.heap_bytes());
                 tracing::info!(bot = %oldest, "view dropped to stay within the memory budget");

@@ -55,7 +55,7 @@ pub struct GraphBuild {
 }
 
 impl GraphBuild {
-    /// Builds: CPU-bound, minutes per 100,000 vectors. `stop` is asked now and then.
+    /// Builds: CPU-bound, about 2 milliseconds per vector. `stop` is asked now and then.
     ///
     /// # Errors
     /// See [`HnswIndex::build`].

@@ -118,7 +118,9 @@ impl Kb {
             ..Search::default()
         };
         drop(snapshot);
-        search.check().map_err(|error| Error::InvalidQuery(error.to_string().replace("query ", "question ")))?;
+        search
+            .check()
+            .map_err(|error| Error::InvalidQuery(error.to_string().replace("query ", "question ")))?;
         let began = Instant::now();
         let vector = self.inner.embed_query(&search.query).await?;
         let embed_ms = ms(began);
@@ -196,7 +198,11 @@ fn cite(matches: &[Match], chosen: &[Candidate]) -> (String, Vec<Citation>) {
         let page = published.and_then(|published| published.page_of(sentence.range.start));
         citations.push(Citation {
             token,
-            passage_id: records::passage_uuid(&found.file.id, found.generation, found.record.passage.position),
+            passage_id: records::passage_uuid(
+                &found.file.id,
+                found.generation,
+                found.record.passage.position,
+            ),
             page: page.or(found.record.passage.page),
             start: sentence.range.start,
             end: sentence.range.end,

@@ -31,7 +31,10 @@ fn line_sentences(line: &str) -> Vec<(usize, &str)> {
     for (start, text) in line.split_sentence_bound_indices() {
         let end = start + text.len();
         match parts.last_mut() {
-            Some(last) if is_open(line.get(last.0..last.1).unwrap_or("")) || text.trim().chars().count() < MIN_CHARS => {
+            Some(last)
+                if is_open(line.get(last.0..last.1).unwrap_or(""))
+                    || text.trim().chars().count() < MIN_CHARS =>
+            {
                 last.1 = end;
             }
             _ => parts.push((start, end)),
@@ -45,9 +48,17 @@ fn is_open(text: &str) -> bool {
     let text = text.trim_end();
     let last = text.rsplit(char::is_whitespace).next().unwrap_or("");
     let Some(word) = last.strip_suffix('.') else { return false };
-    let number = !word.is_empty() && word.len() <= 3 && word.bytes().all(|b| b.is_ascii_digit()) && word == text.trim_end_matches('.').trim();
-    let abbreviations = ["e.g", "i.e", "approx", "no", "fig", "vs", "etc", "min", "max", "dr", "mr", "ms", "st", "z.b", "ca", "bzw"];
-    number || text.chars().count() < MIN_CHARS || abbreviations.contains(&word.to_lowercase().trim_start_matches('('))
+    let number = !word.is_empty()
+        && word.len() <= 3
+        && word.bytes().all(|b| b.is_ascii_digit())
+        && word == text.trim_end_matches('.').trim();
+    let abbreviations = [
+        "e.g", "i.e", "approx", "no", "fig", "vs", "etc", "min", "max", "dr", "mr", "ms", "st", "z.b", "ca",
+        "bzw",
+    ];
+    number
+        || text.chars().count() < MIN_CHARS
+        || abbreviations.contains(&word.to_lowercase().trim_start_matches('('))
 }
 
 fn push<'a>(passage: &Passage, byte: usize, text: &'a str, found: &mut Vec<(CharRange, &'a str)>) {
@@ -80,15 +91,24 @@ mod tests {
     #[test]
     fn prose_is_cut_at_sentence_ends() {
         assert_eq!(
-            texts("Turn the dial to 4. Wait, e.g. ten minutes, until it beeps! Done now, really.", PassageKind::Paragraph),
+            texts(
+                "Turn the dial to 4. Wait, e.g. ten minutes, until it beeps! Done now, really.",
+                PassageKind::Paragraph
+            ),
             ["Turn the dial to 4.", "Wait, e.g. ten minutes, until it beeps!", "Done now, really."]
         );
     }
 
     #[test]
     fn list_numbers_stay_with_their_item_and_rows_stay_whole() {
-        assert_eq!(texts("1. Close the tap.\n2. Pull the filter out.", PassageKind::List), ["1. Close the tap.", "2. Pull the filter out."]);
-        assert_eq!(texts("Code | Meaning\nE42 | No water. Check tap.", PassageKind::Table), ["Code | Meaning", "E42 | No water. Check tap."]);
+        assert_eq!(
+            texts("1. Close the tap.\n2. Pull the filter out.", PassageKind::List),
+            ["1. Close the tap.", "2. Pull the filter out."]
+        );
+        assert_eq!(
+            texts("Code | Meaning\nE42 | No water. Check tap.", PassageKind::Table),
+            ["Code | Meaning", "E42 | No water. Check tap."]
+        );
     }
 
     proptest! {

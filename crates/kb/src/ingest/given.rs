@@ -34,7 +34,11 @@ pub(crate) fn document(
             _ => 0,
         };
         blocks.push(Block { kind: part.kind, level, range, page: part.page, header: None });
-        let path = if level == 0 { headings.clone() } else { headings.iter().take(level as usize - 1).cloned().collect() };
+        let path = if level == 0 {
+            headings.clone()
+        } else {
+            headings.iter().take(level as usize - 1).cloned().collect()
+        };
         let whole = Passage {
             position: 0,
             text: content.to_owned(),
@@ -64,10 +68,18 @@ pub(crate) fn document(
 fn cut(whole: Passage, options: &ChunkOptions, counter: &dyn TokenCounter) -> Vec<Passage> {
     let length = u32::try_from(whole.text.chars().count()).unwrap_or(u32::MAX);
     let range = CharRange { start: 0, end: length };
-    let kind = if matches!(whole.kind, PassageKind::Title | PassageKind::Subtitle) { PassageKind::Paragraph } else { whole.kind };
+    let kind = if matches!(whole.kind, PassageKind::Title | PassageKind::Subtitle) {
+        PassageKind::Paragraph
+    } else {
+        whole.kind
+    };
     let block = Block { kind, level: 0, range, page: whole.page, header: None };
-    let alone = Document { text: whole.text, blocks: vec![block], pages: None, title: None, warnings: Vec::new() };
-    let shift = |range: CharRange| CharRange { start: range.start + whole.range.start, end: range.end + whole.range.start };
+    let alone =
+        Document { text: whole.text, blocks: vec![block], pages: None, title: None, warnings: Vec::new() };
+    let shift = |range: CharRange| CharRange {
+        start: range.start + whole.range.start,
+        end: range.end + whole.range.start,
+    };
     let mut parts = chunk(&alone, options, counter);
     for part in &mut parts {
         part.range = shift(part.range);

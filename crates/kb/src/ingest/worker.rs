@@ -44,9 +44,10 @@ impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         match (&error, error.kind()) {
             (Error::Store(quarry_store::Error::Quota(refusal)), _) => Self::Failed(refusal.to_string()),
-            (_, ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::TooLarge | ErrorKind::LimitExceeded) => {
-                Self::Failed(error.to_string())
-            }
+            (
+                _,
+                ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::TooLarge | ErrorKind::LimitExceeded,
+            ) => Self::Failed(error.to_string()),
             _ => Self::Later(error),
         }
     }
@@ -238,7 +239,8 @@ impl Inner {
         let embedder = self.embedder.get().await?;
         if let Some(given) = job.given.clone() {
             let counter = embedder.token_counter();
-            let task = tokio::task::spawn_blocking(move || given::document(&given, &options, counter.as_ref()));
+            let task =
+                tokio::task::spawn_blocking(move || given::document(&given, &options, counter.as_ref()));
             let (document, passages) = task.await.map_err(Error::from)?;
             return Ok((document, passages, breadcrumb));
         }
@@ -323,7 +325,8 @@ impl Inner {
         // Ordinals are taken under the lock, so no other publish of this process takes the same.
         let first = self.store.head(scope.bot(), &records::kb()).await?.next_id;
         let number = |at: usize| {
-            u32::try_from(first + at as u64).map_err(|_| Error::Limit("this bot has used up its passage numbers".into()))
+            u32::try_from(first + at as u64)
+                .map_err(|_| Error::Limit("this bot has used up its passage numbers".into()))
         };
         let mut new = Vec::with_capacity(passages.len());
         for (at, (passage, (hash, vector))) in passages.into_iter().zip(hashed).enumerate() {
@@ -412,7 +415,8 @@ fn chunk_options(configuration: &serde_json::Value) -> ChunkOptions {
         options.max_chars = usize::try_from(chars.clamp(100, 5000)).unwrap_or(options.max_chars);
     }
     if let Some(chars) = number("parsing", "minimumParagraphLength") {
-        options.min_paragraph_chars = usize::try_from(chars.clamp(50, 2000)).unwrap_or(options.min_paragraph_chars);
+        options.min_paragraph_chars =
+            usize::try_from(chars.clamp(50, 2000)).unwrap_or(options.min_paragraph_chars);
     }
     let breadcrumb = configuration.get("chunking").and_then(|chunking| chunking.get("embedBreadcrumb"));
     if let Some(breadcrumb) = breadcrumb.and_then(serde_json::Value::as_bool) {

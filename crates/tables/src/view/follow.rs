@@ -100,7 +100,12 @@ impl View {
             snapshot = heavy(snapshot.rows, move || Ok(before.with_key(key))).await?;
         }
         while snapshot.seq < seq {
+            let before = snapshot.seq;
             snapshot = self.advance(snapshot, key).await?;
+            if snapshot.seq <= before {
+                // The collection began anew (its bot was dropped): there is nothing to wait for.
+                break;
+            }
         }
         self.current.store(Some(Arc::clone(&snapshot)));
         Ok(snapshot)
