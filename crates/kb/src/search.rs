@@ -1,5 +1,6 @@
 //! Hybrid search: filter first, words and vectors side by side, fused, then read from the store.
 
+use crate::files::is_expired;
 use crate::kb::{Inner, Kb};
 use crate::passages::PassageMeta;
 use crate::records::{self, PassageRecord};
@@ -7,7 +8,7 @@ use crate::view::{Generation, Snapshot};
 use crate::{Error, File, TagFilter};
 use quarry_embed::TextKind;
 use quarry_index::{Candidates, FuseOptions, Fused, LexicalSearch, VectorIndex, fuse};
-use quarry_types::Scope;
+use quarry_types::{Scope, Timestamp};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -187,6 +188,7 @@ impl Inner {
     ) -> Result<Option<Vec<Match>>, Error> {
         let mut wanted: BTreeMap<(Arc<Generation>, u32), usize> = BTreeMap::new();
         let mut windows = Vec::with_capacity(ranked.len());
+        let now = Timestamp::now();
         for fused in ranked {
             let Some(place) = snapshot.places.get(&fused.id) else { continue };
             let Some(entry) = snapshot.files.get(&place.generation.file) else { continue };

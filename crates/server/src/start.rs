@@ -13,7 +13,7 @@ use crate::urls::{Signer, hex};
 use quarry_embed::EmbedOptions;
 use quarry_extract::{Pool, PoolOptions};
 use quarry_kb::{EmbedderSlot, Kb, KbDeps, KbSettings};
-use quarry_store::{DataPaths, Opened, RecordStore, StoreOptions};
+use quarry_store::{DataPaths, LocalBlobs, Opened, RecordStore, StoreOptions};
 use quarry_tables::{Tables, TablesOptions};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,6 +21,11 @@ use std::time::Duration;
 
 /// A model still loading gets this long when the server stops.
 const MODEL_GRACE: Duration = Duration::from_secs(30);
+
+/// Pause between two looks for unused blobs.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// Longer than any upload or ingest: a younger blob may be about to be named.
+const SWEEP_MIN_AGE: Duration = Duration::from_secs(3 * 3600);
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +88,32 @@ impl Running {
     }
 }
 
+/// Removes the content of deleted and replaced files, a while after nothing names it any more.
+async fn sweep_blobs(kb: Kb, blobs: Arc<LocalBlobs>) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        let named = async {
+            let mut named = kb.referenced_blobs().await?;
+            // Read twice: a copy to a bot read early, of a file then deleted from a bot read late, shows.
+            named.extend(kb.referenced_blobs().await?);
+            Ok::<_, quarry_kb::Error>(named)
+        };
+        let swept = match named.await {
+            Ok(named) => blobs.sweep_blobs(move |hash| named.contains(hash.as_str()), SWEEP_MIN_AGE).await,
+            Err(error) => {
+                tracing::error!(%error, "blobs not swept");
+                continue;
+            }
+        };
+        match swept {
+            Ok(0) => {}
+            Ok(blobs) => tracing::info!(blobs, "unused blobs removed"),
+            Err(error) => tracing::error!(%error, "blobs not swept"),
+        }
+    }
+}
+
 /// Opens everything below the HTTP face. `worker` is the binary that runs `extract-worker`.
 ///
 /// # Errors
@@ -115,6 +146,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         ..KbSettings::default()
     };
     let kb = Kb::open(deps, settings).await?;
+    tokio::spawn(sweep_blobs(kb.clone(), blobs.clone()));
     let tables = Tables::new(
         records.clone(),
         TablesOptions {
