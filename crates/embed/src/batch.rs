@@ -1,6 +1,6 @@
 //! Which texts run through the model together, and the token matrix they make.
 //!
-//! Small batches are the fastest and keep memory and the wait of a query short; texts of like
+//! Small batches are as fast as large ones and keep memory and the wait of a query short; texts of like
 //! length share one so that little is spent on padding.
 
 /// The most tokens of one batch, padding included: one full passage, or several short texts.

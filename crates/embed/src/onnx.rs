@@ -37,7 +37,7 @@ pub struct EmbedOptions {
     pub library: Option<PathBuf>,
 }
 
-/// Loads a model: about 0.2 s, and one small run to prove that it works.
+/// Loads a model, which takes a few tenths of a second, and proves it with one small run.
 ///
 /// # Errors
 /// [`Error::Library`] when a library was named (by option, `ORT_DYLIB_PATH` or [`Engine::Ort`])
