@@ -192,6 +192,9 @@ impl Inner {
         for fused in ranked {
             let Some(place) = snapshot.places.get(&fused.id) else { continue };
             let Some(entry) = snapshot.files.get(&place.generation.file) else { continue };
+            if is_expired(&entry.file, now) {
+                continue;
+            }
             let last =
                 entry.file.published.as_ref().map_or(0, |published| published.passages.saturating_sub(1));
             let from = place.position.saturating_sub(depth);

@@ -25,13 +25,15 @@ pub(crate) struct Batch<'a> {
     entry: &'a Entry,
     snapshot: &'a Snapshot,
     drafts: BTreeMap<u32, Draft>,
+    /// Rows read from the snapshot; `None` = not there.
+    read: HashMap<u32, Option<(Seq, Arc<StoredRow>)>>,
     /// Owners of key values as this batch leaves them.
     keys: HashMap<KeyValue, Option<u32>>,
 }
 
 impl<'a> Batch<'a> {
     pub(crate) fn new(entry: &'a Entry, snapshot: &'a Snapshot) -> Self {
-        Self { entry, snapshot, drafts: BTreeMap::new(), keys: HashMap::new() }
+        Self { entry, snapshot, drafts: BTreeMap::new(), read: HashMap::new(), keys: HashMap::new() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -39,11 +41,15 @@ impl<'a> Batch<'a> {
     }
 
     /// A row as the batch leaves it.
-    pub(crate) fn row(&self, id: u32) -> Option<Arc<StoredRow>> {
+    pub(crate) fn row(&mut self, id: u32) -> Option<Arc<StoredRow>> {
         match self.drafts.get(&id) {
             Some(draft) => draft.now.clone(),
-            None => self.snapshot.get(id).map(|(_, row)| row),
+            None => self.stored(id).map(|(_, row)| row),
         }
+    }
+
+    fn stored(&mut self, id: u32) -> Option<(Seq, Arc<StoredRow>)> {
+        self.read.entry(id).or_insert_with(|| self.snapshot.get(id)).clone()
     }
 
     /// The row that holds a key value as the batch leaves it.
@@ -97,10 +103,10 @@ impl<'a> Batch<'a> {
         true
     }
 
-    fn before(&self, id: u32) -> Option<Seq> {
+    fn before(&mut self, id: u32) -> Option<Seq> {
         match self.drafts.get(&id) {
             Some(draft) => draft.before,
-            None => self.snapshot.get(id).map(|(seq, _)| seq),
+            None => self.stored(id).map(|(seq, _)| seq),
         }
     }
 

@@ -259,9 +259,7 @@ impl Tables {
             let shared = if attempt < SHARED_TRIES { Some(view.writers.read().await) } else { None };
             let _alone = if shared.is_none() { Some(view.writers.write().await) } else { None };
             let key = entry.record().key_column;
-            let t0 = std::time::Instant::now();
             let snapshot = view.snapshot(key).await?;
-            let t1 = t0.elapsed();
             let mut outcome = Outcome {
                 batch_ids: Vec::new(),
                 warnings: BTreeSet::new(),
@@ -295,15 +293,11 @@ impl Tables {
                 }
                 (commit, changes, rows)
             };
-            let t2 = t0.elapsed();
-            let r = self.store.commit(commit).await;
-            let t3 = t0.elapsed();
-            match r {
+            match self.store.commit(commit).await {
                 Ok(committed) => {
                     if let Some(seq) = committed.seq(&view.coll) {
                         view.offer(seq, changes);
                         view.at_least(seq, key).await?;
-                        if rows.len() > 900 { eprintln!("snap {t1:?} draft {t2:?} commit {t3:?} apply {:?}", t0.elapsed()); }
                     }
                     return Ok(Drafted::new(outcome, rows));
                 }

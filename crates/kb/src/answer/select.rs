@@ -3,7 +3,7 @@
 //! A sentence is judged by meaning (cosine to the question), by the question's words it holds
 //! (weighted by how rare they are among the sentences at hand) and by its passage's rank.
 
-use super::sentences::sentences;
+use super::sentences::{sentences, table_header};
 use super::terms::terms;
 use crate::search::Match;
 use quarry_types::CharRange;
@@ -49,7 +49,8 @@ impl Evidence {
         let mut candidates = Vec::new();
         for (passage, found) in matches.iter().enumerate() {
             let record = &found.record.passage;
-            let heading = record.heading_path.last().cloned().unwrap_or_default();
+            let columns = table_header(record).map(str::to_owned);
+            let heading = columns.or_else(|| record.heading_path.last().cloned()).unwrap_or_default();
             let above = terms(&record.heading_path.join(" "));
             let all = sentences(record);
             for (at, (range, _)) in all.iter().enumerate() {
@@ -139,7 +140,9 @@ fn rarity(wanted: &HashSet<String>, candidates: &[Candidate]) -> HashMap<String,
     let count = candidates.len() as f32;
     let weight = |word: &String| {
         let holding = candidates.iter().filter(|candidate| candidate.terms.contains(word)).count() as f32;
-        (1.0 + (count - holding + 0.5) / (holding + 0.5)).ln()
+        let rarity = (1.0 + (count - holding + 0.5) / (holding + 0.5)).ln();
+        // A model number or an error code is what the question is about.
+        if word.bytes().any(|b| b.is_ascii_digit()) { 2.0 * rarity } else { rarity }
     };
     wanted.iter().map(|word| (word.clone(), weight(word))).collect()
 }

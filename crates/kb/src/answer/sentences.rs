@@ -6,13 +6,16 @@ use unicode_segmentation::UnicodeSegmentation;
 /// Shorter pieces (characters) are no sentence to quote.
 const MIN_CHARS: usize = 8;
 
-/// The sentences of a passage. Ranges are in the file's extracted text, as the passage's is.
+/// The sentences of a passage. Ranges are in the file's extracted text, as the passage's is. The
+/// first row of a table names its columns and answers nothing, so it is left out.
 pub(crate) fn sentences(passage: &Passage) -> Vec<(CharRange, &str)> {
     let mut found = Vec::new();
     let mut line_start = 0_usize;
+    let header = table_header(passage);
     for line in passage.text.split_inclusive('\n') {
         match passage.kind {
             // A row or a program line is not prose: its full stops end nothing.
+            PassageKind::Table if line_start == 0 && header.is_some() => {}
             PassageKind::Table | PassageKind::Code => push(passage, line_start, line, &mut found),
             _ => {
                 for (offset, text) in line_sentences(line) {
@@ -23,6 +26,12 @@ pub(crate) fn sentences(passage: &Passage) -> Vec<(CharRange, &str)> {
         line_start += line.len();
     }
     found
+}
+
+/// The row that names the columns of a table with more rows than that.
+pub(crate) fn table_header(passage: &Passage) -> Option<&str> {
+    let (first, rest) = passage.text.split_once('\n')?;
+    (passage.kind == PassageKind::Table && !rest.trim().is_empty()).then(|| first.trim())
 }
 
 /// Sentences of one line as (byte offset, text); too short ones ride with the one before.
@@ -107,7 +116,7 @@ mod tests {
         );
         assert_eq!(
             texts("Code | Meaning\nE42 | No water. Check tap.", PassageKind::Table),
-            ["Code | Meaning", "E42 | No water. Check tap."]
+            ["E42 | No water. Check tap."]
         );
     }
 

@@ -129,7 +129,12 @@ impl Block {
     }
 
     pub(crate) fn reader(&self, column: ColumnId, kind: Kind) -> Reader<'_> {
-        let Some(array) = self.slots.get(&Slot::values(column, kind)) else { return Reader::Null };
+        self.slots
+            .get(&Slot::values(column, kind))
+            .map_or(Reader::Null, |array| self.open(column, kind, array))
+    }
+
+    fn open<'b>(&'b self, column: ColumnId, kind: Kind, array: &'b ArrayRef) -> Reader<'b> {
         match kind {
             Kind::Number => array.as_primitive_opt::<Float64Type>().map(Reader::Number),
             Kind::Bool => array.as_boolean_opt().map(Reader::Bool),
@@ -146,25 +151,22 @@ impl Block {
 
     /// A row as it was stored.
     pub(crate) fn row(&self, row: usize) -> StoredRow {
-        let moment = |column| match self.reader(column, Kind::DateTime).cell(row) {
-            Some(Cell::Moment(moment, _)) => moment,
-            _ => Timestamp::default(),
+        let mut stored = StoredRow {
+            id: self.ids.get(row).copied().unwrap_or(0),
+            created_at: Timestamp::default(),
+            updated_at: Timestamp::default(),
+            cells: Vec::with_capacity(self.slots.len()),
         };
-        let mut cells = Vec::with_capacity(self.slots.len());
-        for slot in self.slots.keys() {
-            if let Slot::Values(column, kind) = slot
-                && column.0 >= ColumnId::FIRST
-                && let Some(cell) = self.reader(*column, *kind).cell(row)
-            {
-                cells.push((*column, cell));
+        for (slot, array) in &self.slots {
+            let Slot::Values(column, kind) = slot else { continue };
+            match (*column, self.open(*column, *kind, array).cell(row)) {
+                (ColumnId::CREATED_AT, Some(Cell::Moment(moment, _))) => stored.created_at = moment,
+                (ColumnId::UPDATED_AT, Some(Cell::Moment(moment, _))) => stored.updated_at = moment,
+                (ColumnId::ID | ColumnId::CREATED_AT | ColumnId::UPDATED_AT, _) | (_, None) => {}
+                (column, Some(cell)) => stored.cells.push((column, cell)),
             }
         }
-        StoredRow {
-            id: self.ids.get(row).copied().unwrap_or(0),
-            created_at: moment(ColumnId::CREATED_AT),
-            updated_at: moment(ColumnId::UPDATED_AT),
-            cells,
-        }
+        stored
     }
 
     /// The value that decides equality in a unique index.
