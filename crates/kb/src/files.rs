@@ -307,15 +307,7 @@ pub(crate) fn received(file: &mut File, now: Timestamp) -> Option<Job> {
     }
     file.status = FileStatus::IndexingPending;
     file.generation += 1;
-    Some(Job {
-        file: file.id.clone(),
-        version: file.version,
-        generation: file.generation,
-        attempts: 0,
-        reserved: 0,
-        created_at: now,
-        given: None,
-    })
+    Some(Job::of(file, now, None))
 }
 
 /// Signed difference of two counts.

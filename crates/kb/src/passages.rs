@@ -131,15 +131,7 @@ impl Kb {
                 file.index = true;
                 file.generation += 1;
                 file.updated_at = now;
-                let job = Job {
-                    file: file.id.clone(),
-                    version: file.version,
-                    generation: file.generation,
-                    attempts: 0,
-                    reserved: 0,
-                    created_at: now,
-                    given: Some(given.clone()),
-                };
+                let job = Job::of(&file, now, Some(given.clone()));
                 put_job(commit, &job)?;
                 put_file(commit, Some(old), &file)?;
                 Ok(job)

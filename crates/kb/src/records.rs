@@ -112,6 +112,21 @@ pub(crate) struct Job {
     pub(crate) given: Option<Vec<GivenPassage>>,
 }
 
+impl Job {
+    /// Work on the generation a file has just been given.
+    pub(crate) fn of(file: &File, now: Timestamp, given: Option<Vec<GivenPassage>>) -> Self {
+        Self {
+            file: file.id.clone(),
+            version: file.version,
+            generation: file.generation,
+            attempts: 0,
+            reserved: 0,
+            created_at: now,
+            given,
+        }
+    }
+}
+
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Bytes, Error> {
     let text = serde_json::to_vec(value)
         .map_err(|cause| Error::Internal(format!("record does not encode: {cause}")))?;
