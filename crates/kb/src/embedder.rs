@@ -28,7 +28,10 @@ impl EmbedderSlot {
     {
         let (sender, state) = watch::channel(None);
         std::thread::spawn(move || {
-            let loaded = load().map_err(|cause| cause.to_string());
+            let loaded = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(load)) {
+                Ok(loaded) => loaded.map_err(|cause| cause.to_string()),
+                Err(_) => Err("the loader of the embedding model panicked; see the log".to_owned()),
+            };
             if let Err(cause) = &loaded {
                 tracing::error!(%cause, "embedding model not loaded");
             }

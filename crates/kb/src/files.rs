@@ -3,7 +3,7 @@
 use crate::kb::{Inner, Kb};
 use crate::publish::{self, Publishing};
 use crate::records::{self, Job};
-use crate::view::{FileEntry, Snapshot};
+use crate::view::{FileEntry, Snapshot, View};
 use crate::{Error, File, FilePatch, Tags, TagsPatch, UpsertFile};
 use bytes::Bytes;
 use quarry_store::Commit;
@@ -15,6 +15,7 @@ const MAX_KEY_CHARS: usize = 2048;
 const MAX_TAGS: usize = 50;
 const MAX_TAG_NAME_CHARS: usize = 256;
 const MAX_TAG_VALUE_CHARS: usize = 1000;
+const MAX_FREE_JSON_BYTES: usize = 256 * 1024;
 const MAX_EXPIRY_MS: i64 = 90 * 24 * 3600 * 1000;
 /// Larger files are stored but not indexed.
 pub(crate) const MAX_INDEXED_BYTES: u64 = 95_000_000;
@@ -45,6 +46,7 @@ impl Kb {
                 let now = Timestamp::now();
                 let old = snapshot.keys.get(&input.key).and_then(|id| snapshot.files.get(id));
                 let mut file = new_file(&input, expires_at, now);
+                check_extent(&file)?;
                 if let Some(entry) = old {
                     let old = &entry.file;
                     file.id = old.id.clone();
@@ -84,6 +86,22 @@ impl Kb {
         entry(&snapshot, id_or_key).map(|entry| entry.file.clone())
     }
 
+    /// A file by id, for callers who have shown no permission yet: one record is read and no view
+    /// is opened, so guessing costs the server next to nothing.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn stored_file(&self, scope: &Scope, id: &FileId) -> Result<Arc<File>, Error> {
+        let keys = [records::file_key(id)];
+        let found = self.inner.store.get(scope.bot(), &records::kb(), &keys).await?;
+        let record = found.into_iter().flatten().next().ok_or_else(|| Error::no_file(id.as_str()))?;
+        let file: File = records::decode(&record.value)?;
+        if is_expired(&file, Timestamp::now()) {
+            return Err(Error::no_file(id.as_str()));
+        }
+        Ok(Arc::new(file))
+    }
+
     /// Changes metadata, tags, policies or expiry.
     ///
     /// # Errors
@@ -117,6 +135,7 @@ impl Kb {
                     file.expires_at = expires_at;
                 }
                 file.updated_at = now;
+                check_extent(&file)?;
                 put_file(commit, Some(old), &file)?;
                 Ok(file.id)
             })
@@ -154,7 +173,7 @@ impl Kb {
     ) -> Result<Arc<File>, Error> {
         check_key(destination_key)?;
         let source = self.file(from, id_or_key).await?;
-        if !source.status.has_content() {
+        if source.blob.is_none() {
             return Err(Error::Invalid(format!("file {id_or_key:?} has no content yet; upload it first")));
         }
         let inner = &self.inner;
@@ -163,11 +182,18 @@ impl Kb {
         let limit = inner.settings.storage_quota_bytes;
         let (copy, after) = inner
             .transact(to, |snapshot, commit| {
+                let now = Timestamp::now();
                 let old = snapshot.keys.get(destination_key).and_then(|id| snapshot.files.get(id));
-                if old.is_some_and(|entry| !overwrite || (entry.file.id == source.id && from == to)) {
+                let itself = |file: &File| file.id == source.id && from == to;
+                let taken = |file: &File| !overwrite && !is_expired(file, now);
+                if old.is_some_and(|entry| itself(&entry.file)) {
+                    return Err(Error::Invalid(
+                        "a file cannot be copied onto itself; choose another key".into(),
+                    ));
+                }
+                if old.is_some_and(|entry| taken(&entry.file)) {
                     return Err(Error::KeyTaken(destination_key.to_owned()));
                 }
-                let now = Timestamp::now();
                 let mut copy = File::clone(&source);
                 copy.id = FileId::mint(now.as_ms());
                 copy.key = destination_key.to_owned();
@@ -218,18 +244,17 @@ impl Kb {
         Ok(self.inner.blobs.read(&self.inner.blob(hash)?, offset, len).await?)
     }
 
-    /// Deletes the files of open bots whose time is over; answers how many.
+    /// Deletes the files of a bot whose time is over; answers how many.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub(crate) async fn delete_expired(&self, scope: &Scope) -> Result<usize, Error> {
-        let snapshot = self.inner.views.snapshot(scope).await?;
+    pub(crate) async fn delete_expired(&self, scope: &Scope, view: &View) -> Result<usize, Error> {
         let now = Timestamp::now();
+        let snapshot = view.snapshot();
         let over: Vec<_> = snapshot.files.values().filter(|e| is_expired(&e.file, now)).cloned().collect();
         if over.is_empty() {
             return Ok(0);
         }
-        let view = self.inner.views.of(scope).await?;
         let publishing = self.inner.publishing.lock(scope.bot()).await;
         for gone in &over {
             let remove = |snapshot: &Snapshot, commit: &mut Commit| {
@@ -265,7 +290,7 @@ pub(crate) fn is_expired(file: &File, now: Timestamp) -> bool {
 pub(crate) fn put_file(commit: &mut Commit, old: Option<&Arc<FileEntry>>, file: &File) -> Result<(), Error> {
     let key = records::file_key(&file.id);
     commit.expect_key(&records::kb(), key.clone(), old.map(|entry| entry.seq));
-    commit.put(&records::kb(), key, records::encode_file(file)?);
+    commit.put(&records::kb(), key, records::encode(file)?);
     Ok(())
 }
 
@@ -379,6 +404,18 @@ pub(crate) fn check_tags(tags: &Tags) -> Result<(), Error> {
         if value.chars().count() > MAX_TAG_VALUE_CHARS {
             return Err(Error::Invalid(format!("tag {name:?} is over {MAX_TAG_VALUE_CHARS} characters")));
         }
+    }
+    Ok(())
+}
+
+/// Records of files are kept in memory and are not counted in the storage quota, so what callers
+/// put into them is bounded.
+fn check_extent(file: &File) -> Result<(), Error> {
+    let free = records::encode(&(&file.metadata, &file.indexing))?.len();
+    if free > MAX_FREE_JSON_BYTES {
+        return Err(Error::Invalid(format!(
+            "metadata and indexing together have {free} bytes of JSON; at most {MAX_FREE_JSON_BYTES} are stored"
+        )));
     }
     Ok(())
 }

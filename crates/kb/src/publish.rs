@@ -84,8 +84,8 @@ pub(crate) fn publish(
     for (record, hash, vector) in new {
         let key = records::passage_key(&old.id, old.generation, record.passage.position);
         commit.put(&records::kb(), key, records::encode(record)?);
-        let stored = snapshot.vector_uses.contains_key(hash);
-        if !stored && written.insert(*hash) {
+        // Written even when it should be there: that mends a lost one, and another model has none yet.
+        if written.insert(*hash) {
             commit.put(coll, hash.to_vec(), vectors::encode(vector));
         }
     }

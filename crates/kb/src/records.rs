@@ -5,7 +5,7 @@
 //! that a file and its passages change at one sequence number.
 //! Collection `jobs`: `j/<file id>/<generation>`. Collection `vectors/<fingerprint>`: sha256 of the embedded text.
 
-use crate::{Base, Error, File};
+use crate::{Error, File};
 use bytes::Bytes;
 use quarry_store::{Coll, Key};
 use quarry_types::{FileId, Passage, PassageKind, Timestamp};
@@ -135,14 +135,6 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Bytes, Error> {
 
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(bytes).map_err(|cause| Error::Corrupt(cause.to_string()))
-}
-
-pub(crate) fn encode_file(file: &File) -> Result<Bytes, Error> {
-    encode(file)
-}
-
-pub(crate) fn decode_base(bytes: &[u8]) -> Result<Base, Error> {
-    decode(bytes)
 }
 
 pub(crate) fn text_hash(text: &str) -> TextHash {

@@ -5,7 +5,7 @@ use crate::kb::Kb;
 use crate::{Error, File};
 use bytes::Bytes;
 use quarry_store::BlobWriter;
-use quarry_types::{FileId, FileStatus, Scope, Timestamp};
+use quarry_types::{FileId, Scope, Timestamp};
 use std::sync::Arc;
 
 /// An upload in progress. Dropped before [`Upload::finish`], it leaves nothing.
@@ -71,10 +71,9 @@ impl Upload {
                 if old.file.version != version {
                     return Err(Error::Outdated);
                 }
-                if old.file.status != FileStatus::UploadPending {
+                if let Some(known) = old.file.blob.as_deref() {
                     // A repeated PUT after a lost answer.
-                    let same = old.file.blob.as_deref() == Some(blob.as_str());
-                    return if same { Ok(None) } else { Err(Error::Outdated) };
+                    return if known == blob.as_str() { Ok(None) } else { Err(Error::Outdated) };
                 }
                 let mut file = File::clone(&old.file);
                 file.blob = Some(blob.as_str().to_owned());

@@ -195,6 +195,8 @@ impl View {
         for change in changes {
             next.apply(change, &mut moves)?;
         }
+        // One page of changes may both add and remove a passage.
+        moves.added.retain(|(record, _)| next.places.contains_key(&record.ordinal));
         let whole = before.seq == 0;
         if !moves.is_empty() || whole {
             let hashes: Vec<_> = moves.added.iter().map(|(_, hash)| *hash).collect();
@@ -332,16 +334,20 @@ impl Snapshot {
                 }
             }
             (Some(KbKey::Base(id)), Some(value)) => {
-                self.bases.insert(id, (Arc::new(records::decode_base(&value)?), change.seq));
+                self.bases.insert(id, (Arc::new(records::decode::<Base>(&value)?), change.seq));
             }
             (Some(KbKey::Base(id)), None) => {
                 self.bases.remove(&id);
             }
-            (Some(KbKey::Passage { file, generation, position }), value) => {
-                self.unplace(&file, generation, position, moves);
-                if let Some(value) = value {
-                    self.place(file, generation, records::decode(&value)?, moves);
+            (Some(KbKey::Passage { file, generation, .. }), Some(value)) => {
+                let record: PassageRecord = records::decode(&value)?;
+                // A passage never changes: one that a scan has already shown is the same.
+                if !self.places.contains_key(&record.ordinal) {
+                    self.place(file, generation, record, moves);
                 }
+            }
+            (Some(KbKey::Passage { file, generation, position }), None) => {
+                self.unplace(&file, generation, position, moves);
             }
             (Some(KbKey::Unique), _) => {}
             (None, _) => return Err(Error::Corrupt("a record key of an unknown form".into())),
@@ -378,8 +384,6 @@ impl Snapshot {
                 self.vector_uses.remove(&place.hash);
             }
         }
-        // One page of changes may both add and remove a passage.
-        moves.added.retain(|(record, _)| record.ordinal != ordinal);
         moves.removed.push(ordinal);
     }
 }

@@ -71,9 +71,11 @@ impl Views {
         Ok(self.of(scope).await?.snapshot())
     }
 
-    /// The bots with an open view.
-    pub(crate) fn bots(&self) -> Vec<Scope> {
-        self.open.lock().slots.keys().cloned().map(Scope::of).collect()
+    /// The open views; looking at them is no use of them.
+    pub(crate) fn opened(&self) -> Vec<(Scope, Arc<View>)> {
+        let open = self.open.lock();
+        let opened = open.slots.iter().filter_map(|(bot, slot)| Some((bot, slot.view.get()?.clone())));
+        opened.map(|(bot, view)| (Scope::of(bot.clone()), view)).collect()
     }
 
     /// (open bots, bytes).

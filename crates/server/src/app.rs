@@ -15,7 +15,6 @@ use crate::urls::Signer;
 use crate::{body, cors, routes};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, header};
-use futures::FutureExt;
 use parking_lot::RwLock;
 use quarry_kb::{EmbedderSlot, Kb};
 use quarry_store::{BlobStore, RecordStore};
@@ -23,7 +22,6 @@ use quarry_tables::Tables;
 use quarry_types::{BotId, ErrorKind, Scope};
 use std::collections::HashSet;
 use std::ops::Deref;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -203,16 +201,18 @@ impl App {
             caller,
             scope,
         };
-        let run = AssertUnwindSafe(routes::dispatch(Call { head, body })).catch_unwind();
+        // On a task of its own: a caller who goes away, or a deadline, ends the waiting and not the
+        // work, which would otherwise stop between a commit and what must follow it.
+        let mut run = tokio::spawn(routes::dispatch(Call { head, body }));
         let ended = match access {
-            Access::Signed => Ok(run.await),
-            _ => tokio::time::timeout(DEADLINE, run).await,
+            Access::Signed => Ok((&mut run).await),
+            _ => tokio::time::timeout(DEADLINE, &mut run).await,
         };
         let answer = match ended {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(ApiError::of(ErrorKind::Internal, "the handler panicked")),
             Err(_) => {
-                let message = "the operation took too long and was stopped; ask for less at a time";
+                let message = "the operation takes too long to wait for; a write may still go through";
                 Err(ApiError::new(ErrorType::OperationTimeout, message))
             }
         };

@@ -65,6 +65,7 @@ pub struct Running {
     /// The admin token made by this start; `None` when it was given or existed.
     pub new_admin_token: Option<String>,
     kb: Kb,
+    sweeping: tokio::task::AbortHandle,
 }
 
 impl Running {
@@ -78,6 +79,7 @@ impl Running {
 
     /// Lets running work reach a safe place.
     pub async fn stop(&self) {
+        self.sweeping.abort();
         self.kb.shutdown().await;
         let settled = async {
             while !self.is_settled() {
@@ -146,7 +148,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         ..KbSettings::default()
     };
     let kb = Kb::open(deps, settings).await?;
-    tokio::spawn(sweep_blobs(kb.clone(), blobs.clone()));
+    let sweeping = tokio::spawn(sweep_blobs(kb.clone(), blobs.clone())).abort_handle();
     let tables = Tables::new(
         records.clone(),
         TablesOptions {
@@ -172,7 +174,8 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         known_bots: parking_lot::RwLock::default(),
         config,
     };
-    Ok(Running { app: App::new(state), new_admin_token: is_new.then_some(admin_token), kb })
+    let new_admin_token = is_new.then_some(admin_token);
+    Ok(Running { app: App::new(state), new_admin_token, kb, sweeping })
 }
 
 fn load_model(config: &Config) -> EmbedderSlot {

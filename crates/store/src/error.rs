@@ -50,8 +50,9 @@ impl Error {
             Self::Conflict { .. } => ErrorKind::Busy,
             Self::Quota(_) => ErrorKind::QuotaExceeded,
             Self::Corrupt(_) => ErrorKind::Corrupt,
-            Self::Poisoned(_) => ErrorKind::Busy,
-            Self::Invalid(_) | Self::MissingBlob(_) | Self::Open(_) | Self::Io(_) => ErrorKind::Internal,
+            Self::Invalid(_) | Self::Poisoned(_) | Self::MissingBlob(_) | Self::Open(_) | Self::Io(_) => {
+                ErrorKind::Internal
+            }
         }
     }
 }

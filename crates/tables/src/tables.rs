@@ -155,7 +155,7 @@ impl Tables {
     /// A changed column type clears the column. A frozen table takes no schema change.
     ///
     /// # Errors
-    /// As [`Tables::create`]; [`Error::Conflict`] for a frozen schema, a smaller factor, or a key
+    /// As [`Tables::create`]; [`Error::Invalid`] for a frozen schema or a smaller factor, [`Error::Conflict`] for a key
     /// column that holds duplicates; [`Error::Quota`] when a larger factor does not fit.
     pub async fn update(
         &self,
@@ -170,6 +170,9 @@ impl Tables {
         let mut next = before.clone();
         if let Some(name) = &patch.name {
             check_table_name(name)?;
+            if before.frozen && patch.frozen != Some(false) && *name != before.name {
+                return Err(frozen(&before.name));
+            }
             name.clone_into(&mut next.name);
         }
         if let Some(frozen) = patch.frozen {
@@ -186,7 +189,7 @@ impl Tables {
             next.factor = check_factor(factor)?;
             if factor < before.factor {
                 let now = before.factor;
-                return Err(Error::Conflict(format!("factor is {now} and can only grow, got {factor}")));
+                return Err(Error::Invalid(format!("factor is {now} and can only grow, got {factor}")));
             }
         }
         if let Some(tags) = &patch.tags {
@@ -216,7 +219,7 @@ impl Tables {
     ///
     /// # Errors
     /// [`Error::InvalidSchema`] when there is no such column or the new name is taken;
-    /// [`Error::Conflict`] when the table is frozen.
+    /// [`Error::Invalid`] when the table is frozen.
     pub async fn rename_column(
         &self,
         scope: &Scope,
@@ -331,7 +334,7 @@ impl Tables {
 }
 
 fn frozen(name: &str) -> Error {
-    Error::Conflict(format!("table {name:?} is frozen; set frozen to false to change its schema"))
+    Error::Invalid(format!("table {name:?} is frozen; set frozen to false to rename it or change its schema"))
 }
 
 fn check_factor(factor: u8) -> Result<u8, Error> {

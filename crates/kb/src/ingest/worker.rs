@@ -26,6 +26,7 @@ const MAX_ATTEMPTS: u32 = 4;
 /// Texts embedded between two looks at the clock and the stop signal.
 const EMBED_GROUP: usize = 16;
 
+const MODEL_WAIT: Duration = Duration::from_secs(30);
 const EXPIRY_CHECK: Duration = Duration::from_secs(30);
 
 /// Why a job ended without a published generation.
@@ -66,9 +67,14 @@ impl Kb {
         for bot in self.inner.store.bots().await? {
             let scope = Scope::of(bot);
             for record in self.inner.scan_all(&scope, &records::jobs(), b"j/").await? {
-                let job: Job = records::decode(&record.value)?;
-                self.inner.enqueue(&scope, &job);
-                resumed += 1;
+                match records::decode::<Job>(&record.value) {
+                    Ok(job) => {
+                        self.inner.enqueue(&scope, &job);
+                        resumed += 1;
+                    }
+                    // One damaged job must not keep the server from starting.
+                    Err(error) => tracing::error!(bot = %scope.bot(), %error, "job skipped"),
+                }
             }
         }
         if resumed > 0 {
@@ -83,8 +89,8 @@ impl Kb {
         let mut ticks = tokio::time::interval(EXPIRY_CHECK);
         while !self.inner.queue.is_closed() {
             ticks.tick().await;
-            for scope in self.inner.views.bots() {
-                match self.delete_expired(&scope).await {
+            for (scope, view) in self.inner.views.opened() {
+                match self.delete_expired(&scope, &view).await {
                     Ok(0) => {}
                     Ok(files) => tracing::info!(bot = %scope.bot(), files, "expired files deleted"),
                     Err(error) => tracing::error!(bot = %scope.bot(), %error, "expired files not deleted"),
@@ -119,6 +125,12 @@ impl Kb {
 impl Inner {
     async fn work(&self, ticket: &Ticket) {
         let scope = &ticket.scope;
+        // A model that does not load is nobody's failed attempt.
+        if let Err(error) = self.embedder.get().await {
+            tracing::warn!(%error, "indexing waits for the model");
+            self.queue.push(scope, &ticket.file, ticket.generation, MODEL_WAIT);
+            return;
+        }
         let (mut job, seq) = match self.start(ticket).await {
             Ok(Some(started)) => started,
             Ok(None) => return,
@@ -142,7 +154,14 @@ impl Inner {
                 tracing::info!(%bot, file = %job.file, passages, ms, "file indexed");
                 Ok(())
             }
-            Err(Stop::Closing) => return,
+            Err(Stop::Closing) => {
+                // Stopping is no failure of the file: the attempt is not counted.
+                job.attempts -= 1;
+                if let Err(error) = self.save_job(scope, &job, lease.seq, 0).await {
+                    tracing::warn!(%error, "an interrupted attempt stays counted");
+                }
+                return;
+            }
             Err(Stop::Obsolete) => self.end(scope, &job, None).await,
             Err(Stop::Failed(reason)) => {
                 tracing::warn!(%bot, file = %job.file, "indexing failed");
@@ -151,11 +170,8 @@ impl Inner {
             Err(Stop::Later(error)) if job.attempts < MAX_ATTEMPTS => Err(error),
             Err(Stop::Later(error)) => {
                 tracing::error!(%bot, file = %job.file, %error, "indexing given up");
-                let reason = match error {
-                    Error::Embedder(reason) => reason,
-                    _ => "an internal failure kept the file from being indexed; upload it again".to_owned(),
-                };
-                self.end(scope, &job, Some(reason)).await
+                let reason = "an internal failure kept the file from being indexed; upload it again";
+                self.end(scope, &job, Some(reason.to_owned())).await
             }
         };
         self.progress.end(bot, &job.file);
@@ -245,7 +261,8 @@ impl Inner {
             return Ok((document, passages, breadcrumb));
         }
         self.step(scope, job, "extracting", 0, 0);
-        let hash = file.blob.as_deref().ok_or(Stop::Obsolete)?;
+        let missing = || Stop::Failed("the file has no content; upload it again".into());
+        let hash = file.blob.as_deref().ok_or_else(missing)?;
         let path = self.blobs.local_path(&self.blob(hash)?).await?;
         let document = self
             .extractor

@@ -83,13 +83,11 @@ pub(crate) async fn download(call: Call) -> Answer {
         let bot = BotId::parse(bot).map_err(|_| gone())?;
         (Scope::of(bot), FileId::parse(id).map_err(|_| gone())?, None)
     };
-    let file = state.kb.file(&scope, id.as_str()).await.map_err(|error| match error.kind() {
+    let file = state.kb.stored_file(&scope, &id).await.map_err(|error| match error.kind() {
         ErrorKind::NotFound => gone(),
         _ => error.into(),
     })?;
-    // The id in the path is never a key, though the lookup takes both.
-    let fits = file.id == id && version.is_none_or(|version| version == file.version);
-    if !fits {
+    if version.is_some_and(|version| version != file.version) {
         return Err(gone());
     }
     if version.is_none() && !file.access.contains(&Visibility::PublicContent) {

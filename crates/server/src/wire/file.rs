@@ -3,7 +3,7 @@
 use super::Fields;
 use crate::error::ApiError;
 use quarry_kb::{File, FilePatch, UpsertFile};
-use quarry_types::{BotId, FileStatus, Timestamp, Visibility};
+use quarry_types::{BotId, FileStatus, Visibility};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -116,7 +116,7 @@ impl UpsertBody {
             indexing,
             access: access(&mut fields)?.unwrap_or_default(),
             content_type,
-            expires_at: fields.moment("expiresAt")?.flatten().map(whole_minute),
+            expires_at: fields.moment("expiresAt")?.flatten(),
         }))
     }
 }
@@ -136,7 +136,7 @@ impl FilePatchBody {
             metadata: fields.object("metadata")?,
             tags: fields.tags_patch("tags", MAX_TAG_CHARS)?,
             access: access(&mut fields)?,
-            expires_at: fields.moment("expiresAt")?.map(|moment| moment.map(whole_minute)),
+            expires_at: fields.moment("expiresAt")?,
         }))
     }
 }
@@ -159,11 +159,6 @@ fn access(fields: &mut Fields) -> Result<Option<Vec<Visibility>>, ApiError> {
         }
     }
     Ok(Some(policies))
-}
-
-/// Expiry has the precision of minutes: seconds are dropped.
-fn whole_minute(moment: Timestamp) -> Timestamp {
-    Timestamp(moment.as_ms() - moment.as_ms().rem_euclid(60_000))
 }
 
 /// A media type must be fit to be a header value.

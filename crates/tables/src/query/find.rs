@@ -30,7 +30,7 @@ impl Tables {
             return Err(Error::InvalidQuery(if long {
                 format!("search must have at most {MAX_SEARCH_CHARS} characters")
             } else {
-                "search: no column of this table is searchable; use filter with $regex instead".into()
+                "search over table rows is not available yet; leave search out and use filter, for example with $regex".into()
             }));
         }
         let schema = &entry.record().schema;

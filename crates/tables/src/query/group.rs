@@ -201,12 +201,6 @@ impl Group {
             keys.filter(|(at, _)| self.order.is_none_or(|(first, _)| first != *at))
                 .map(|(at, _)| by(at, true)),
         );
-        if parts.order.is_empty() {
-            // One row: any order does, and the plan needs one.
-            parts.order.extend(
-                self.outputs.iter().position(|output| output.op != GroupOp::Unique).map(|at| by(at, true)),
-            );
-        }
         parts
     }
 

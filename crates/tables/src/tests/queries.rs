@@ -189,3 +189,15 @@ async fn bad_queries_are_refused() {
     let past = bench.find("pTable", Find { offset: 50, ..Find::default() }).await;
     assert!(past.rows.is_empty() && !past.has_more);
 }
+
+#[tokio::test]
+async fn a_group_may_ask_for_distinct_values_alone() {
+    let bench = Bench::new();
+    bench.table("xTable", json!({"a": "text", "n": 1})).await;
+    bench.add("xTable", json!([{"a": "x", "n": 1}, {"a": "y", "n": 1}, {"a": "x", "n": null}])).await;
+    let find = Find { group: Some(json!({"a": "unique"})), ..Find::default() };
+    let found = bench.tables.find(&bot(), "xTable", find).await.unwrap();
+    let mut values: Vec<_> = found.rows[0]["aUnique"].as_array().unwrap().clone();
+    values.sort_by_key(ToString::to_string);
+    assert_eq!((found.rows.len(), values), (1, vec![json!("x"), json!("y")]));
+}

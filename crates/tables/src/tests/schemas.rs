@@ -146,9 +146,11 @@ async fn updates_merge_remove_and_clear() {
     assert_eq!(bench.tables.get(&bot(), "xTable").await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(bench.tables.get(&bot(), table.id.as_str()).await.unwrap().1.rows, 1);
     let frozen = TablePatch { schema: Some(json!({"z": 1})), ..TablePatch::default() };
-    assert_eq!(bench.tables.update(&bot(), "yTable", frozen).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(bench.tables.update(&bot(), "yTable", frozen).await.unwrap_err().kind(), ErrorKind::Invalid);
+    let renamed = TablePatch { name: Some("zTable".into()), ..TablePatch::default() };
+    assert_eq!(bench.tables.update(&bot(), "yTable", renamed).await.unwrap_err().kind(), ErrorKind::Invalid);
     let smaller = TablePatch { factor: Some(2), ..TablePatch::default() };
-    assert_eq!(bench.tables.update(&bot(), "yTable", smaller).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(bench.tables.update(&bot(), "yTable", smaller).await.unwrap_err().kind(), ErrorKind::Invalid);
     let wanted = |value: &str| BTreeMap::from([("kind".to_owned(), value.to_owned())]);
     assert_eq!(bench.tables.list(&bot(), &wanted("x")).await.unwrap().len(), 1);
     assert_eq!(bench.tables.list(&bot(), &wanted("y")).await.unwrap().len(), 0);
