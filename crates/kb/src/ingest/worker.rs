@@ -131,7 +131,7 @@ impl Inner {
             self.queue.push(scope, &ticket.file, ticket.generation, MODEL_WAIT);
             return;
         }
-        let (mut job, seq) = match self.start(ticket).await {
+        let (mut job, mut seq) = match self.start(ticket).await {
             Ok(Some(started)) => started,
             Ok(None) => return,
             Err(error) => {
@@ -141,11 +141,10 @@ impl Inner {
             }
         };
         let began = std::time::Instant::now();
-        let mut lease = Lease { seq };
         let outcome = if job.attempts > MAX_ATTEMPTS {
             Err(Stop::Failed(format!("indexing was given up after {MAX_ATTEMPTS} attempts")))
         } else {
-            self.index(scope, &mut job, &mut lease).await
+            self.index(scope, &mut job, &mut seq).await
         };
         let bot = scope.bot();
         let ended = match outcome {
@@ -157,7 +156,7 @@ impl Inner {
             Err(Stop::Closing) => {
                 // Stopping is no failure of the file: the attempt is not counted.
                 job.attempts -= 1;
-                if let Err(error) = self.save_job(scope, &job, lease.seq, 0).await {
+                if let Err(error) = self.save_job(scope, &job, seq, 0).await {
                     tracing::warn!(%error, "an interrupted attempt stays counted");
                 }
                 return;
@@ -205,7 +204,8 @@ impl Inner {
         committed.seq(&records::jobs()).ok_or_else(|| Error::Internal("a job write changed nothing".into()))
     }
 
-    async fn index(&self, scope: &Scope, job: &mut Job, lease: &mut Lease) -> Result<usize, Stop> {
+    /// `seq` is the version of the job record this worker wrote last.
+    async fn index(&self, scope: &Scope, job: &mut Job, seq: &mut Seq) -> Result<usize, Stop> {
         let view = self.views.of(scope).await?;
         let snapshot = view.refresh_to_head(self.store.as_ref()).await?;
         let file = current(&snapshot, job)?.file.clone();
@@ -220,8 +220,8 @@ impl Inner {
             // Refused, the job must go on owning what it owned before: that is what its end releases.
             let reserving = Job { reserved: needed, ..job.clone() };
             let change = delta(needed, job.reserved);
-            let saved = self.save_job(scope, &reserving, lease.seq, change).await;
-            lease.seq = saved.map_err(|error| match error {
+            let saved = self.save_job(scope, &reserving, *seq, change).await;
+            *seq = saved.map_err(|error| match error {
                 Error::Store(quarry_store::Error::Conflict { .. }) => Stop::Obsolete,
                 other => other.into(),
             })?;
@@ -399,11 +399,6 @@ impl Inner {
         let step = Step { stage, done: count(done), total: count(total), attempts: job.attempts };
         self.progress.set(scope.bot(), &job.file, step);
     }
-}
-
-/// The version of the job record this worker wrote last.
-struct Lease {
-    seq: Seq,
 }
 
 /// The file, if the job is still for what it holds.
