@@ -50,6 +50,9 @@ pub enum Error {
     /// Manifest, tokenizer or graph are not what this program can run.
     #[error("the embedding model cannot be used: {0}; use the bundled model or another model folder")]
     Model(String),
+    /// The model did not load; the log of the start says more.
+    #[error("the embedding model is not loaded: {0}")]
+    NotLoaded(String),
     /// The engine failed on a batch.
     #[error("the embedding engine failed: {0}; try again, and check memory if it happens again")]
     Inference(String),
@@ -62,7 +65,9 @@ impl Error {
         match self {
             Self::TooLong { .. } => ErrorKind::Invalid,
             Self::Altered { .. } | Self::Model(_) => ErrorKind::Corrupt,
-            Self::Library { .. } | Self::Unreadable { .. } | Self::Inference(_) => ErrorKind::Internal,
+            Self::Library { .. } | Self::Unreadable { .. } | Self::NotLoaded(_) | Self::Inference(_) => {
+                ErrorKind::Internal
+            }
         }
     }
 }

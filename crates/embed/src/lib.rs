@@ -1,7 +1,7 @@
 //! Sentence embeddings on the CPU: tokenizer, ONNX engines and the bundled model.
 //!
-//! Owns the way from text to unit vector. Knows nothing of files, bots, stores or async: every
-//! call blocks, so callers use their CPU pool. Invariants: nothing is cut silently (a passage over
+//! Owns the way from text to unit vector. Knows nothing of files, bots or stores. Every call
+//! of [`Embedder`] blocks, so callers use their CPU pool; [`EmbedderSlot`] does that for async callers. Invariants: nothing is cut silently (a passage over
 //! the model's limit is refused), and a text's vector does not depend on the texts beside it.
 
 mod batch;
@@ -10,6 +10,7 @@ mod error;
 mod library;
 mod model;
 mod onnx;
+mod slot;
 pub mod testing;
 mod tokens;
 mod turn;
@@ -17,6 +18,7 @@ mod turn;
 pub use batch::plan as plan_batches;
 pub use error::Error;
 pub use onnx::{EmbedOptions, Engine, open};
+pub use slot::EmbedderSlot;
 
 use quarry_types::TokenCounter;
 use std::sync::Arc;

@@ -7,7 +7,6 @@
 mod answer;
 mod base;
 mod bases;
-mod embedder;
 mod error;
 mod file;
 mod files;
@@ -30,7 +29,6 @@ mod views;
 
 pub use answer::{Answer, Citation, Question, Timing, Tokens};
 pub use base::Base;
-pub use embedder::EmbedderSlot;
 pub use error::Error;
 pub use file::{File, FilePatch, Published, Tags, TagsPatch, UpsertFile};
 pub use filter::{TagFilter, TagRule};

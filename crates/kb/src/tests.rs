@@ -4,10 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::{
-    EmbedderSlot, Error, FilePatch, Kb, KbDeps, KbSettings, ListFiles, NewPassage, PageRequest, Question,
-    Search, TagFilter, TagRule, Tags, UpsertFile,
+    Error, FilePatch, Kb, KbDeps, KbSettings, ListFiles, NewPassage, PageRequest, Question, Search,
+    TagFilter, TagRule, Tags, UpsertFile,
 };
 use proptest::prelude::*;
+use quarry_embed::EmbedderSlot;
 use quarry_embed::testing::HashEmbedder;
 use quarry_extract::{Pool, PoolOptions};
 use quarry_store::{RecordStore, StoreOptions};

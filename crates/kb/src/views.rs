@@ -1,8 +1,9 @@
 //! The open views of all bots, under one memory budget: least recently used ones are dropped.
 
+use crate::Error;
 use crate::view::{Snapshot, View};
-use crate::{EmbedderSlot, Error};
 use parking_lot::Mutex;
+use quarry_embed::EmbedderSlot;
 use quarry_store::RecordStore;
 use quarry_types::{BotId, Scope};
 use std::collections::HashMap;

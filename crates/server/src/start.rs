@@ -10,11 +10,11 @@ use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::tokens::Tokens;
 use crate::urls::{Signer, hex};
-use quarry_embed::EmbedOptions;
+use quarry_embed::{EmbedOptions, EmbedderSlot};
 use quarry_extract::{Pool, PoolOptions};
-use quarry_kb::{EmbedderSlot, Kb, KbDeps, KbSettings};
+use quarry_kb::{Kb, KbDeps, KbSettings};
 use quarry_store::{DataPaths, LocalBlobs, Opened, RecordStore, StoreOptions};
-use quarry_tables::{Tables, TablesOptions};
+use quarry_tables::{Tables, TablesDeps, TablesOptions};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -150,7 +150,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
     let kb = Kb::open(deps, settings).await?;
     let sweeping = tokio::spawn(sweep_blobs(kb.clone(), blobs.clone())).abort_handle();
     let tables = Tables::new(
-        records.clone(),
+        TablesDeps { store: records.clone(), embedder: embedder.clone() },
         TablesOptions {
             row_quota: config.table_row_quota,
             max_tables: config.max_tables,

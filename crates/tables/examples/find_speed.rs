@@ -3,8 +3,10 @@
 //! `cargo run --release -p quarry-tables --example find_speed -- [rows ...]` (default 10000 100000).
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use quarry_store::StoreOptions;
-use quarry_tables::{Find, TableSpec, Tables, TablesOptions};
+use quarry_embed::EmbedderSlot;
+use quarry_embed::testing::HashEmbedder;
+use quarry_store::{LocalStore, StoreOptions};
+use quarry_tables::{Find, TableSpec, Tables, TablesDeps, TablesOptions};
 use quarry_types::{BotId, Scope};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -63,11 +65,16 @@ async fn main() {
     }
 }
 
+fn deps(store: &Arc<LocalStore>) -> TablesDeps {
+    let embedder = EmbedderSlot::ready(Arc::new(HashEmbedder::new(64, 64)));
+    TablesDeps { store: Arc::clone(store) as _, embedder }
+}
+
 async fn measure(rows: usize) {
     let folder = tempfile::tempdir().unwrap();
     let store = quarry_store::open(folder.path(), &StoreOptions::default()).unwrap().store;
     let options = TablesOptions { row_quota: u64::MAX / 2, ..TablesOptions::default() };
-    let tables = Tables::new(Arc::clone(&store) as _, options.clone());
+    let tables = Tables::new(deps(&store), options.clone());
     let scope = Scope::of(BotId::parse("bot_bench").unwrap());
     let spec = TableSpec { schema: schema(), key_column: Some("key".into()), ..TableSpec::default() };
     tables.create(&scope, "benchTable", spec).await.unwrap();
@@ -80,7 +87,7 @@ async fn measure(rows: usize) {
     }
     println!("{rows} rows × {COLUMNS} columns, filled in {:.2} s", fill.elapsed().as_secs_f64());
     let load = Instant::now();
-    let cold = Tables::new(Arc::clone(&store) as _, options);
+    let cold = Tables::new(deps(&store), options);
     cold.count(&scope, "benchTable", None).await.unwrap();
     println!("  cold load {:.2} s, RSS {} MB", load.elapsed().as_secs_f64(), rss_mb());
     drop(cold);

@@ -1,12 +1,24 @@
 //! What callers hand in and get back, free of storage and query details.
 
+use quarry_embed::EmbedderSlot;
+use quarry_store::RecordStore;
 use quarry_types::{TableId, Timestamp};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// One row in wire form: `id`, `createdAt`, `updatedAt`, `computed`, then every column by name
 /// (`null` when unset).
 pub type Row = Map<String, Value>;
+
+/// What the tables engine works with.
+#[derive(Clone)]
+pub struct TablesDeps {
+    /// Where tables and rows are kept.
+    pub store: Arc<dyn RecordStore>,
+    /// The model of row search.
+    pub embedder: EmbedderSlot,
+}
 
 /// Settings of the tables engine.
 #[derive(Debug, Clone)]

@@ -20,8 +20,8 @@ mod view;
 mod wire;
 
 pub use api::{
-    DeleteRows, Find, Found, GotTable, Row, Table, TableCounts, TablePatch, TableSpec, TablesOptions,
-    Upserted, Written,
+    DeleteRows, Find, Found, GotTable, Row, Table, TableCounts, TablePatch, TableSpec, TablesDeps,
+    TablesOptions, Upserted, Written,
 };
 pub use error::Error;
 pub use tables::Tables;

@@ -2,8 +2,9 @@
 //!
 //! Collection `tables`: `<table id>` metadata, `n/<name>` table id (unique name index).
 //! Collection `t/<table id>`: `r/<id, 4 bytes big endian>` row, `k/<column id>/<key value>` row id
-//! (unique index of the key column). A row is: version 1, created and updated at (8 bytes each,
-//! little endian), then per set column: id (varint), tag, payload (number and moment 8 bytes; text varint
+//! (unique index of the key column). A row is: version, created and updated at (8 bytes each,
+//! little endian), in version 2 also its batch (varint, 0 = none) and the count and states of its computed
+//! columns (column varint, state, rule varint, at 8 bytes, error varint length and bytes), then per set column: id (varint), tag, payload (number and moment 8 bytes; text varint
 //! length and bytes; a moment written otherwise than 2024-11-21T09:30:00.000Z is followed by its text). Columns are named by id, so renaming or dropping one touches no row.
 
 use crate::Error;
@@ -17,7 +18,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-const ROW_VERSION: u8 = 1;
+/// A row without batch and computed states.
+const ROW_PLAIN: u8 = 1;
+const ROW_EXTENDED: u8 = 2;
 const TAG_FALSE: u8 = 0;
 const TAG_TRUE: u8 = 1;
 const TAG_NUMBER: u8 = 2;
@@ -156,16 +159,58 @@ pub(crate) fn json_value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or(Value::Null)
 }
 
-/// A row as stored: unset columns are absent; cells ascend by column.
+/// How far a computed value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ComputeState {
+    /// An input or the rule changed since the value was made.
+    Stale,
+    Done,
+    Failed,
+}
+
+impl ComputeState {
+    fn code(self) -> u8 {
+        match self {
+            Self::Stale => 0,
+            Self::Done => 1,
+            Self::Failed => 2,
+        }
+    }
+
+    fn of(code: u8) -> Option<Self> {
+        [Self::Stale, Self::Done, Self::Failed].into_iter().find(|state| state.code() == code)
+    }
+}
+
+/// What is known of one computed value of a row, beside the value itself.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Computed {
+    pub(crate) state: ComputeState,
+    /// The version of the column's rule the value was made with.
+    pub(crate) rule: u32,
+    /// When the state was reached.
+    pub(crate) at: Timestamp,
+    pub(crate) error: Option<Box<str>>,
+}
+
+/// A row as stored: unset columns are absent; cells and computed states ascend by column.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StoredRow {
     pub(crate) id: u32,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) cells: Vec<(ColumnId, Cell)>,
+    pub(crate) computed: Vec<(ColumnId, Computed)>,
+    /// The import that brought the row while it is not yet public; 0 = none.
+    pub(crate) batch: u32,
 }
 
 impl StoredRow {
+    /// A row without values.
+    pub(crate) fn new(id: u32, created_at: Timestamp, updated_at: Timestamp) -> Self {
+        Self { id, created_at, updated_at, cells: Vec::new(), computed: Vec::new(), batch: 0 }
+    }
+
     pub(crate) fn cell(&self, column: ColumnId) -> Option<&Cell> {
         let at = self.cells.binary_search_by_key(&column, |(id, _)| *id).ok()?;
         self.cells.get(at).map(|(_, cell)| cell)
@@ -184,9 +229,13 @@ impl StoredRow {
 
     pub(crate) fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(64 + self.cells.len() * 16);
-        out.push(ROW_VERSION);
+        let plain = self.computed.is_empty() && self.batch == 0;
+        out.push(if plain { ROW_PLAIN } else { ROW_EXTENDED });
         out.extend_from_slice(&self.created_at.as_ms().to_le_bytes());
         out.extend_from_slice(&self.updated_at.as_ms().to_le_bytes());
+        if !plain {
+            self.encode_extension(&mut out);
+        }
         for (column, cell) in &self.cells {
             put_varint(&mut out, u64::from(column.0));
             let text = |out: &mut Vec<u8>, tag: u8, text: &str| {
@@ -216,6 +265,34 @@ impl StoredRow {
         out.into()
     }
 
+    fn encode_extension(&self, out: &mut Vec<u8>) {
+        put_varint(out, u64::from(self.batch));
+        put_varint(out, self.computed.len() as u64);
+        for (column, computed) in &self.computed {
+            put_varint(out, u64::from(column.0));
+            out.push(computed.state.code());
+            put_varint(out, u64::from(computed.rule));
+            out.extend_from_slice(&computed.at.as_ms().to_le_bytes());
+            let error = computed.error.as_deref().unwrap_or_default();
+            put_varint(out, error.len() as u64);
+            out.extend_from_slice(error.as_bytes());
+        }
+    }
+
+    fn read_extension(&mut self, rest: &mut &[u8]) -> Option<()> {
+        self.batch = u32::try_from(take_varint(rest)?).ok()?;
+        for _ in 0..take_varint(rest)? {
+            let column = ColumnId(u32::try_from(take_varint(rest)?).ok()?);
+            let [state] = take(rest)?;
+            let state = ComputeState::of(state)?;
+            let rule = u32::try_from(take_varint(rest)?).ok()?;
+            let at = Timestamp(i64::from_le_bytes(take(rest)?));
+            let error = Some(take_text(rest)?).filter(|error| !error.is_empty());
+            self.computed.push((column, Computed { state, rule, at, error }));
+        }
+        Some(())
+    }
+
     /// # Errors
     /// [`Error::Corrupt`] when the bytes are no row.
     pub(crate) fn decode(id: u32, bytes: &[u8]) -> Result<Self, Error> {
@@ -224,12 +301,16 @@ impl StoredRow {
 
     fn read(id: u32, bytes: &[u8]) -> Option<Self> {
         let (version, mut rest) = bytes.split_first()?;
-        if *version != ROW_VERSION {
+        if ![ROW_PLAIN, ROW_EXTENDED].contains(version) {
             return None;
         }
         let created_at = Timestamp(i64::from_le_bytes(take(&mut rest)?));
         let updated_at = Timestamp(i64::from_le_bytes(take(&mut rest)?));
-        let mut cells = Vec::with_capacity(16);
+        let mut row = Self::new(id, created_at, updated_at);
+        if *version == ROW_EXTENDED {
+            row.read_extension(&mut rest)?;
+        }
+        row.cells.reserve(16);
         while !rest.is_empty() {
             let column = ColumnId(u32::try_from(take_varint(&mut rest)?).ok()?);
             let [tag] = take(&mut rest)?;
@@ -246,9 +327,9 @@ impl StoredRow {
                 }
                 _ => return None,
             };
-            cells.push((column, cell));
+            row.cells.push((column, cell));
         }
-        Some(Self { id, created_at, updated_at, cells })
+        Some(row)
     }
 }
 
@@ -359,14 +440,25 @@ mod tests {
         ]
     }
 
+    fn computed() -> impl Strategy<Value = Computed> {
+        (0..3_u8, any::<u32>(), any::<i64>(), any::<Option<String>>()).prop_map(|(state, rule, at, error)| {
+            let error = error.filter(|error| !error.is_empty()).map(Into::into);
+            Computed { state: ComputeState::of(state).unwrap(), rule, at: Timestamp(at), error }
+        })
+    }
+
     proptest! {
         #[test]
         fn rows_decode_to_what_was_encoded(
             id: u32, created: i64, updated: i64,
             cells in proptest::collection::btree_map(any::<u32>(), cell(), 0..20),
+            computed in proptest::collection::btree_map(any::<u32>(), computed(), 0..3),
+            batch in prop_oneof![Just(0), any::<u32>()],
         ) {
-            let cells = cells.into_iter().map(|(column, cell)| (ColumnId(column), cell)).collect();
-            let row = StoredRow { id, created_at: Timestamp(created), updated_at: Timestamp(updated), cells };
+            let mut row = StoredRow::new(id, Timestamp(created), Timestamp(updated));
+            row.cells = cells.into_iter().map(|(column, cell)| (ColumnId(column), cell)).collect();
+            row.computed = computed.into_iter().map(|(column, state)| (ColumnId(column), state)).collect();
+            row.batch = batch;
             prop_assert_eq!(StoredRow::decode(id, &row.encode()).unwrap(), row);
         }
 

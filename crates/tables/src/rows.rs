@@ -55,7 +55,7 @@ impl Attempt<'_> {
             return Err(format!("the table has used all {MAX_ID} row ids; copy it into a new one"));
         }
         let id = u32::try_from(id).unwrap_or(u32::MAX);
-        let mut stored = StoredRow { id, created_at: self.now, updated_at: self.now, cells: Vec::new() };
+        let mut stored = StoredRow::new(id, self.now, self.now);
         set(&mut stored, cells);
         self.batch.put(stored)?;
         Ok(id)

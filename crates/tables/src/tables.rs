@@ -1,13 +1,14 @@
 //! The engine's face: tables and their metadata, each operation within a [`Scope`].
 
 use crate::Error;
-use crate::api::{GotTable, Row, Table, TableCounts, TablePatch, TableSpec, TablesOptions};
+use crate::api::{GotTable, Row, Table, TableCounts, TablePatch, TableSpec, TablesDeps, TablesOptions};
 use crate::catalog::{Catalog, Entry};
 use crate::query::Engine;
 use crate::record::{self, KeyValue, TableRecord};
 use crate::schema::{ColumnId, Kind, Schema, check_table_name};
 use crate::view::Snapshot;
 use crate::wire;
+use quarry_embed::EmbedderSlot;
 use quarry_store::{Commit, RecordStore};
 use quarry_types::{Counter, Scope, TableId, Timestamp};
 use std::collections::BTreeMap;
@@ -26,17 +27,20 @@ const SCAN_PAGE: usize = 8_192;
 #[derive(Clone)]
 pub struct Tables {
     pub(crate) store: Arc<dyn RecordStore>,
+    #[expect(dead_code, reason = "row search embeds with it")]
+    pub(crate) embedder: EmbedderSlot,
     pub(crate) options: Arc<TablesOptions>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) engine: Arc<Engine>,
 }
 
 impl Tables {
-    /// Tables kept in `store`.
+    /// Tables kept in the store of `deps`.
     #[must_use]
-    pub fn new(store: Arc<dyn RecordStore>, options: TablesOptions) -> Self {
+    pub fn new(deps: TablesDeps, options: TablesOptions) -> Self {
+        let TablesDeps { store, embedder } = deps;
         let catalog = Arc::new(Catalog::new(Arc::clone(&store), options.view_budget_bytes));
-        Self { store, options: Arc::new(options), catalog, engine: Arc::new(Engine::new()) }
+        Self { store, embedder, options: Arc::new(options), catalog, engine: Arc::new(Engine::new()) }
     }
 
     /// Drops what is cached of a bot; call it after the bot's records were dropped.

@@ -54,6 +54,12 @@ impl From<Error> for Stop {
     }
 }
 
+impl From<quarry_embed::Error> for Stop {
+    fn from(error: quarry_embed::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
 impl From<quarry_store::Error> for Stop {
     fn from(error: quarry_store::Error) -> Self {
         Error::from(error).into()

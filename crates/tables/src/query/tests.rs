@@ -211,12 +211,7 @@ fn snapshot(entry: &Entry, rows: &[Value], changed: &[(usize, Value)]) -> Arc<Sn
     let stored = |id: u32, row: &Value| {
         let mut row = row.as_object().cloned().unwrap();
         row.insert("k".into(), format!("key{id}").into());
-        let mut stored = StoredRow {
-            id,
-            created_at: Timestamp(i64::from(id)),
-            updated_at: Timestamp(7),
-            cells: Vec::new(),
-        };
+        let mut stored = StoredRow::new(id, Timestamp(i64::from(id)), Timestamp(7));
         for (column, cell) in checker.check(&row, true, &mut BTreeSet::new()).unwrap() {
             stored.set(column, cell);
         }

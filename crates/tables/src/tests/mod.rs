@@ -6,7 +6,9 @@ mod queries;
 mod rows;
 mod schemas;
 
-use crate::{DeleteRows, Error, Find, Found, Row, TableSpec, Tables, TablesOptions};
+use crate::{DeleteRows, Error, Find, Found, Row, TableSpec, Tables, TablesDeps, TablesOptions};
+use quarry_embed::EmbedderSlot;
+use quarry_embed::testing::HashEmbedder;
 use quarry_store::{RecordStore, StoreOptions};
 use quarry_types::{BotId, Scope};
 use serde_json::{Value, json};
@@ -21,6 +23,11 @@ struct Bench {
     options: TablesOptions,
 }
 
+fn deps(store: &Arc<dyn RecordStore>) -> TablesDeps {
+    let embedder = EmbedderSlot::ready(Arc::new(HashEmbedder::new(64, 64)));
+    TablesDeps { store: Arc::clone(store), embedder }
+}
+
 impl Bench {
     fn new() -> Self {
         Self::with(TablesOptions::default())
@@ -33,7 +40,7 @@ impl Bench {
     fn at(folder: TempDir, options: TablesOptions) -> Self {
         let opened = quarry_store::open(folder.path(), &StoreOptions::default()).unwrap();
         let store: Arc<dyn RecordStore> = opened.store;
-        let tables = Tables::new(Arc::clone(&store), options.clone());
+        let tables = Tables::new(deps(&store), options.clone());
         Self { folder, store, tables, options }
     }
 
@@ -46,7 +53,7 @@ impl Bench {
 
     /// Tables with nothing cached, on the same store.
     fn cold(&self) -> Tables {
-        Tables::new(Arc::clone(&self.store), self.options.clone())
+        Tables::new(deps(&self.store), self.options.clone())
     }
 
     async fn table(&self, name: &str, schema: Value) {

@@ -5,7 +5,7 @@
 
 use crate::Error;
 use crate::filter::Slot;
-use crate::record::{Cell, KeyValue, StoredRow, json_value, number_value};
+use crate::record::{Cell, Computed, KeyValue, StoredRow, json_value, number_value};
 use crate::schema::{ColumnId, Kind};
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Float64Array, Float64Builder, StringViewArray,
@@ -25,8 +25,13 @@ pub(crate) struct Block {
     /// The commit that wrote each row.
     seqs: Vec<Seq>,
     slots: BTreeMap<Slot, ArrayRef>,
+    /// States of computed columns per row; `None` = no row has any.
+    computed: Option<Vec<States>>,
     heap_bytes: usize,
 }
+
+/// The computed states of one row, ascending by column.
+type States = Arc<[(ColumnId, Computed)]>;
 
 impl Block {
     pub(crate) const MAX_ROWS: usize = 8_192;
@@ -64,13 +69,28 @@ impl Block {
         slots.insert(Slot::values(ColumnId::ID, Kind::Number), Arc::new(numbers) as ArrayRef);
         slots.insert(Slot::values(ColumnId::CREATED_AT, Kind::DateTime), moments(|row| row.created_at));
         slots.insert(Slot::values(ColumnId::UPDATED_AT, Kind::DateTime), moments(|row| row.updated_at));
-        Self::new(ids, seqs, slots)
+        let any_computed = rows.iter().any(|(_, row)| !row.computed.is_empty());
+        let computed =
+            any_computed.then(|| rows.iter().map(|(_, row)| row.computed.as_slice().into()).collect());
+        Self::new(ids, seqs, slots, computed)
     }
 
-    fn new(ids: Vec<u32>, seqs: Vec<Seq>, slots: BTreeMap<Slot, ArrayRef>) -> Self {
+    fn new(
+        ids: Vec<u32>,
+        seqs: Vec<Seq>,
+        slots: BTreeMap<Slot, ArrayRef>,
+        computed: Option<Vec<States>>,
+    ) -> Self {
         let arrays: usize = slots.values().map(|array| array.get_array_memory_size()).sum();
-        let heap_bytes = arrays + ids.len() * (size_of::<u32>() + size_of::<Seq>());
-        Self { ids, seqs, slots, heap_bytes }
+        let states: usize =
+            computed.iter().flatten().map(|states| size_of::<States>() + size_of_val(states.as_ref())).sum();
+        let heap_bytes = arrays + states + ids.len() * (size_of::<u32>() + size_of::<Seq>());
+        Self { ids, seqs, slots, computed, heap_bytes }
+    }
+
+    /// The computed states of a row, ascending by column.
+    pub(crate) fn computed(&self, row: usize) -> &[(ColumnId, Computed)] {
+        self.computed.as_ref().and_then(|states| states.get(row)).map_or(&[], AsRef::as_ref)
     }
 
     /// A block of chosen rows (block, row) of several, which must ascend by id.
@@ -93,7 +113,13 @@ impl Block {
         let ids = rows.iter().filter_map(|(block, row)| Some(*blocks.get(*block)?.ids.get(*row)?)).collect();
         let seqs =
             rows.iter().filter_map(|(block, row)| Some(*blocks.get(*block)?.seqs.get(*row)?)).collect();
-        Ok(Self::new(ids, seqs, slots))
+        let computed = blocks.iter().any(|block| block.computed.is_some()).then(|| {
+            let states = |(block, row): &(usize, usize)| {
+                blocks.get(*block).map_or(&[][..], |block| block.computed(*row)).into()
+            };
+            rows.iter().map(states).collect()
+        });
+        Ok(Self::new(ids, seqs, slots, computed))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -151,12 +177,10 @@ impl Block {
 
     /// A row as it was stored.
     pub(crate) fn row(&self, row: usize) -> StoredRow {
-        let mut stored = StoredRow {
-            id: self.ids.get(row).copied().unwrap_or(0),
-            created_at: Timestamp::default(),
-            updated_at: Timestamp::default(),
-            cells: Vec::with_capacity(self.slots.len()),
-        };
+        let id = self.ids.get(row).copied().unwrap_or(0);
+        let mut stored = StoredRow::new(id, Timestamp::default(), Timestamp::default());
+        stored.computed = self.computed(row).to_vec();
+        stored.cells.reserve(self.slots.len());
         for (slot, array) in &self.slots {
             let Slot::Values(column, kind) = slot else { continue };
             match (*column, self.open(*column, *kind, array).cell(row)) {

@@ -385,8 +385,9 @@ mod tests {
     const KEY: ColumnId = ColumnId(16);
 
     fn row(id: u32, key: u32) -> Arc<StoredRow> {
-        let cells = vec![(KEY, Cell::Text(format!("k{key}").into()))];
-        Arc::new(StoredRow { id, created_at: Timestamp(1), updated_at: Timestamp(2), cells })
+        let mut row = StoredRow::new(id, Timestamp(1), Timestamp(2));
+        row.set(KEY, Some(Cell::Text(format!("k{key}").into())));
+        Arc::new(row)
     }
 
     fn check(snapshot: &Snapshot, model: &BTreeMap<u32, (Seq, Arc<StoredRow>)>) {

@@ -1,7 +1,6 @@
 //! The embedding model, loaded beside the start of the server so that it never delays it.
 
-use crate::Error;
-use quarry_embed::{Embedder, TextKind};
+use crate::{Embedder, Error, TextKind};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -24,7 +23,7 @@ impl EmbedderSlot {
     /// One that loads on a thread of its own.
     pub fn loading<F>(load: F) -> Self
     where
-        F: FnOnce() -> Result<Arc<dyn Embedder>, quarry_embed::Error> + Send + 'static,
+        F: FnOnce() -> Result<Arc<dyn Embedder>, Error> + Send + 'static,
     {
         let (sender, state) = watch::channel(None);
         std::thread::spawn(move || {
@@ -55,27 +54,31 @@ impl EmbedderSlot {
         }
     }
 
-    /// Waits until it is loaded.
-    pub(crate) async fn get(&self) -> Result<Arc<dyn Embedder>, Error> {
+    /// The embedder, as soon as it is loaded.
+    ///
+    /// # Errors
+    /// [`Error::NotLoaded`] when it never will be.
+    pub async fn get(&self) -> Result<Arc<dyn Embedder>, Error> {
         let mut state = self.state.clone();
-        let loaded = state.wait_for(Option::is_some).await.map_err(|_| {
-            Error::Embedder("the embedding model's loader stopped; restart the server".into())
-        })?;
-        match &*loaded {
-            Some(Ok(embedder)) => Ok(embedder.clone()),
-            Some(Err(cause)) => Err(Error::Embedder(cause.clone())),
-            None => Err(Error::Embedder("the embedding model is not loaded".into())),
+        let loaded = state.wait_for(Option::is_some).await;
+        match loaded.as_deref() {
+            Ok(Some(Ok(embedder))) => Ok(embedder.clone()),
+            Ok(Some(Err(cause))) => Err(Error::NotLoaded(cause.clone())),
+            Ok(None) | Err(_) => Err(Error::NotLoaded("its loader stopped; restart the server".into())),
         }
     }
 
     /// Embeds texts away from the async threads.
-    pub(crate) async fn embed(&self, texts: Vec<String>, kind: TextKind) -> Result<Vec<Vec<f32>>, Error> {
+    ///
+    /// # Errors
+    /// [`Error::NotLoaded`], or as [`Embedder::embed`].
+    pub async fn embed(&self, texts: Vec<String>, kind: TextKind) -> Result<Vec<Vec<f32>>, Error> {
         let embedder = self.get().await?;
         tokio::task::spawn_blocking(move || {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             embedder.embed(&texts, kind)
         })
-        .await?
-        .map_err(Error::from)
+        .await
+        .map_err(|stopped| Error::Inference(stopped.to_string()))?
     }
 }

@@ -1,0 +1,1 @@
+//! Sandboxed JavaScript for computed columns.
