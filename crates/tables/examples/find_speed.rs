@@ -10,6 +10,7 @@ use quarry_tables::{Find, TableSpec, Tables, TablesDeps, TablesOptions};
 use quarry_types::{BotId, Scope};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -162,14 +163,23 @@ async fn measure(rows: usize) {
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     println!("  {:<28} {}", "upsert 1,000 by key, durable", summary(times));
-    let mut times = Vec::new();
-    for at in 0..200 {
+    // What the disk itself takes, turn by turn with the upserts: both see the same load.
+    let mut journal = std::fs::File::create(folder.path().join("sync")).unwrap();
+    let (mut times, mut syncs) = (Vec::new(), Vec::new());
+    for at in 0..500 {
+        let start = Instant::now();
+        journal.write_all(&[7; 4096]).unwrap();
+        journal.sync_data().unwrap();
+        syncs.push(start.elapsed().as_secs_f64() * 1e3);
         let start = Instant::now();
         let row = json!({"key": format!("key-{:08}", at * 7 % rows), "n4": at});
         tables.upsert_rows(&scope, "benchTable", vec![row], Some("key")).await.unwrap();
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
+    let ratio = median(&mut times) / median(&mut syncs);
     println!("  {:<28} {}", "upsert 1 by key, durable", summary(times));
+    println!("  {:<28} {}", "append 4 kB + fdatasync", summary(syncs));
+    println!("  {:<28} {ratio:.2}", "p50 upsert / p50 sync");
     let start = Instant::now();
     let tasks: Vec<_> = (0..64)
         .map(|task| {
@@ -197,6 +207,11 @@ async fn timed<E: std::fmt::Debug>(rows: usize, run: impl AsyncFn() -> Result<()
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     summary(times)
+}
+
+fn median(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
 }
 
 fn summary(mut times: Vec<f64>) -> String {
