@@ -92,14 +92,17 @@ impl Pace {
         let permit = timeout_at(deadline, gate.turns.clone().acquire_owned()).await.ok()?.ok()?;
         let start = {
             let mut next = gate.next_start.lock();
-            let start = (*next).max(Instant::now());
+            let now = Instant::now();
+            let start = (*next).max(now);
             if start > deadline {
                 return None;
             }
             *next = start.checked_add(delay).unwrap_or(start);
-            start
+            (start > now).then_some(start)
         };
-        sleep_until(start).await;
+        if let Some(start) = start {
+            sleep_until(start).await;
+        }
         Some(permit)
     }
 
