@@ -146,19 +146,29 @@ impl Body {
         let by_ratio = self.wire_bytes.saturating_mul(self.limits.max_ratio.into()).max(RATIO_FROM);
         let bound = by_ratio.min(self.limits.max_bytes);
         for step in piece.chunks(STEP) {
-            let Some(gunzip) = self.gunzip.as_mut() else { break };
-            gunzip.get_mut().bound = bound;
-            // Flushing hands on what is decoded so far; a stream of small pieces must not wait.
-            if gunzip.write_all(step).and_then(|()| gunzip.flush()).is_err() {
-                let is_over = gunzip.get_ref().is_over;
-                return Err(self.undecodable(is_over, bound));
-            }
+            self.decode(bound, |gunzip| gunzip.write_all(step))?;
             if Instant::now() > self.deadline {
                 return Err(self.late());
             }
             tokio::task::yield_now().await;
         }
+        // Hands on what is decoded so far: a stream of small pieces must not wait.
+        self.decode(bound, Write::flush)?;
         Ok(self.gunzip.as_mut().map(|gunzip| gunzip.get_mut().bytes.split().freeze()).unwrap_or_default())
+    }
+
+    fn decode(
+        &mut self,
+        bound: u64,
+        step: impl FnOnce(&mut MultiGzDecoder<Sink>) -> io::Result<()>,
+    ) -> Result<(), Error> {
+        let Some(gunzip) = self.gunzip.as_mut() else { return Ok(()) };
+        gunzip.get_mut().bound = bound;
+        if step(gunzip).is_ok() {
+            return Ok(());
+        }
+        let is_over = gunzip.get_ref().is_over;
+        Err(self.undecodable(is_over, bound))
     }
 
     /// Checks that the compressed stream is whole.
@@ -192,7 +202,7 @@ impl Body {
         Error::Timeout { host: self.host.clone(), phase: "finish", limit: self.limits.total }
     }
 
-    /// The rest of the body in one piece.
+    /// The rest of the body in one piece; up to [`Limits::max_bytes`] of memory.
     ///
     /// # Errors
     /// As [`Body::next`].

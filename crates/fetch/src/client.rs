@@ -71,6 +71,25 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Checks what making a client checks.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] when the contact cannot stand in a header.
+    pub fn validate(&self) -> Result<(), Error> {
+        let contact = self.contact.trim();
+        let fine = contact.bytes().all(|b| (b' '..0x7f).contains(&b) && !b"()\\".contains(&b));
+        if !fine || contact.is_empty() || contact.len() > 200 {
+            return Err(Error::Setting {
+                problem: "the contact must be a URL or mail address: 1 to 200 visible ASCII characters \
+                          without parentheses"
+                    .to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
 /// Connections and slots of one policy; those of users and of the operator never mix.
 #[derive(Debug)]
 struct Lane {
@@ -104,22 +123,15 @@ impl Client {
     /// Makes a client.
     ///
     /// # Errors
-    /// [`Error::Setting`] when the contact cannot stand in a header.
+    /// As [`Settings::validate`].
     pub fn new(settings: Settings) -> Result<Self, Error> {
         Self::with_lookup(settings, system_lookup())
     }
 
     /// A client that resolves names in another way.
     pub(crate) fn with_lookup(settings: Settings, lookup: Lookup) -> Result<Self, Error> {
+        settings.validate()?;
         let contact = settings.contact.trim();
-        let fine = contact.bytes().all(|b| (b' '..0x7f).contains(&b) && !b"()\\".contains(&b));
-        if !fine || contact.is_empty() || contact.len() > 200 {
-            return Err(Error::Setting {
-                problem: "fetch_contact must be a URL or mail address: 1 to 200 visible ASCII characters \
-                          without parentheses"
-                    .to_owned(),
-            });
-        }
         let agent = format!("Quarry/{} (+{contact})", env!("CARGO_PKG_VERSION"));
         let guard = Arc::new(Guard { allow: settings.allow, ports: settings.ports });
         let lane = |operator, per_host| {

@@ -77,7 +77,7 @@ pub enum Error {
         problem: String,
     },
     /// A time limit ran out.
-    #[error("{host} took longer than {seconds} s to {phase}", seconds = limit.as_secs_f64())]
+    #[error("{host} took longer than {seconds} s to {phase}", seconds = limit.as_millis() as f64 / 1e3)]
     Timeout {
         /// The host as asked for.
         host: String,
@@ -165,6 +165,32 @@ impl Error {
             },
             Self::ModelAnswer { .. } => ErrorKind::Internal,
         }
+    }
+
+    /// The same error about a host that goes by another name, so that a configured address stays private.
+    #[must_use]
+    pub(crate) fn about(mut self, name: &str) -> Self {
+        match &mut self {
+            Self::Private { host }
+            | Self::Forbidden { host }
+            | Self::OffEndpoint { host }
+            | Self::Resolve { host }
+            | Self::Connect { host, .. }
+            | Self::Broken { host }
+            | Self::Redirect { host, .. }
+            | Self::Timeout { host, .. }
+            | Self::TooLarge { host, .. }
+            | Self::Ratio { host, .. }
+            | Self::Encoding { host, .. }
+            | Self::Busy { host } => name.clone_into(host),
+            Self::Url { .. }
+            | Self::Port { .. }
+            | Self::Header { .. }
+            | Self::Setting { .. }
+            | Self::Model { .. }
+            | Self::ModelAnswer { .. } => {}
+        }
+        self
     }
 
     /// Whether the same request may succeed later without any change.

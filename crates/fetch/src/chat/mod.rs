@@ -26,7 +26,9 @@ const MAX_ATTEMPTS: u32 = 3;
 /// Bytes of an answer, streamed or not.
 const MAX_ANSWER: u64 = 8 << 20;
 /// Bytes of an error answer that are looked at.
-const MAX_ERROR: u64 = 64 << 10;
+const MAX_ERROR: usize = 64 << 10;
+/// What errors call the endpoint, whose address is the operator's business.
+const NAME: &str = "the language model";
 
 /// Where the model is and how it is used.
 #[derive(Clone)]
@@ -71,7 +73,7 @@ impl ChatSettings {
         }
         match &self.api_key {
             Some(key) if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                wrong("llm_api_key must be visible ASCII characters without spaces")
+                wrong("the language model's key must be visible ASCII characters without spaces")
             }
             _ => Ok(()),
         }
@@ -241,7 +243,7 @@ impl ChatModel {
         let call = wire::Call { model: self.name(), messages, options, is_stream: false };
         match self.taken(&call, deadline).await? {
             Taken::Whole(bytes) => wire::completion(&bytes),
-            Taken::Begun(answer) => wire::completion(&answer.bytes().await?),
+            Taken::Begun(_) => Err(Error::ModelAnswer { problem: "it is a stream".to_owned() }),
         }
     }
 
@@ -267,7 +269,7 @@ impl ChatModel {
     async fn slot(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Error> {
         match timeout_at(deadline, self.inner.slots.clone().acquire_owned()).await {
             Ok(Ok(slot)) => Ok(slot),
-            _ => Err(Error::Busy { host: "the language model".to_owned() }),
+            _ => Err(Error::Busy { host: NAME.to_owned() }),
         }
     }
 
@@ -275,7 +277,8 @@ impl ChatModel {
         let mut shape = Shape::from_bits(self.inner.shape.load(Ordering::Relaxed));
         let mut attempts = 1;
         loop {
-            let failure = match self.attempt(call, shape, deadline).await {
+            let failure = match self.attempt(call, shape, deadline).await.map_err(|failure| self.own(failure))
+            {
                 Ok(taken) => {
                     self.inner.shape.fetch_or(shape.bits(), Ordering::Relaxed);
                     return Ok(taken);
@@ -296,6 +299,17 @@ impl ChatModel {
             sleep(pause).await;
             attempts += 1;
         }
+    }
+
+    /// A failure in words that do not tell where the endpoint is.
+    fn own(&self, failure: Failure) -> Failure {
+        let error = match failure.error {
+            Error::Timeout { phase, .. } if phase != "connect" => {
+                Error::Timeout { host: NAME.to_owned(), phase, limit: self.inner.settings.timeout }
+            }
+            other => other.about(NAME),
+        };
+        Failure { error, ..failure }
     }
 
     /// The pause after this many attempts, between half and one and a half times its nominal length so
@@ -348,7 +362,7 @@ impl ChatModel {
         let mut bytes = Vec::new();
         while let Ok(Some(piece)) = body.next().await {
             bytes.extend_from_slice(&piece);
-            if bytes.len() as u64 > MAX_ERROR {
+            if bytes.len() > MAX_ERROR {
                 break;
             }
         }

@@ -80,7 +80,7 @@ impl Deltas {
             if source.is_ended {
                 return if source.is_complete { Ok(None) } else { Err(unusable("the stream ended early")) };
             }
-            match source.body.next().await? {
+            match source.body.next().await.map_err(|error| error.about(super::NAME))? {
                 Some(bytes) => source.events.push(&bytes).map_err(too_long)?,
                 None => {
                     source.is_ended = true;

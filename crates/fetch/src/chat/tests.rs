@@ -152,7 +152,15 @@ async fn silence_ends_with_the_patience() {
     let brief = model(&server, |settings| settings.timeout = Duration::from_millis(200));
     let error = brief.complete(&ask(), &Options::default()).await.unwrap_err();
     assert!(matches!(error, Error::Timeout { .. }), "{error}");
-    assert_eq!(server.count(), 1);
+    assert_eq!(
+        (error.to_string().as_str(), server.count()),
+        ("the language model took longer than 0.2 s to finish", 1)
+    );
+    let gone = ChatSettings::new("http://127.0.0.1:9/v1", "m", None);
+    let gone = ChatSettings { backoff: Duration::ZERO, ..gone };
+    let error = ChatModel::new(Client::new(Settings::default()).unwrap(), gone).unwrap();
+    let error = error.complete(&ask(), &Options::default()).await.unwrap_err();
+    assert!(matches!(error, Error::Connect { .. }) && !error.to_string().contains("127.0"), "{error}");
     let nobody = model(&server, |settings| {
         settings.max_concurrent = 1;
         settings.timeout = Duration::from_millis(200);

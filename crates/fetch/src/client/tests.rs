@@ -343,7 +343,7 @@ async fn header_floods_end() {
 #[tokio::test]
 async fn compressed_bodies_are_counted_twice() {
     let client = open_client();
-    let text: Vec<u8> = (0..200_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let text: Vec<u8> = (0..40_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     let two_members = [gzip(&text), gzip(b"tail")].concat();
     let whole = [text.as_slice(), b"tail"].concat();
     let server = Server::saying(answer("200 OK", "content-encoding: GZip\r\n", &two_members)).await;
@@ -355,7 +355,7 @@ async fn compressed_bodies_are_counted_twice() {
     let error = fetch(&client, get(server.url("/")).limits(limits)).await.unwrap_err();
     assert!(matches!(error, Error::TooLarge { limit: 100_000, .. }), "{error}");
 
-    let bomb = gzip(&vec![0; 40 << 20]);
+    let bomb = gzip(&vec![0; 4 << 20]);
     let server = Server::saying(answer("200 OK", "content-encoding: gzip\r\n", &bomb)).await;
     let error = fetch(&client, get(server.url("/"))).await.unwrap_err();
     assert!(matches!(error, Error::Ratio { .. }), "{error}");
