@@ -77,22 +77,129 @@ fn heavy_libraries_stay_behind_their_seams() {
     }
 }
 
+/// What reaches other machines over HTTP does so through `quarry-fetch`: no other client is in the
+/// tree, and nobody else uses the parts that client is made of.
 #[test]
-fn files_stay_short() {
+fn one_client_speaks_to_the_outside() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let offline = ["--offline".to_owned(), "--locked".to_owned()];
+    let metadata = MetadataCommand::new().manifest_path(manifest).other_options(offline).exec().unwrap();
+    let names: BTreeMap<_, _> = metadata.packages.iter().map(|p| (&p.id, p.name.as_str())).collect();
+    let nodes = metadata.resolve.unwrap().nodes;
+    let used: BTreeSet<&str> = nodes.iter().map(|node| names[&node.id]).collect();
+    let clients = [
+        "actix-http",
+        "async-tungstenite",
+        "attohttpc",
+        "awc",
+        "cabot",
+        "chttp",
+        "curl",
+        "gix-transport",
+        "h3",
+        "hickory-resolver",
+        "http_req",
+        "hyper-openssl",
+        "hyper-tls",
+        "isahc",
+        "jsonrpsee",
+        "libcurl-sys",
+        "minreq",
+        "mio-httpc",
+        "native-tls",
+        "nyquest",
+        "oauth2",
+        "openssl",
+        "reqwest-middleware",
+        "surf",
+        "tiny_http_client",
+        "tokio-tungstenite",
+        "tonic",
+        "tungstenite",
+        "ureq",
+        "wreq",
+        "xh",
+    ];
+    for client in clients {
+        assert!(!used.contains(client), "{client} is in the tree; outbound requests go through quarry-fetch");
+    }
+    let users = [
+        ("reqwest", &["quarry-fetch"][..]),
+        ("hyper-rustls", &["reqwest"]),
+        ("hyper", &["axum", "hyper-rustls", "hyper-util", "quarry", "reqwest"]),
+        ("hyper-util", &["axum", "hyper-rustls", "quarry", "reqwest"]),
+    ];
+    for (library, allowed) in users {
+        let by = nodes.iter().filter(|node| node.deps.iter().any(|dep| names[&dep.pkg] == library));
+        let found: BTreeSet<&str> = by.map(|node| names[&node.id]).collect();
+        let expected: BTreeSet<&str> = allowed.iter().copied().collect();
+        assert_eq!(found, expected, "who uses {library}");
+    }
+}
+
+/// Sockets are opened to others by `quarry-fetch` and, towards its own server, by the command line.
+#[test]
+fn nobody_else_opens_connections() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/crates");
-    let mut folders = vec![std::path::PathBuf::from(root)];
+    let openers = [
+        "TcpStream",
+        "TcpSocket",
+        "UdpSocket",
+        "UnixStream",
+        "lookup_host",
+        "to_socket_addrs",
+        "hyper::client",
+        "client::legacy",
+    ];
+    let allowed = [
+        "/fetch/src/",
+        "/server/src/cli/http.rs",
+        "/server/src/config.rs",
+        "/server/src/serve.rs",
+        "/extract/src/bin/",
+    ];
     let mut seen = 0;
+    for path in sources(root) {
+        let name = path.to_string_lossy().replace('\\', "/");
+        if allowed.iter().any(|part| name.contains(part)) {
+            seen += 1;
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for opener in openers {
+            assert!(
+                !text.contains(opener),
+                "{name} uses {opener}; outbound requests go through quarry-fetch"
+            );
+        }
+    }
+    assert!(seen > 10, "the sources are elsewhere: {seen} files found");
+}
+
+fn sources(root: &str) -> Vec<std::path::PathBuf> {
+    let mut folders = vec![std::path::PathBuf::from(root)];
+    let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap().map(Result::unwrap) {
             let path = entry.path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|ending| ending == "rs") {
-                let lines = std::fs::read_to_string(&path).unwrap().lines().count();
-                assert!(lines <= 600, "{} has {lines} lines; split it by noun", path.display());
-                seen += 1;
+                found.push(path);
             }
         }
+    }
+    found
+}
+
+#[test]
+fn files_stay_short() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/crates");
+    let mut seen = 0;
+    for path in sources(root) {
+        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= 600, "{} has {lines} lines; split it by noun", path.display());
+        seen += 1;
     }
     assert!(seen > 50, "the sources are elsewhere: {seen} files found");
 }

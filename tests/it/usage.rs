@@ -17,6 +17,7 @@ async fn status_and_cloud_names_tell_the_same_figures() {
     let status = engine.get("b", "/v1/quarry/status?recount=true").await.ok();
     assert_eq!(status["usage"]["tableRows"], json!({ "used": 6, "limit": 1_000_000 }));
     assert_eq!(status["usage"]["storageBytes"]["used"], 5);
+    assert_eq!(status.get("languageModel"), Some(&json!(null)));
     assert_eq!(status["recount"], json!({ "vectors": 0, "tableRows": 6, "storageBytes": 5 }));
     assert_eq!((&status["counts"]["files"], &status["counts"]["tables"]), (&json!(1), &json!(1)));
 
@@ -62,4 +63,18 @@ async fn refusals_tell_used_limit_and_needed() {
     engine.put("b", "/v1/files", json!({ "key": "b", "size": 8 })).await.refused(403, "QuotaExceeded");
     engine.delete("b", "/v1/files/a").await.ok();
     engine.put("b", "/v1/files", json!({ "key": "b", "size": 8 })).await.ok();
+}
+
+#[tokio::test]
+async fn status_names_the_language_model() {
+    let engine = Engine::with(Settings {
+        llm_url: Some("http://127.0.0.1:9/v1".to_owned()),
+        llm_api_key: Some("sk-secret".to_owned()),
+        llm_model: Some("tiny".to_owned()),
+        ..crate::common::settings()
+    })
+    .await;
+    let status = engine.get("b", "/v1/quarry/status").await.ok();
+    assert_eq!(status["languageModel"], "tiny");
+    assert!(!status.to_string().contains("sk-secret"));
 }

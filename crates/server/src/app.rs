@@ -43,6 +43,11 @@ pub(crate) struct State {
     pub(crate) tables: Tables,
     /// The model, for readiness.
     pub(crate) embedder: EmbedderSlot,
+    /// Every request that leaves this server.
+    #[allow(dead_code, reason = "handed on to what fetches for users")]
+    pub(crate) fetch: quarry_fetch::Client,
+    /// The language model, when the operator configured one.
+    pub(crate) llm: Option<quarry_fetch::ChatModel>,
     /// Whether the store has stopped taking writes.
     pub(crate) poisoned: Box<dyn Fn() -> bool + Send + Sync>,
     /// Tokens of bots.

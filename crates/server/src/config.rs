@@ -4,8 +4,11 @@
 //! settings are used for. Invariant: a [`Config`] has passed every check here; an unknown key, an
 //! unreadable file or a value out of range stops the start with a message naming the setting.
 
+mod outbound;
+
+use quarry_fetch::chat::ChatSettings;
 use serde::Deserialize;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 /// Why the settings cannot be used.
@@ -132,6 +135,21 @@ pub struct Settings {
     /// Hosts and CIDR ranges of the intranet that may be fetched, comma separated [default: none]
     #[arg(long, env = "QUARRY_FETCH_ALLOW", value_name = "LIST", value_delimiter = ',')]
     pub fetch_allow: Option<Vec<String>>,
+    /// Ports that may be fetched besides 80 and 443, such as 8080 or 8000-8999, comma separated [default: none]
+    #[arg(long, env = "QUARRY_FETCH_PORTS", value_name = "LIST", value_delimiter = ',')]
+    pub fetch_ports: Option<Vec<String>>,
+    /// URL or mail address that fetched sites may complain to, sent in `user-agent` [default: the project's]
+    #[arg(long, env = "QUARRY_FETCH_CONTACT", value_name = "CONTACT")]
+    pub fetch_contact: Option<String>,
+    /// Base URL of an OpenAI-compatible language model, such as http://127.0.0.1:11434/v1 [default: none]
+    #[arg(long, env = "QUARRY_LLM_URL", value_name = "URL")]
+    pub llm_url: Option<String>,
+    /// Key of the language model, when it wants one
+    #[arg(long, env = "QUARRY_LLM_API_KEY", value_name = "KEY", hide_env_values = true)]
+    pub llm_api_key: Option<String>,
+    /// Name of the language model as its endpoint knows it
+    #[arg(long, env = "QUARRY_LLM_MODEL", value_name = "NAME")]
+    pub llm_model: Option<String>,
     /// Origins browsers may call from, comma separated; `*` for any, `none` for none [default: *]
     #[arg(long, env = "QUARRY_CORS_ORIGINS", value_name = "LIST", value_delimiter = ',')]
     pub cors_origins: Option<Vec<String>>,
@@ -186,6 +204,11 @@ impl Settings {
                 max_columns,
                 rate_limit,
                 fetch_allow,
+                fetch_ports,
+                fetch_contact,
+                llm_url,
+                llm_api_key,
+                llm_model,
                 cors_origins,
                 auto_create_bots,
                 threads,
@@ -237,7 +260,8 @@ impl Settings {
             max_tables: self.max_tables.unwrap_or(tables),
             max_columns: self.max_columns.unwrap_or(20),
             rate_limit: self.rate_limit.unwrap_or(if loopback { 0 } else { 100 }),
-            fetch_allow: check_fetch_allow(self.fetch_allow.unwrap_or_default())?,
+            fetch: outbound::client(self.fetch_allow, self.fetch_ports, self.fetch_contact)?,
+            llm: outbound::language_model(self.llm_url, self.llm_api_key, self.llm_model)?,
             cors: Cors::parse(&self.cors_origins.unwrap_or_else(|| vec!["*".to_owned()]))?,
             auto_create_bots: self.auto_create_bots.unwrap_or(true),
             threads: within("threads", self.threads.unwrap_or(cores), 1, 256)?,
@@ -282,8 +306,10 @@ pub struct Config {
     pub max_columns: usize,
     /// Requests per second and workspace; 0 = no limit.
     pub rate_limit: u32,
-    /// Intranet hosts and ranges that may be fetched.
-    pub fetch_allow: Vec<String>,
+    /// What outbound requests may do.
+    pub fetch: quarry_fetch::Settings,
+    /// The language model, when there is one.
+    pub llm: Option<ChatSettings>,
     /// Browser origins.
     pub cors: Cors,
     /// Whether unknown bots may be used by the admin token.
@@ -416,31 +442,6 @@ fn within(name: &'static str, value: usize, low: usize, high: usize) -> Result<u
     Err(wrong(name, format!("must be {low} to {high}, got {value}")))
 }
 
-fn check_fetch_allow(list: Vec<String>) -> Result<Vec<String>, ConfigError> {
-    let kept: Vec<String> =
-        list.into_iter().map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect();
-    for item in &kept {
-        let fine = match item.split_once('/') {
-            Some((ip, bits)) => match (ip.parse::<IpAddr>(), bits.parse::<u8>()) {
-                (Ok(IpAddr::V4(_)), Ok(bits)) => bits <= 32,
-                (Ok(IpAddr::V6(_)), Ok(bits)) => bits <= 128,
-                _ => false,
-            },
-            None => {
-                item.parse::<IpAddr>().is_ok()
-                    || item.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
-            }
-        };
-        if !fine {
-            return Err(wrong(
-                "fetch_allow",
-                format!("holds {item:?}; write host names, addresses or ranges such as 10.0.0.0/8"),
-            ));
-        }
-    }
-    Ok(kept)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -494,10 +495,6 @@ mod tests {
         assert!(message(Settings { public_url: Some("ftp://x".into()), ..base() }).contains("public_url"));
         assert!(
             message(Settings { cors_origins: Some(vec!["app".into()]), ..base() }).contains("cors_origins")
-        );
-        assert!(
-            message(Settings { fetch_allow: Some(vec!["10.0.0.0/40".into()]), ..base() })
-                .contains("fetch_allow")
         );
         assert!(message(Settings { threads: Some(0), ..base() }).contains("threads"));
     }

@@ -12,6 +12,7 @@ use crate::tokens::Tokens;
 use crate::urls::{Signer, hex};
 use quarry_embed::{EmbedOptions, EmbedderSlot};
 use quarry_extract::{Pool, PoolOptions};
+use quarry_fetch::{ChatModel, Client};
 use quarry_kb::{Kb, KbDeps, KbSettings};
 use quarry_store::{DataPaths, LocalBlobs, Opened, RecordStore, StoreOptions};
 use quarry_tables::{Tables, TablesDeps, TablesOptions};
@@ -45,6 +46,9 @@ pub enum StartError {
     /// Files and knowledge bases do not open.
     #[error("knowledge base: {0}")]
     Kb(#[from] quarry_kb::Error),
+    /// The outbound client or the language model cannot be set up.
+    #[error("outbound requests: {0}")]
+    Fetch(#[from] quarry_fetch::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {cause}; choose another address with --listen")]
     Listen {
@@ -129,6 +133,8 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         opening.await.map_err(std::io::Error::other)?.map_err(in_folder)?;
     let key = signing_key(&paths).map_err(in_folder)?;
     let (admin_token, is_new) = admin_token(&config, &paths).map_err(in_folder)?;
+    let fetch = Client::new(config.fetch.clone())?;
+    let llm = config.llm.clone().map(|chat| ChatModel::new(fetch.clone(), chat)).transpose()?;
     let embedder = load_model(&config);
     let records: Arc<dyn RecordStore> = store.clone();
     let lexical = paths.clone();
@@ -165,6 +171,8 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         kb: kb.clone(),
         tables,
         embedder,
+        fetch,
+        llm,
         poisoned: Box::new(move || store.is_poisoned()),
         tokens,
         signer: Signer::new(&key),

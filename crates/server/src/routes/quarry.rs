@@ -34,6 +34,7 @@ pub(crate) async fn status(call: Call) -> Answer {
         "botId": scope.bot().as_str(),
         "ready": state.embedder.is_ready(),
         "writable": !(state.poisoned)(),
+        "languageModel": state.llm.as_ref().map(quarry_fetch::ChatModel::name),
         "usage": usage_body(state, usage),
         "counts": {
             "files": stats.files,
