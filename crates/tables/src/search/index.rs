@@ -45,7 +45,7 @@ pub(super) struct Work {
     /// The last commit of the vector collection that this index has applied.
     pub(super) vectors_seq: Seq,
     pub(super) tally: Tally,
-    /// Rows to embed at a time.
+    /// Passages to embed at a time.
     pub(super) batch: usize,
     /// Room there was in the quota when it was too little.
     pub(super) tight_room: Option<u64>,

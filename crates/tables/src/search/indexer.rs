@@ -8,6 +8,7 @@ use super::passages::passages;
 use super::tracker::Excuse;
 use super::vectors::{RowVectors, Tally};
 use crate::Error;
+use crate::batch::FACTOR_BYTES;
 use crate::catalog::Entry;
 use crate::record::{self, TALLY_KEY};
 use half::f16;
@@ -21,7 +22,10 @@ use std::time::{Duration, Instant};
 
 /// Rows per commit of the lexical index.
 const WORDS_BATCH: usize = 1_000;
-/// Rows per commit of vectors, at least and at most; in between their number follows the time they take.
+/// Bytes of rows read at a time, if each were as large as its table allows.
+const READ_BYTES: usize = 16 << 20;
+/// Passages per commit of vectors, at least and at most; in between their number follows the time
+/// they take. A row is never divided.
 const BATCH_MIN: usize = 4;
 const BATCH_MAX: usize = 512;
 /// Passages per call of the model.
@@ -51,6 +55,13 @@ pub(super) struct Means<'a> {
     pub(super) stop: &'a (dyn Fn() -> bool + Sync),
 }
 
+impl Means<'_> {
+    /// Rows that may be read at a time.
+    fn rows(&self) -> usize {
+        READ_BYTES / (usize::from(self.entry.record().factor).max(1) * FACTOR_BYTES)
+    }
+}
+
 /// A row about to be embedded.
 struct Fresh {
     id: u32,
@@ -64,7 +75,7 @@ impl Index {
         let mut work = self.work.lock().await;
         let head = self.store.head(&self.bot, &self.rows).await?;
         self.at_least(head.seq).await?;
-        let words = self.index_words().await?;
+        let words = self.index_words(means).await?;
         let vectors = self.index_vectors(&mut work, means).await?;
         let step = match vectors {
             Step::Did(rows) if rows + words > 0 => Step::Did(rows + words),
@@ -76,10 +87,10 @@ impl Index {
         Ok(step)
     }
 
-    async fn index_words(self: &Arc<Self>) -> Result<usize, Error> {
+    async fn index_words(self: &Arc<Self>, means: &Means<'_>) -> Result<usize, Error> {
         let (ids, all, seq) = {
             let tracker = self.tracker.lock().await;
-            (tracker.next_words(WORDS_BATCH), tracker.words_due(), tracker.seq)
+            (tracker.next_words(WORDS_BATCH.min(means.rows())), tracker.words_due(), tracker.seq)
         };
         if ids.is_empty() {
             return Ok(0);
@@ -110,7 +121,7 @@ impl Index {
             if tracker.over_quota() > 0 && work.tight_room.is_none_or(|tight| room > tight) {
                 tracker.retry_over_quota(room);
             }
-            tracker.next_vectors(work.batch)
+            tracker.next_vectors(work.batch.min(means.rows()))
         };
         if ids.is_empty() {
             return Ok(Step::Did(0));
@@ -189,7 +200,13 @@ impl Index {
                 later.push(Fresh { id, text, passages, before: row.count });
             }
         }
+        let mut passages = 0;
         for row in later {
+            passages += row.passages.len();
+            if passages > work.batch && !fresh.is_empty() {
+                // The rest stays due.
+                break;
+            }
             let needed = row.passages.len() as i128 - i128::from(row.before);
             if needed > 0 && needed > room {
                 tracker.excuse(row.id, Excuse::Quota);

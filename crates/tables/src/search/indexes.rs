@@ -10,15 +10,14 @@ use super::text::Layout;
 use super::vectors::Tally;
 use crate::Error;
 use crate::api::TablesOptions;
-use crate::catalog::{Catalog, Entry, Listing};
+use crate::catalog::{Catalog, Entry};
 use crate::record::{self, TableRecord};
 use parking_lot::Mutex;
 use quarry_embed::EmbedderSlot;
 use quarry_store::{RecordStore, Seq};
 use quarry_types::{BotId, Scope, TableId};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,9 +28,11 @@ use tokio::task::JoinHandle;
 const TURNS: usize = 2;
 /// A write waits this long for others to be indexed with it: a commit of words costs tens of
 /// milliseconds whatever its size.
-const GATHER: Duration = Duration::from_millis(100);
+pub(super) const GATHER: Duration = Duration::from_millis(200);
 /// Steps that do this much have a backlog, which needs no gathering.
 const BACKLOG: usize = 64;
+/// Open indexes, whatever their size: each maps files.
+const MAX_OPEN: usize = 512;
 const RETRIES: u32 = 5;
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Running steps get this long when the server stops.
@@ -40,8 +41,8 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(crate) struct Indexes {
     pub(super) store: Arc<dyn RecordStore>,
     embedder: EmbedderSlot,
-    catalog: Arc<Catalog>,
-    options: Arc<TablesOptions>,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) options: Arc<TablesOptions>,
     slots: Mutex<HashMap<(BotId, TableId), Arc<Slot>>>,
     turns: Semaphore,
     closing: watch::Sender<bool>,
@@ -50,7 +51,7 @@ pub(crate) struct Indexes {
 }
 
 /// The place of one table's index.
-struct Slot {
+pub(super) struct Slot {
     scope: Scope,
     table: TableId,
     layout: Layout,
@@ -69,9 +70,14 @@ impl Slot {
         self.index.get().map_or(0, |index| index.heap_bytes())
     }
 
+    /// Whether a task works on it.
+    pub(super) fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire)
+    }
+
     fn is_idle(&self) -> bool {
         let in_use = self.index.get().is_some_and(|index| Arc::strong_count(index) > 1);
-        !in_use && !self.running.load(Ordering::Acquire)
+        !in_use && !self.is_running()
     }
 
     fn close(&self) {
@@ -114,12 +120,12 @@ impl Indexes {
         self.options.vector_quota
     }
 
-    fn is_closing(&self) -> bool {
+    pub(super) fn is_closing(&self) -> bool {
         *self.closing.borrow()
     }
 
     /// Where the index of a table with these columns lives; one of other columns is closed.
-    fn slot(&self, scope: &Scope, table: &TableId, layout: Layout) -> Arc<Slot> {
+    pub(super) fn slot(&self, scope: &Scope, table: &TableId, layout: Layout) -> Arc<Slot> {
         let mut slots = self.slots.lock();
         let key = (scope.bot().clone(), table.clone());
         let before = slots.get(&key).cloned();
@@ -181,7 +187,8 @@ impl Indexes {
     fn trim(&self, keep: &Slot) {
         let mut slots = self.slots.lock();
         let mut total: usize = slots.values().map(|slot| slot.heap_bytes()).sum();
-        while total > self.options.view_budget_bytes / 2 {
+        let mut open = slots.values().filter(|slot| slot.index.initialized()).count();
+        while total > self.options.view_budget_bytes / 2 || open > MAX_OPEN {
             let idle = slots.iter().filter(|(_, slot)| {
                 slot.is_idle() && slot.index.initialized() && !std::ptr::eq(slot.as_ref(), keep)
             });
@@ -190,6 +197,7 @@ impl Indexes {
             if let Some(slot) = slots.remove(&key) {
                 slot.close();
                 total = total.saturating_sub(slot.heap_bytes());
+                open -= 1;
             }
         }
         self.catalog.set_beside(total);
@@ -232,7 +240,7 @@ impl Indexes {
     }
 
     /// Whether the records say that every row is indexed.
-    async fn is_settled(&self, scope: &Scope, record: &TableRecord) -> Result<bool, Error> {
+    pub(super) async fn is_settled(&self, scope: &Scope, record: &TableRecord) -> Result<bool, Error> {
         let embedder = self.embedder.get().await?;
         let coll = record::vectors_of(&record.id, embedder.fingerprint());
         let rows = self.store.head(scope.bot(), &record::rows_of(&record.id)).await?.seq;
@@ -257,7 +265,7 @@ impl Indexes {
         }
     }
 
-    fn start(self: &Arc<Self>, slot: &Arc<Slot>) {
+    pub(super) fn start(self: &Arc<Self>, slot: &Arc<Slot>) {
         slot.again.store(true, Ordering::Release);
         if slot.running.swap(true, Ordering::AcqRel) || self.is_closing() {
             return;
@@ -266,14 +274,14 @@ impl Indexes {
         self.spawn(async move { indexes.run(&slot).await });
     }
 
-    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.tasks.lock();
         tasks.retain(|task| !task.is_finished());
         tasks.push(tokio::spawn(work));
     }
 
     /// Sleeps; answers whether to go on.
-    async fn pause(&self, time: Duration) -> bool {
+    pub(super) async fn pause(&self, time: Duration) -> bool {
         let mut closing = self.closing.subscribe();
         tokio::time::timeout(time, closing.wait_for(|closing| *closing)).await.is_err()
     }
@@ -408,71 +416,6 @@ impl Indexes {
         });
     }
 
-    /// Looks through all tables for rows that the last run left unindexed; returns at once.
-    pub(crate) fn resume(self: &Arc<Self>) {
-        let indexes = Arc::clone(self);
-        self.spawn(async move {
-            if let Err(error) = indexes.resume_all().await {
-                tracing::error!(%error, "not all tables were looked through for rows to index");
-            }
-        });
-    }
-
-    async fn resume_all(self: &Arc<Self>) -> Result<(), Error> {
-        for bot in self.store.bots().await? {
-            let scope = Scope::of(bot);
-            // Folders first: a table exists before its folder does.
-            let folders = self.folders(&scope);
-            let listing = self.catalog.listing(&scope).await?;
-            let stored = self.store.collections(scope.bot()).await?;
-            self.tidy(&scope, folders, &listing);
-            for entry in listing.entries() {
-                if self.is_closing() {
-                    return Ok(());
-                }
-                let record = entry.record();
-                let layout = Layout::of(record);
-                let prefix = record::vectors_prefix(Some(&record.id));
-                let left = || {
-                    stored.iter().any(|(coll, head)| coll.as_str().starts_with(&prefix) && head.records > 0)
-                };
-                if layout.is_empty() {
-                    if left() {
-                        self.start(&self.slot(&scope, &record.id, layout));
-                    }
-                } else if !self.is_settled(&scope, record).await? {
-                    self.catch_up(&scope, record).await;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn folders(&self, scope: &Scope) -> Vec<PathBuf> {
-        let Some(paths) = &self.options.paths else { return Vec::new() };
-        let entries = std::fs::read_dir(paths.row_views(scope.bot())).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).collect()
-    }
-
-    /// Removes those of the folders that no table with searchable columns uses.
-    fn tidy(&self, scope: &Scope, folders: Vec<PathBuf>, listing: &Listing) {
-        let Some(paths) = &self.options.paths else { return };
-        let searchable = listing.entries().filter(|entry| !Layout::of(entry.record()).is_empty());
-        let used: HashSet<PathBuf> =
-            searchable.map(|entry| paths.row_indexes(scope.bot(), &entry.record().id)).collect();
-        for folder in folders.into_iter().filter(|folder| !used.contains(folder)) {
-            // What cannot be removed is tried again at the next start.
-            let _ = std::fs::remove_dir_all(folder);
-        }
-    }
-
-    /// Indexes one table to the end, so that not all are in memory at once.
-    async fn catch_up(self: &Arc<Self>, scope: &Scope, record: &TableRecord) {
-        let slot = self.slot(scope, &record.id, Layout::of(record));
-        self.start(&slot);
-        while slot.running.load(Ordering::Acquire) && self.pause(GATHER).await {}
-    }
-
     /// Ends the tasks; what they leave is done after the next start.
     pub(crate) async fn shutdown(&self) {
         self.closing.send_replace(true);
@@ -488,6 +431,6 @@ impl Indexes {
     }
 }
 
-pub(super) fn is_settled(tally: &Tally, rows: Seq, layout: &Layout) -> bool {
+fn is_settled(tally: &Tally, rows: Seq, layout: &Layout) -> bool {
     rows > 0 && tally.settled == rows && tally.layout == layout.mark()
 }

@@ -10,6 +10,7 @@ mod index;
 mod indexer;
 mod indexes;
 mod passages;
+mod resume;
 mod text;
 mod tracker;
 mod vectors;

@@ -126,18 +126,19 @@ impl Tracker {
         self.words_due.iter().take(most).copied().collect()
     }
 
-    /// Rows whose vectors must be made or dropped: half of them the newest, so that a fresh write does
-    /// not wait for a long backlog, half the oldest, so that nothing waits for ever.
+    /// Rows whose vectors must be made or dropped: in turn the newest, so that a fresh write does not
+    /// wait for a long backlog, and the oldest, so that nothing waits for ever.
     pub(crate) fn next_vectors(&self, most: usize) -> Vec<u32> {
-        let newest = self.vectors_due.iter().rev().take(most.div_ceil(2)).map(|(_, id)| *id);
-        let mut ids: BTreeSet<u32> = newest.collect();
-        for (_, id) in &self.vectors_due {
-            if ids.len() >= most {
-                break;
+        let mut ids = Vec::with_capacity(most.min(self.vectors_due.len()));
+        let mut due = self.vectors_due.iter().map(|(_, id)| *id);
+        while ids.len() < most {
+            let Some(newest) = due.next_back() else { break };
+            ids.push(newest);
+            if ids.len() < most {
+                ids.extend(due.next());
             }
-            ids.insert(*id);
         }
-        ids.into_iter().collect()
+        ids
     }
 
     /// Whether a row is excused from vectors.
@@ -246,7 +247,7 @@ mod tests {
     fn fresh_rows_and_old_ones_share_a_batch() {
         let mut tracker = Tracker::default();
         (1..=100).for_each(|id| tracker.saw(id, u64::from(id), 7));
-        assert_eq!(tracker.next_vectors(4), [1, 2, 99, 100]);
+        assert_eq!(tracker.next_vectors(4), [100, 1, 99, 2]);
         assert_eq!(tracker.next_vectors(1), [100]);
         assert_eq!(tracker.next_vectors(1_000).len(), 100);
     }

@@ -308,10 +308,8 @@ async fn a_restart_keeps_what_was_indexed_and_does_the_rest() {
         }
         bench.tables.delete_rows(&bot(), "noteTable", DeleteRows::Ids(vec![round * 40 + 3])).await.unwrap();
         bench = bench.restarted().await;
-        let counted = bench.tables.recount(&bot()).await.unwrap().vectors;
         // Nothing but the looking-through of the start asks for these.
         bench.vectors_become(u64::try_from(round + 1).unwrap() * 39).await;
-        assert!(counted <= bench.counters().await.vectors + 1);
         bench.indexed("noteTable").await;
         let find = filtered(&format!("round{round} item7"), json!({}));
         let found = bench.find("noteTable", find).await;
@@ -410,7 +408,7 @@ async fn narrow_filters_lose_no_recall() {
         for round in 0..5 {
             // Words no row has, so that only the vectors rank.
             let query = format!("{} {}", word(round * 31), word(round * 57 + 5));
-            let allowed = |id: u64| id % step == 0;
+            let allowed = |id: u64| id.is_multiple_of(step);
             let find = Find { limit: 10, ..filtered(&query, json!({"n": {"$mod": [step, 0]}})) };
             let found = bench.found("noteTable", find).await;
             assert!(found.iter().all(|id| allowed(*id)));
@@ -489,7 +487,6 @@ async fn history(steps: Vec<Step>) {
             Step::Settle => bench.indexed("noteTable").await,
             Step::Restart => bench = bench.restarted().await,
         }
-        // Both are read at different moments of the indexer's work; they meet when it rests.
         let used = bench.counters().await.vectors;
         assert!(used <= 40, "{used} vectors, 40 allowed");
     }
