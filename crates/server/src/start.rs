@@ -69,6 +69,7 @@ pub struct Running {
     /// The admin token made by this start; `None` when it was given or existed.
     pub new_admin_token: Option<String>,
     kb: Kb,
+    tables: Tables,
     sweeping: tokio::task::AbortHandle,
 }
 
@@ -84,6 +85,7 @@ impl Running {
     /// Lets running work reach a safe place.
     pub async fn stop(&self) {
         self.sweeping.abort();
+        self.tables.shutdown().await;
         self.kb.shutdown().await;
         let settled = async {
             while !self.is_settled() {
@@ -161,15 +163,18 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
             row_quota: config.table_row_quota,
             max_tables: config.max_tables,
             max_columns: config.max_columns,
+            vector_quota: config.vector_quota,
+            paths: Some(paths.clone()),
             view_budget_bytes: config.cache_bytes,
         },
     );
+    tables.resume_indexing();
     let tokens = Tokens::load(records.as_ref()).await.map_err(in_folder)?;
     let state = State {
         store: records,
         blobs,
         kb: kb.clone(),
-        tables,
+        tables: tables.clone(),
         embedder,
         fetch,
         llm,
@@ -183,7 +188,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         config,
     };
     let new_admin_token = is_new.then_some(admin_token);
-    Ok(Running { app: App::new(state), new_admin_token, kb, sweeping })
+    Ok(Running { app: App::new(state), new_admin_token, kb, tables, sweeping })
 }
 
 fn load_model(config: &Config) -> EmbedderSlot {

@@ -4,7 +4,7 @@
 //! absent: temp file, fsync, rename, fsync of the folder.
 
 use crate::{BlobHash, Error};
-use quarry_types::BotId;
+use quarry_types::{BotId, TableId};
 use sha2::{Digest, Sha256};
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
@@ -75,13 +75,31 @@ impl DataPaths {
     /// Derived data of one bot.
     #[must_use]
     pub fn bot_views(&self, bot: &BotId) -> PathBuf {
-        self.views().join(bot_folder(bot))
+        self.views().join(folder_name(bot.as_str()))
     }
 
     /// The lexical index over one bot's passages.
     #[must_use]
     pub fn lexical_view(&self, bot: &BotId) -> PathBuf {
         self.bot_views(bot).join("lex")
+    }
+
+    /// The lexical indexes over one bot's tables.
+    #[must_use]
+    pub fn row_views(&self, bot: &BotId) -> PathBuf {
+        self.bot_views(bot).join("rows")
+    }
+
+    /// The lexical indexes over one table's rows, one per choice of columns.
+    #[must_use]
+    pub fn row_indexes(&self, bot: &BotId, table: &TableId) -> PathBuf {
+        self.row_views(bot).join(folder_name(table.as_str()))
+    }
+
+    /// The lexical index over the columns of one table that `layout` stands for.
+    #[must_use]
+    pub fn row_index(&self, bot: &BotId, table: &TableId, layout: u64) -> PathBuf {
+        self.row_indexes(bot, table).join(format!("{layout:016x}"))
     }
 
     /// Unfinished files; wiped at start.
@@ -171,12 +189,12 @@ pub(crate) fn at(path: &Path, cause: io::Error) -> Error {
     Error::io(io::Error::new(cause.kind(), format!("{}: {cause}", path.display())))
 }
 
-/// A folder name for a bot id: a readable part and 96 bits of its hash. Ids may be longer than a
+/// A folder name for an id: a readable part and 96 bits of its hash. Ids may be longer than a
 /// file name, hold `:` or be `..`, and some file systems fold case.
-fn bot_folder(bot: &BotId) -> String {
+fn folder_name(id: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c.to_ascii_lowercase() } else { '_' };
-    let readable: String = bot.as_str().chars().take(40).map(plain).collect();
-    let digest = Sha256::digest(bot.as_str().as_bytes());
+    let readable: String = id.chars().take(40).map(plain).collect();
+    let digest = Sha256::digest(id.as_bytes());
     let hash: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
     format!("{readable}-{hash}")
 }

@@ -1,7 +1,7 @@
 //! What callers hand in and get back, free of storage and query details.
 
 use quarry_embed::EmbedderSlot;
-use quarry_store::RecordStore;
+use quarry_store::{DataPaths, RecordStore};
 use quarry_types::{TableId, Timestamp};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -29,13 +29,24 @@ pub struct TablesOptions {
     pub max_tables: usize,
     /// Most columns per table.
     pub max_columns: usize,
+    /// Most vectors per bot; those of files count as well.
+    pub vector_quota: u64,
+    /// Where search indexes are kept between starts; `None` = built anew each time.
+    pub paths: Option<DataPaths>,
     /// Heap bytes all loaded tables together may take before the least recently used are dropped.
     pub view_budget_bytes: usize,
 }
 
 impl Default for TablesOptions {
     fn default() -> Self {
-        Self { row_quota: 1_000_000, max_tables: 1_000, max_columns: 20, view_budget_bytes: 1 << 30 }
+        Self {
+            row_quota: 1_000_000,
+            max_tables: 1_000,
+            max_columns: 20,
+            vector_quota: 100_000,
+            paths: None,
+            view_budget_bytes: 1 << 30,
+        }
     }
 }
 
@@ -111,6 +122,15 @@ pub struct TableCounts {
     pub indexing: u64,
 }
 
+/// What a scan of a bot's records counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recount {
+    /// Rows × factor.
+    pub table_rows: u64,
+    /// Vectors of searchable rows.
+    pub vectors: u64,
+}
+
 /// Answer of get-or-create.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GotTable {
@@ -133,7 +153,9 @@ pub struct Find {
     pub filter: Option<Value>,
     /// Group JSON: path → op or list of ops.
     pub group: Option<Value>,
-    /// Words to search for in searchable columns.
+    /// Words to search for in searchable columns, at most 1,024 characters. Each row gets a `similarity`
+    /// (0..=1, comparable within one answer); the best come first unless `order_by` is given. A search
+    /// ranks the up to 1,000 rows nearest in meaning and the up to 1,000 that share most words.
     pub search: Option<String>,
     /// Columns or dotted paths to return; system columns always come.
     pub select: Option<Vec<String>>,

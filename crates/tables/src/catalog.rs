@@ -12,7 +12,7 @@ use quarry_store::{Changes, Coll, RecordStore, Seq};
 use quarry_types::{BotId, Scope, TableId};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 const PAGE: usize = 1_024;
 
@@ -84,13 +84,15 @@ pub(crate) struct Catalog {
     coll: Coll,
     bots: Mutex<HashMap<BotId, Arc<BotTables>>>,
     budget_bytes: usize,
+    /// Bytes of the budget that others use.
+    beside: AtomicUsize,
     ticks: AtomicU64,
 }
 
 impl Catalog {
     pub(crate) fn new(store: Arc<dyn RecordStore>, budget_bytes: usize) -> Self {
         let (coll, bots) = (record::tables(), Mutex::new(HashMap::new()));
-        Self { store, coll, bots, budget_bytes, ticks: AtomicU64::new(0) }
+        Self { store, coll, bots, budget_bytes, beside: AtomicUsize::new(0), ticks: AtomicU64::new(0) }
     }
 
     fn bot(&self, scope: &Scope) -> Arc<BotTables> {
@@ -175,6 +177,11 @@ impl Catalog {
         view
     }
 
+    /// Leaves this much of the budget to others.
+    pub(crate) fn set_beside(&self, bytes: usize) {
+        self.beside.store(bytes, Ordering::Relaxed);
+    }
+
     /// Drops the least recently used views until the rest fits the budget.
     fn trim(&self, keep: &Arc<View>) {
         let bots: Vec<Arc<BotTables>> = self.bots.lock().values().cloned().collect();
@@ -185,8 +192,9 @@ impl Catalog {
             .collect();
         let mut total: usize = loaded.iter().map(|(_, bytes, _)| bytes).sum();
         loaded.sort_unstable_by_key(|(used, ..)| *used);
+        let budget = self.budget_bytes.saturating_sub(self.beside.load(Ordering::Relaxed));
         for (_, bytes, view) in loaded {
-            if total <= self.budget_bytes {
+            if total <= budget {
                 break;
             }
             if !Arc::ptr_eq(&view, keep) {

@@ -47,6 +47,9 @@ pub enum Error {
     /// A record on disk does not decode.
     #[error("damaged table record: {0}")]
     Corrupt(String),
+    /// The embedding model is not usable.
+    #[error("{0}")]
+    Embedder(String),
     /// Our fault.
     #[error("internal failure: {0}")]
     Internal(String),
@@ -67,7 +70,7 @@ impl Error {
             Self::Busy(_) => ErrorKind::Busy,
             Self::Store(cause) => cause.kind(),
             Self::Corrupt(_) => ErrorKind::Corrupt,
-            Self::Internal(_) => ErrorKind::Internal,
+            Self::Embedder(_) | Self::Internal(_) => ErrorKind::Internal,
         }
     }
 }
@@ -90,6 +93,18 @@ impl From<arrow::error::ArrowError> for Error {
 impl From<datafusion::error::DataFusionError> for Error {
     fn from(cause: datafusion::error::DataFusionError) -> Self {
         Self::Internal(format!("query engine: {cause}"))
+    }
+}
+
+impl From<quarry_index::Error> for Error {
+    fn from(cause: quarry_index::Error) -> Self {
+        Self::Internal(format!("search index: {cause}"))
+    }
+}
+
+impl From<quarry_embed::Error> for Error {
+    fn from(cause: quarry_embed::Error) -> Self {
+        Self::Embedder(cause.to_string())
     }
 }
 

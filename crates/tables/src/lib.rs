@@ -1,4 +1,4 @@
-//! Typed tables: schema, rows, filters, groups.
+//! Typed tables: schema, rows, filters, groups, search over rows.
 //!
 //! Truth is rows in the record store; queries run on Arrow columns derived from it (`view`).
 //! Knows nothing of HTTP. Invariant: a filter gives the same rows by every path (direct kernels,
@@ -13,6 +13,7 @@ mod query;
 mod record;
 mod rows;
 mod schema;
+mod search;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -20,8 +21,9 @@ mod view;
 mod wire;
 
 pub use api::{
-    DeleteRows, Find, Found, GotTable, Row, Table, TableCounts, TablePatch, TableSpec, TablesDeps,
+    DeleteRows, Find, Found, GotTable, Recount, Row, Table, TableCounts, TablePatch, TableSpec, TablesDeps,
     TablesOptions, Upserted, Written,
 };
 pub use error::Error;
+pub use search::Cleared;
 pub use tables::Tables;

@@ -6,6 +6,8 @@
 //! little endian), in version 2 also its batch (varint, 0 = none) and the count and states of its computed
 //! columns (column varint, state, rule varint, at 8 bytes, error varint length and bytes), then per set column: id (varint), tag, payload (number and moment 8 bytes; text varint
 //! length and bytes; a moment written otherwise than 2024-11-21T09:30:00.000Z is followed by its text). Columns are named by id, so renaming or dropping one touches no row.
+//! Collection `tv/<table id>/<model fingerprint>`: `r/<id, 4 bytes big endian>` the vectors of a row's
+//! searched text, `n` how many there are in all; `search/vectors.rs` has their encoding.
 
 use crate::Error;
 use crate::api::Table;
@@ -38,6 +40,19 @@ pub(crate) fn tables() -> Coll {
 pub(crate) fn rows_of(table: &TableId) -> Coll {
     Coll::new(&format!("t/{table}"))
 }
+
+/// The vectors of a table's rows under one model.
+pub(crate) fn vectors_of(table: &TableId, fingerprint: &str) -> Coll {
+    Coll::new(&format!("tv/{table}/{fingerprint}"))
+}
+
+/// What the names of all vector collections of a table, or of all tables, begin with.
+pub(crate) fn vectors_prefix(table: Option<&TableId>) -> String {
+    table.map_or_else(|| "tv/".to_owned(), |table| format!("tv/{table}/"))
+}
+
+/// The key of the count in a vector collection; rows have their row key.
+pub(crate) const TALLY_KEY: &[u8] = b"n";
 
 pub(crate) fn meta_key(table: &TableId) -> Key {
     table.as_str().as_bytes().to_vec()

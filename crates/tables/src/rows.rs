@@ -299,6 +299,7 @@ impl Tables {
                         view.offer(seq, changes);
                         view.at_least(seq, key).await?;
                     }
+                    self.indexes.wake(scope, entry.record());
                     return Ok(Drafted::new(outcome, rows));
                 }
                 Err(quarry_store::Error::Conflict { .. }) => {}

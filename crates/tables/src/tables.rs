@@ -1,14 +1,16 @@
 //! The engine's face: tables and their metadata, each operation within a [`Scope`].
 
 use crate::Error;
-use crate::api::{GotTable, Row, Table, TableCounts, TablePatch, TableSpec, TablesDeps, TablesOptions};
+use crate::api::{
+    GotTable, Recount, Row, Table, TableCounts, TablePatch, TableSpec, TablesDeps, TablesOptions,
+};
 use crate::catalog::{Catalog, Entry};
 use crate::query::Engine;
 use crate::record::{self, KeyValue, TableRecord};
 use crate::schema::{ColumnId, Kind, Schema, check_table_name};
+use crate::search::Indexes;
 use crate::view::Snapshot;
 use crate::wire;
-use quarry_embed::EmbedderSlot;
 use quarry_store::{Commit, RecordStore};
 use quarry_types::{Counter, Scope, TableId, Timestamp};
 use std::collections::BTreeMap;
@@ -27,11 +29,10 @@ const SCAN_PAGE: usize = 8_192;
 #[derive(Clone)]
 pub struct Tables {
     pub(crate) store: Arc<dyn RecordStore>,
-    #[expect(dead_code, reason = "row search embeds with it")]
-    pub(crate) embedder: EmbedderSlot,
     pub(crate) options: Arc<TablesOptions>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) engine: Arc<Engine>,
+    pub(crate) indexes: Arc<Indexes>,
 }
 
 impl Tables {
@@ -40,11 +41,25 @@ impl Tables {
     pub fn new(deps: TablesDeps, options: TablesOptions) -> Self {
         let TablesDeps { store, embedder } = deps;
         let catalog = Arc::new(Catalog::new(Arc::clone(&store), options.view_budget_bytes));
-        Self { store, embedder, options: Arc::new(options), catalog, engine: Arc::new(Engine::new()) }
+        let options = Arc::new(options);
+        let indexes = Indexes::new(Arc::clone(&store), embedder, Arc::clone(&catalog), Arc::clone(&options));
+        Self { store, options, catalog, engine: Arc::new(Engine::new()), indexes: Arc::new(indexes) }
+    }
+
+    /// Indexes in the background what the last run left unindexed. Call it once, after the start; rows
+    /// written later are indexed without it.
+    pub fn resume_indexing(&self) {
+        self.indexes.resume();
+    }
+
+    /// Ends background work; what is left of it is done after the next start.
+    pub async fn shutdown(&self) {
+        self.indexes.shutdown().await;
     }
 
     /// Drops what is cached of a bot; call it after the bot's records were dropped.
     pub fn forget(&self, scope: &Scope) {
+        self.indexes.forget(scope);
         self.catalog.forget(scope);
     }
 
@@ -137,7 +152,9 @@ impl Tables {
         let entry = self.catalog.entry(scope, table).await?;
         let view = self.catalog.view(scope, &entry.record().id);
         let snapshot = view.snapshot(entry.record().key_column).await?;
-        let counts = TableCounts { rows: snapshot.rows as u64, stale: 0, indexing: 0 };
+        let rows = snapshot.rows as u64;
+        let indexing = self.indexes.waiting(scope, entry.record(), rows).await?;
+        let counts = TableCounts { rows, stale: 0, indexing };
         Ok((entry.record().to_table(), counts))
     }
 
@@ -278,7 +295,10 @@ impl Tables {
                 reindex(&mut commit, &view.coll, &snapshot, before, &next)?;
             }
             match self.store.commit(commit).await {
-                Ok(_) => return Ok((next.to_table(), stale_columns(&before.schema, &next.schema))),
+                Ok(_) => {
+                    self.indexes.follow(scope, before, &next);
+                    return Ok((next.to_table(), stale_columns(&before.schema, &next.schema)));
+                }
                 Err(quarry_store::Error::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -305,10 +325,15 @@ impl Tables {
             if snapshot.seq > 0 {
                 commit.drop.push(view.coll.clone());
             }
+            self.indexes.close(scope, &record.id).await;
+            self.indexes.drop_with(scope, &record.id, &mut commit).await?;
             let rows = i64::try_from(snapshot.rows).unwrap_or(i64::MAX);
             commit.quota(Counter::TableRows, -(rows * i64::from(record.factor)), self.options.row_quota);
             match self.store.commit(commit).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    self.indexes.deleted(scope, &record.id).await;
+                    return Ok(());
+                }
                 Err(quarry_store::Error::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -316,11 +341,11 @@ impl Tables {
         Err(Error::Busy(table.to_owned()))
     }
 
-    /// Rows × factor of the bot, counted by scanning the store.
+    /// Rows × factor and row vectors of the bot, counted by scanning the store.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn recount(&self, scope: &Scope) -> Result<u64, Error> {
+    pub async fn recount(&self, scope: &Scope) -> Result<Recount, Error> {
         let mut total = 0_u64;
         for entry in self.catalog.listing(scope).await?.entries() {
             let coll = record::rows_of(&entry.record().id);
@@ -333,7 +358,7 @@ impl Tables {
                 after = Some(last.key.clone());
             }
         }
-        Ok(total)
+        Ok(Recount { table_rows: total, vectors: self.recount_vectors(scope).await? })
     }
 }
 

@@ -69,8 +69,9 @@ fn usage_body(state: &State, usage: Usage) -> Value {
 
 async fn recount(state: &State, scope: &Scope) -> Result<Value, ApiError> {
     let counted = state.kb.recount(scope).await?;
-    let rows = state.tables.recount(scope).await?;
-    Ok(json!({ "vectors": counted.vectors, "tableRows": rows, "storageBytes": counted.storage_bytes }))
+    let tables = state.tables.recount(scope).await?;
+    let vectors = counted.vectors + tables.vectors;
+    Ok(json!({ "vectors": vectors, "tableRows": tables.table_rows, "storageBytes": counted.storage_bytes }))
 }
 
 /// `GET /v1/quarry/jobs`: files on their way into the index.

@@ -11,7 +11,6 @@ use serde_json::Value;
 use std::sync::Arc;
 
 const MAX_LIMIT: usize = 1_000;
-const MAX_SEARCH_CHARS: usize = 1_024;
 /// Tables up to this size are scanned on the calling thread: a hop costs more than it saves.
 const INLINE_ROWS: usize = 32_768;
 
@@ -26,12 +25,7 @@ impl Tables {
             return Err(Error::InvalidQuery(format!("limit must be 1 to {MAX_LIMIT}, got {}", find.limit)));
         }
         if let Some(words) = &find.search {
-            let long = words.chars().count() > MAX_SEARCH_CHARS;
-            return Err(Error::InvalidQuery(if long {
-                format!("search must have at most {MAX_SEARCH_CHARS} characters")
-            } else {
-                "search over table rows is not available yet; leave search out and use filter, for example with $regex".into()
-            }));
+            return self.search_rows(scope, Arc::clone(&entry), words, &find).await;
         }
         let schema = &entry.record().schema;
         let filter = filter::parse(find.filter.as_ref().unwrap_or(&Value::Null), schema)?;

@@ -7,8 +7,10 @@ mod output;
 mod plan;
 mod scan;
 
+pub(crate) use order::sort_text;
+pub(crate) use output::Output;
 pub(crate) use plan::Engine;
-pub(crate) use scan::Query;
+pub(crate) use scan::{Page, Query};
 
 #[cfg(test)]
 mod tests;

@@ -138,6 +138,11 @@ impl Column {
         !widened && (self.wire_type, self.any, self.kind()) != (old.wire_type, old.any, old.kind())
     }
 
+    /// Whether row search looks at its values.
+    pub(crate) fn is_searchable(&self) -> bool {
+        self.zui.get("searchable") == Some(&Value::Bool(true))
+    }
+
     /// The computing rule, when the column has one that is not switched off.
     pub(crate) fn computed(&self) -> Option<&Map<String, Value>> {
         let rule = self.zui.get("computed")?.as_object()?;

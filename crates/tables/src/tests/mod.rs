@@ -5,6 +5,7 @@ mod concurrency;
 mod queries;
 mod rows;
 mod schemas;
+mod search;
 
 use crate::{DeleteRows, Error, Find, Found, Row, TableSpec, Tables, TablesDeps, TablesOptions};
 use quarry_embed::EmbedderSlot;

@@ -178,7 +178,7 @@ async fn a_restart_keeps_everything_and_reuses_no_id() {
     assert_eq!(bench.add("kTable", json!([{"name": "n699"}])).await[0]["id"], json!(701));
     let taken = bench.tables.create_rows(&bot(), "kTable", vec![json!({"name": "n0"})]).await.unwrap();
     assert_eq!(taken.errors.len(), 1);
-    assert_eq!(bench.tables.recount(&bot()).await.unwrap(), bench.usage().await);
+    assert_eq!(bench.tables.recount(&bot()).await.unwrap().table_rows, bench.usage().await);
 }
 
 #[tokio::test]
@@ -221,7 +221,7 @@ async fn usage_equals_a_recount_after_any_history() {
             8 => tables.upsert_rows(&bot(), name, rows, None).await.map(drop),
             _ => tables.delete_rows(&bot(), name, DeleteRows::Ids((0..30).collect())).await.map(drop),
         };
-        assert_eq!(tables.recount(&bot()).await.unwrap(), bench.usage().await, "step {step}");
+        assert_eq!(tables.recount(&bot()).await.unwrap().table_rows, bench.usage().await, "step {step}");
     }
     // What is cached equals what is stored.
     let cold = bench.cold();
