@@ -9,12 +9,13 @@ use crate::config::Config;
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::tokens::Tokens;
-use crate::urls::{Signer, hex};
+use crate::urls::Signer;
 use quarry_embed::{EmbedOptions, EmbedderSlot};
 use quarry_extract::{Pool, PoolOptions};
 use quarry_kb::{Kb, KbDeps, KbSettings};
 use quarry_store::{DataPaths, LocalBlobs, Opened, RecordStore, StoreOptions};
 use quarry_tables::{Tables, TablesDeps, TablesOptions};
+use quarry_types::hex;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,6 +139,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         embedder: embedder.clone(),
         extractor: Pool::new(PoolOptions::new(worker, config.ingest_workers)),
         lexical_dir: Box::new(move |bot| lexical.lexical_view(bot)),
+        on_indexed: Box::new(|_, _| ()),
     };
     let settings = KbSettings {
         vector_quota: config.vector_quota,

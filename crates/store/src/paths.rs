@@ -177,7 +177,7 @@ fn bot_folder(bot: &BotId) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c.to_ascii_lowercase() } else { '_' };
     let readable: String = bot.as_str().chars().take(40).map(plain).collect();
     let digest = Sha256::digest(bot.as_str().as_bytes());
-    let hash: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    let hash = quarry_types::hex(digest.get(..12).unwrap_or(&digest));
     format!("{readable}-{hash}")
 }
 

@@ -11,6 +11,7 @@ mod error;
 mod filter;
 mod query;
 mod record;
+mod recount;
 mod rows;
 mod schema;
 mod tables;
@@ -24,4 +25,5 @@ pub use api::{
     TablesOptions, Upserted, Written,
 };
 pub use error::Error;
+pub use recount::recount;
 pub use tables::Tables;
