@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// Attempts at a commit whose preconditions keep failing.
 const ATTEMPTS: usize = 32;
 
+/// Told of every file whose indexing ended, and whether it can be searched now; must not block.
+pub type OnIndexed = dyn Fn(&BotId, bool) + Send + Sync;
+
 /// What the knowledge base works with; made by `main`.
 pub struct KbDeps {
     /// The records.
@@ -27,8 +30,8 @@ pub struct KbDeps {
     pub extractor: Pool,
     /// Folder of a bot's saved lexical index.
     pub lexical_dir: Box<dyn Fn(&BotId) -> PathBuf + Send + Sync>,
-    /// Told of every file whose indexing ended: whether it can be searched now.
-    pub on_indexed: Box<dyn Fn(&BotId, bool) + Send + Sync>,
+    /// Told of every file whose indexing ended.
+    pub on_indexed: Box<OnIndexed>,
 }
 
 /// Limits and sizes.
@@ -72,7 +75,7 @@ pub(crate) struct Inner {
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) embedder: EmbedderSlot,
     pub(crate) extractor: Pool,
-    pub(crate) on_indexed: Box<dyn Fn(&BotId, bool) + Send + Sync>,
+    pub(crate) on_indexed: Box<OnIndexed>,
     pub(crate) views: Views,
     pub(crate) settings: KbSettings,
     pub(crate) queue: Queue,

@@ -33,7 +33,7 @@ pub use base::Base;
 pub use error::Error;
 pub use file::{File, FilePatch, Published, Tags, TagsPatch, UpsertFile};
 pub use filter::{TagFilter, TagRule};
-pub use kb::{BotStats, Kb, KbDeps, KbSettings, KbStatus};
+pub use kb::{BotStats, Kb, KbDeps, KbSettings, KbStatus, OnIndexed};
 pub use listing::{FileSort, ListFiles};
 pub use page::{Page, PageRequest};
 pub use passages::{NewPassage, PassageMeta, PassageView};

@@ -12,6 +12,7 @@ use crate::query::Query;
 use crate::router::{self, Access, Matched, NoMatch};
 use crate::tokens::Tokens;
 use crate::urls::Signer;
+use crate::usage::{Activity, UsageLog};
 use crate::{body, cors, routes};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, header};
@@ -53,6 +54,8 @@ pub(crate) struct State {
     pub(crate) admin: TokenHash,
     /// Requests per second, when limited.
     pub(crate) limiter: Option<Limiter>,
+    /// What bots use and do.
+    pub(crate) usage: Arc<UsageLog>,
     /// Counts.
     pub(crate) metrics: Metrics,
     /// Bots seen to exist; used when they are not made on first use.
@@ -195,7 +198,8 @@ impl App {
                 return (name, verdict, Err(error));
             }
         };
-        let access = matched.route.access();
+        let (route, access) = (matched.route, matched.route.access());
+        let counted = scope.clone();
         let head = Head {
             state: self.state.clone(),
             matched,
@@ -220,6 +224,12 @@ impl App {
                 Err(ApiError::new(ErrorType::OperationTimeout, message))
             }
         };
+        if let Some(scope) = counted {
+            self.state.usage.count(scope.bot(), Activity::Call);
+            if let (Some(what), true) = (Activity::of(route), answer.is_ok()) {
+                self.state.usage.count(scope.bot(), what);
+            }
+        }
         (name, verdict, answer)
     }
 

@@ -119,7 +119,7 @@ mod tests {
         let mut windows = Windows::default();
         let mut take = |at| windows.take(3, "w", ms(at));
         let left: Vec<(u32, u64)> =
-            [0, 1, 2, 3, 999].map(|at| take(at)).map(|verdict| (verdict.remaining, verdict.reset_s)).into();
+            [0, 1, 2, 3, 999].map(&mut take).map(|verdict| (verdict.remaining, verdict.reset_s)).into();
         assert_eq!(left, [(2, 1), (1, 1), (0, 1), (0, 1), (0, 1)]);
         assert!(take(1_000).allowed);
         let limiter = Limiter::new(3).unwrap();
