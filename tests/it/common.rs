@@ -80,6 +80,11 @@ impl Engine {
 
     pub(crate) async fn with(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        Self::on(folder, settings).await
+    }
+
+    /// An engine on a folder that holds `quarry-store`'s data already.
+    pub(crate) async fn on(folder: tempfile::TempDir, settings: Settings) -> Self {
         Self { running: Some(open(&settings, &folder).await), folder }
     }
 

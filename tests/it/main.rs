@@ -9,6 +9,7 @@ mod bases;
 mod common;
 mod errors;
 mod files;
+mod limits;
 mod process;
 mod recovery;
 mod tables;

@@ -186,3 +186,65 @@ fn files_can_be_ingested_searched_and_asked_from_the_command_line() {
     std::fs::write(&bad, "%PDF-1.7 broken").unwrap();
     assert!(!process.command(TOKEN, &["ingest", bad.to_str().unwrap()]).status.success());
 }
+
+#[test]
+fn counters_are_recounted_with_and_without_a_server() {
+    let process = start(&[("QUARRY_ADMIN_TOKEN", TOKEN)]);
+    let folder = process.data.path().join("d");
+    let quota = |extra: &[&str], url: Option<&str>| {
+        let mut command = Command::new(worker());
+        command.args(["quota", "recount", "--data-dir"]).arg(&folder).args(extra);
+        command.env_remove("QUARRY_URL").env("QUARRY_TOKEN", TOKEN);
+        let output = command.envs(url.map(|url| ("QUARRY_URL", url))).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let file = process.data.path().join("note.txt");
+    std::fs::write(&file, "The kettle is blue.").unwrap();
+    assert!(process.command(TOKEN, &["ingest", file.to_str().unwrap()]).status.success());
+    let url = format!("http://{}", process.address);
+    let (code, out, err) = quota(&[], Some(&url));
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("cli  vectors  counter 1  counted 1  ok"), "{out}");
+    let shown = process.command(TOKEN, &["quota", "show", "--bot", "cli"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let vectors = shown.lines().find(|line| line.starts_with("vectors")).unwrap_or_else(|| panic!("{shown}"));
+    assert_eq!(vectors.split_whitespace().collect::<Vec<_>>(), ["vectors", "1", "0", "100000"]);
+    process.signal("-TERM");
+    let data = {
+        let mut process = process;
+        let data = std::mem::replace(&mut process.data, tempfile::tempdir().unwrap());
+        assert_eq!(process.ended().0, Some(0));
+        data
+    };
+
+    let (code, out, err) = quota(&["--bot", "cli"], None);
+    assert_eq!((code, out.lines().count()), (Some(0), 4), "{out}{err}");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        use quarry_store::{RecordStore, StoreOptions};
+        let store = quarry_store::open(&folder, &StoreOptions::default()).unwrap().store;
+        let bot = quarry_types::BotId::parse("cli").unwrap();
+        let mut usage = store.usage(&bot).await.unwrap();
+        usage.vectors += 41;
+        store.set_usage(&bot, usage).await.unwrap();
+    });
+    let (code, out, err) = quota(&[], None);
+    assert_eq!(code, Some(1), "a difference is no success");
+    assert!(
+        out.contains("cli  vectors  counter 42  counted 1  differs") && err.contains("--fix"),
+        "{out}{err}"
+    );
+    let (code, out, _) = quota(&["--fix"], None);
+    assert!(code == Some(0) && out.contains("counter 42  counted 1  fixed"), "{out}");
+    let (code, out, _) = quota(&[], None);
+    assert!(code == Some(0) && out.contains("counter 1  counted 1  ok"), "{out}");
+    let (code, _, err) = quota(&["--bot", "none"], None);
+    assert!(code == Some(1) && err.contains("none"), "{err}");
+    let (code, _, err) = quota(&[], Some("http://127.0.0.1:9"));
+    assert!(
+        code == Some(1) && err.contains("no server answers"),
+        "a named server is never passed over: {err}"
+    );
+    drop(data);
+}

@@ -1,6 +1,7 @@
 //! The model's files: the ones built into the program, or a folder checked against its manifest.
 
 use crate::Error;
+use quarry_types::hex;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -59,10 +60,6 @@ impl Manifest {
         hash.update(self.max_tokens.to_le_bytes());
         format!("{}-{}", self.name, &hex(&hash.finalize())[..12])
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A model ready for an engine.

@@ -233,7 +233,7 @@ fn tokenizers() -> TokenizerManager {
 fn payload(watermark: u64) -> String {
     let text = format!("quarry-lex {VERSION} {watermark}");
     let sum = Sha256::digest(text.as_bytes());
-    let sum: String = sum.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let sum = quarry_types::hex(sum.get(..4).unwrap_or(&sum));
     format!("{text} {sum}")
 }
 

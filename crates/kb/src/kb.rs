@@ -4,7 +4,7 @@ use crate::ingest::Queue;
 use crate::progress::Progress;
 use crate::view::{Snapshot, View};
 use crate::views::Views;
-use crate::{Error, JobProgress, records};
+use crate::{Error, JobProgress, Recount, records};
 use quarry_embed::EmbedderSlot;
 use quarry_extract::Pool;
 use quarry_store::{BlobHash, BlobStore, Commit, RecordStore};
@@ -14,6 +14,9 @@ use std::sync::Arc;
 
 /// Attempts at a commit whose preconditions keep failing.
 const ATTEMPTS: usize = 32;
+
+/// Told of every file whose indexing ended, and whether it can be searched now; must not block.
+pub type OnIndexed = dyn Fn(&BotId, bool) + Send + Sync;
 
 /// What the knowledge base works with; made by `main`.
 pub struct KbDeps {
@@ -27,6 +30,8 @@ pub struct KbDeps {
     pub extractor: Pool,
     /// Folder of a bot's saved lexical index.
     pub lexical_dir: Box<dyn Fn(&BotId) -> PathBuf + Send + Sync>,
+    /// Told of every file whose indexing ended.
+    pub on_indexed: Box<OnIndexed>,
 }
 
 /// Limits and sizes.
@@ -70,6 +75,7 @@ pub(crate) struct Inner {
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) embedder: EmbedderSlot,
     pub(crate) extractor: Pool,
+    pub(crate) on_indexed: Box<OnIndexed>,
     pub(crate) views: Views,
     pub(crate) settings: KbSettings,
     pub(crate) queue: Queue,
@@ -77,15 +83,6 @@ pub(crate) struct Inner {
     /// One publish, retire or delete of a bot at a time: they decide which vectors are still used.
     pub(crate) publishing: crate::publish::Locks,
     pub(crate) tasks: parking_lot::Mutex<Vec<tokio::task::JoinHandle<()>>>,
-}
-
-/// Counters as a scan of the records finds them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recount {
-    /// Vectors of published generations and reserved by jobs.
-    pub vectors: u64,
-    /// Bytes charged to files.
-    pub storage_bytes: u64,
 }
 
 /// State of the whole engine.
@@ -127,6 +124,7 @@ impl Kb {
             blobs: deps.blobs,
             embedder: deps.embedder,
             extractor: deps.extractor,
+            on_indexed: deps.on_indexed,
             views,
             settings,
             queue: Queue::default(),
@@ -210,24 +208,12 @@ impl Kb {
         Ok(named)
     }
 
-    /// Counts vectors and bytes by reading every record; equals the counters at all times when
-    /// nothing is being written.
+    /// As [`crate::recount`], over the store of this engine.
     ///
     /// # Errors
     /// When the store does not answer or a record is damaged.
     pub async fn recount(&self, scope: &Scope) -> Result<Recount, Error> {
-        let inner = &self.inner;
-        let mut recount = Recount { vectors: 0, storage_bytes: 0 };
-        for record in inner.scan_all(scope, &records::kb(), b"f/").await? {
-            let file: crate::File = records::decode(&record.value)?;
-            recount.storage_bytes += file.charged;
-            recount.vectors += file.published.map_or(0, |published| u64::from(published.passages));
-        }
-        for record in inner.scan_all(scope, &records::jobs(), b"j/").await? {
-            let job: records::Job = records::decode(&record.value)?;
-            recount.vectors += job.reserved;
-        }
-        Ok(recount)
+        crate::recount(self.inner.store.as_ref(), scope).await
     }
 }
 
@@ -275,15 +261,7 @@ impl Inner {
         coll: &quarry_store::Coll,
         prefix: &[u8],
     ) -> Result<Vec<quarry_store::Record>, Error> {
-        let mut all: Vec<quarry_store::Record> = Vec::new();
-        loop {
-            let after = all.last().map(|record| record.key.clone());
-            let page = self.store.scan(scope.bot(), coll, prefix, after.as_deref(), 4096).await?;
-            if page.is_empty() {
-                return Ok(all);
-            }
-            all.extend(page);
-        }
+        records::scan_all(self.store.as_ref(), scope, coll, prefix).await
     }
 
     pub(crate) fn blob(&self, hash: &str) -> Result<BlobHash, Error> {

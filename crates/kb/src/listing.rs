@@ -2,9 +2,9 @@
 
 use crate::files::is_expired;
 use crate::kb::Kb;
-use crate::page::{Listing, hex};
+use crate::page::Listing;
 use crate::{Error, File, Page, PageRequest, TagFilter};
-use quarry_types::{FileStatus, Scope, Timestamp};
+use quarry_types::{FileStatus, Scope, Timestamp, hex};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Opaque page tokens: where a listing goes on, bound to bot and query.
 
 use crate::Error;
-use quarry_types::Scope;
+use quarry_types::{Scope, hex, unhex};
 use sha2::{Digest, Sha256};
 
 /// Which page is asked for.
@@ -79,20 +79,6 @@ impl Listing {
         }
         unhex(position).and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(wrong)
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    digits.chunks(2).map(|pair| u8::try_from(pair.first()? * 16 + pair.last()?).ok()).collect()
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 
 use crate::{Error, File};
 use bytes::Bytes;
-use quarry_store::{Coll, Key};
-use quarry_types::{FileId, Passage, PassageKind, Timestamp};
+use quarry_store::{Coll, Key, Record, RecordStore};
+use quarry_types::{FileId, Passage, PassageKind, Scope, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
@@ -141,6 +141,24 @@ pub(crate) fn text_hash(text: &str) -> TextHash {
     Sha256::digest(text).into()
 }
 
+/// All records of a collection whose keys start with `prefix`.
+pub(crate) async fn scan_all(
+    store: &dyn RecordStore,
+    scope: &Scope,
+    coll: &Coll,
+    prefix: &[u8],
+) -> Result<Vec<Record>, Error> {
+    let mut all: Vec<Record> = Vec::new();
+    loop {
+        let after = all.last().map(|record| record.key.clone());
+        let page = store.scan(scope.bot(), coll, prefix, after.as_deref(), 4096).await?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page);
+    }
+}
+
 /// A stable UUID for one passage of one generation (version 8 layout of RFC 9562: own bits).
 pub(crate) fn passage_uuid(file: &FileId, generation: u32, position: u32) -> String {
     let digest = Sha256::digest(passage_key(file, generation, position));
@@ -148,7 +166,7 @@ pub(crate) fn passage_uuid(file: &FileId, generation: u32, position: u32) -> Str
     bits.copy_from_slice(&digest.as_slice()[..16]);
     bits[6] = (bits[6] & 0x0f) | 0x80;
     bits[8] = (bits[8] & 0x3f) | 0x80;
-    let hex = crate::page::hex(&bits);
+    let hex = quarry_types::hex(&bits);
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 

@@ -33,6 +33,7 @@ async fn open(dir: &Path, settings: KbSettings) -> World {
         embedder: EmbedderSlot::ready(Arc::new(HashEmbedder::new(64, 64))),
         extractor: Pool::new(PoolOptions::new("/nonexistent".into(), 1)),
         lexical_dir: Box::new(move |bot| paths.lexical_view(bot)),
+        on_indexed: Box::new(|_, _| ()),
     };
     World { kb: Kb::open(deps, settings).await.unwrap(), store }
 }
@@ -134,6 +135,27 @@ async fn passages_are_found_cited_and_survive_a_restart() {
         text.chars().skip(citation.start as usize).take((citation.end - citation.start) as usize).collect();
     assert_eq!((citation.token.as_str(), &slice), ("【1】", &citation.quote));
     assert!(answer.answer.contains("280"), "{}", answer.answer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_hash_is_an_error_and_never_another_vector() {
+    let (dir, bot, kb) = (tempfile::tempdir().unwrap(), scope("a"), crate::records::kb());
+    {
+        let world = open(dir.path(), KbSettings::default()).await;
+        add(&world, &bot, "a.txt", &["The oven heats to 280 degrees."]).await;
+        let record = world.store.scan(bot.bot(), &kb, b"p/", None, 1).await.unwrap().remove(0);
+        let mut value: serde_json::Value = serde_json::from_slice(&record.value).unwrap();
+        let damaged = format!("x{}", &value["vector"].as_str().unwrap()[1..]);
+        value["vector"] = damaged.into();
+        let mut commit = quarry_store::Commit::new(bot.bot());
+        commit.put(&kb, record.key, value.to_string().into_bytes());
+        world.store.commit(commit).await.unwrap();
+        world.kb.shutdown().await;
+    }
+    let world = open(dir.path(), KbSettings::default()).await;
+    let error = world.kb.search(&bot, search("oven")).await.unwrap_err();
+    assert!(matches!(error, Error::Corrupt(_)), "{error}");
+    world.kb.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

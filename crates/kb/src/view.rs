@@ -13,7 +13,7 @@ use quarry_index::{
     LexDoc, LexSnapshot, LexicalIndex, VectorIndex, VectorOptions, VectorSet, VectorSnapshot,
 };
 use quarry_store::{Change, Changes, Coll, RecordStore, Seq};
-use quarry_types::{BotId, FileId};
+use quarry_types::{BotId, FileId, unhex};
 use roaring::RoaringBitmap;
 use std::path::Path;
 use std::sync::Arc;
@@ -343,7 +343,7 @@ impl Snapshot {
                 let record: PassageRecord = records::decode(&value)?;
                 // A passage never changes: one that a scan has already shown is the same.
                 if !self.places.contains_key(&record.ordinal) {
-                    self.place(file, generation, record, moves);
+                    self.place(file, generation, record, moves)?;
                 }
             }
             (Some(KbKey::Passage { file, generation, position }), None) => {
@@ -355,8 +355,14 @@ impl Snapshot {
         Ok(())
     }
 
-    fn place(&mut self, file: FileId, number: u32, record: PassageRecord, moves: &mut Moves) {
-        let hash = unhex_hash(&record.vector);
+    fn place(
+        &mut self,
+        file: FileId,
+        number: u32,
+        record: PassageRecord,
+        moves: &mut Moves,
+    ) -> Result<(), Error> {
+        let hash = vector_hash(&record)?;
         let generation = Arc::new(Generation { file, number });
         let generation = match self.generations.get_key_value(&generation) {
             Some((known, _)) => known.clone(),
@@ -367,6 +373,7 @@ impl Snapshot {
         self.places.insert(record.ordinal, Place { generation, position, hash });
         *self.vector_uses.entry(hash).or_insert(0) += 1;
         moves.added.push((record, hash));
+        Ok(())
     }
 
     fn unplace(&mut self, file: &FileId, number: u32, position: u32, moves: &mut Moves) {
@@ -388,11 +395,8 @@ impl Snapshot {
     }
 }
 
-fn unhex_hash(text: &str) -> TextHash {
-    let mut hash = [0; 32];
-    for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {
-        let digits = std::str::from_utf8(pair).unwrap_or("0");
-        *byte = u8::from_str_radix(digits, 16).unwrap_or(0);
-    }
-    hash
+/// The hash a passage names its vector by.
+fn vector_hash(record: &PassageRecord) -> Result<TextHash, Error> {
+    let hash = unhex(&record.vector).and_then(|bytes| TextHash::try_from(bytes).ok());
+    hash.ok_or_else(|| Error::Corrupt(format!("passage {} names no vector by its hash", record.ordinal)))
 }

@@ -79,6 +79,11 @@ impl Views {
         opened.map(|(bot, view)| (Scope::of(bot.clone()), view)).collect()
     }
 
+    /// A bot's view when it is open; looking at it is no use of it.
+    pub(crate) fn opened_of(&self, scope: &Scope) -> Option<Arc<View>> {
+        self.open.lock().slots.get(scope.bot())?.view.get().cloned()
+    }
+
     /// (open bots, bytes).
     pub(crate) fn size(&self) -> (usize, usize) {
         let open = self.open.lock();

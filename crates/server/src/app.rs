@@ -12,6 +12,7 @@ use crate::query::Query;
 use crate::router::{self, Access, Matched, NoMatch};
 use crate::tokens::Tokens;
 use crate::urls::Signer;
+use crate::usage::{Activity, UsageLog};
 use crate::{body, cors, routes};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, header};
@@ -58,6 +59,8 @@ pub(crate) struct State {
     pub(crate) admin: TokenHash,
     /// Requests per second, when limited.
     pub(crate) limiter: Option<Limiter>,
+    /// What bots use and do.
+    pub(crate) usage: Arc<UsageLog>,
     /// Counts.
     pub(crate) metrics: Metrics,
     /// Bots seen to exist; used when they are not made on first use.
@@ -163,14 +166,13 @@ impl App {
         if cors::is_preflight(request.method(), request.headers()) {
             let mut response = cors::preflight(request.headers());
             cors::decorate(&self.state.config.cors, origin.as_ref(), &mut response);
+            self.add_limit_headers(None, response.headers_mut());
             return response;
         }
         let (name, verdict, answer) = self.answer(request).await;
         let mut response = answer.unwrap_or_else(ApiError::into_response);
         cors::decorate(&self.state.config.cors, origin.as_ref(), &mut response);
-        if let Some(verdict) = verdict {
-            add_limit_headers(verdict, response.headers_mut());
-        }
+        self.add_limit_headers(verdict, response.headers_mut());
         let (status, took) = (response.status().as_u16(), started.elapsed());
         self.state.metrics.record(name, status, took);
         tracing::debug!(route = name, status, us = took.as_micros(), "answered");
@@ -179,15 +181,19 @@ impl App {
 
     async fn answer(&self, request: Request<Body>) -> (&'static str, Option<Verdict>, Answer) {
         let (parts, body) = request.into_parts();
+        let mut verdict = None;
         let matched = match self.matched(&parts.method, parts.uri.path()) {
             Ok(matched) => matched,
-            Err(error) => {
+            Err(miss) => {
+                // Whoever holds a token is counted here too; others learn no more than the miss.
+                let caller = auth::caller(&parts.headers, &self.state.admin, &self.state.tokens);
+                let counted = caller.and_then(|caller| self.count(&caller, &mut verdict));
+                let limited = counted.err().filter(|_| verdict.is_some());
                 body::drain(body).await;
-                return ("none", None, Err(error));
+                return ("none", verdict, Err(limited.unwrap_or(miss)));
             }
         };
         let name = matched.route.name();
-        let mut verdict = None;
         let admitted = self.admit(&matched, &parts.headers, &mut verdict).await;
         let query = Query::parse(parts.uri.query().unwrap_or(""));
         let (caller, scope, query) = match (admitted, query) {
@@ -197,7 +203,8 @@ impl App {
                 return (name, verdict, Err(error));
             }
         };
-        let access = matched.route.access();
+        let (route, access) = (matched.route, matched.route.access());
+        let counted = scope.clone();
         let head = Head {
             state: self.state.clone(),
             matched,
@@ -222,7 +229,35 @@ impl App {
                 Err(ApiError::new(ErrorType::OperationTimeout, message))
             }
         };
+        if let Some(scope) = counted {
+            self.state.usage.count(scope.bot(), Activity::Call);
+            if let (Some(what), true) = (Activity::of(route), answer.is_ok()) {
+                self.state.usage.count(scope.bot(), what);
+            }
+        }
         (name, verdict, answer)
+    }
+
+    /// Takes a place in the caller's window.
+    fn count(&self, caller: &Caller, verdict: &mut Option<Verdict>) -> Result<(), ApiError> {
+        let Some(limiter) = &self.state.limiter else { return Ok(()) };
+        let taken = limiter.take(caller.window());
+        *verdict = Some(taken);
+        if taken.allowed {
+            return Ok(());
+        }
+        let Verdict { limit, reset_s, .. } = taken;
+        let message = format!("more than {limit} requests in a second; wait {reset_s} s");
+        Err(ApiError::new(ErrorType::RateLimited, message).retry_after(reset_s))
+    }
+
+    /// Adds the three headers when a limit is on; a request that counted for nobody shows it untouched.
+    fn add_limit_headers(&self, verdict: Option<Verdict>, headers: &mut HeaderMap) {
+        let Some(limiter) = &self.state.limiter else { return };
+        let verdict = verdict.unwrap_or_else(|| limiter.uncounted());
+        headers.insert("ratelimit-limit", HeaderValue::from(verdict.limit));
+        headers.insert("ratelimit-remaining", HeaderValue::from(verdict.remaining));
+        headers.insert("ratelimit-reset", HeaderValue::from(verdict.reset_s));
     }
 
     fn matched(&self, method: &Method, path: &str) -> Result<Matched, ApiError> {
@@ -252,14 +287,7 @@ impl App {
             return Ok((None, None));
         }
         let caller = auth::caller(headers, &self.state.admin, &self.state.tokens)?;
-        if let Some(limiter) = &self.state.limiter {
-            let taken = limiter.take(caller.workspace());
-            *verdict = Some(taken);
-            if !taken.allowed {
-                let message = format!("more than {} requests per second; wait a second", taken.limit);
-                return Err(ApiError::new(ErrorType::RateLimited, message));
-            }
-        }
+        self.count(&caller, verdict)?;
         match access {
             Access::Admin if caller != Caller::Admin => {
                 Err(ApiError::forbidden("this needs the admin token"))
@@ -296,10 +324,4 @@ impl State {
         self.known_bots.write().insert(bot.clone());
         Ok(())
     }
-}
-
-fn add_limit_headers(verdict: Verdict, headers: &mut HeaderMap) {
-    headers.insert("ratelimit-limit", HeaderValue::from(verdict.limit));
-    headers.insert("ratelimit-remaining", HeaderValue::from(verdict.remaining));
-    headers.insert("ratelimit-reset", HeaderValue::from(verdict.reset_s));
 }

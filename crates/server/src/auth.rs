@@ -33,9 +33,10 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
-    /// What the rate limit counts by.
+    /// Whose window the rate limit counts in: the admin's calls share one, each bot's tokens another,
+    /// so that no bot can use up the places of the rest.
     #[must_use]
-    pub(crate) fn workspace(&self) -> &str {
+    pub(crate) fn window(&self) -> &str {
         match self {
             Self::Admin => "",
             Self::Bot(bot) => bot.as_str(),

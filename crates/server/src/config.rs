@@ -51,7 +51,7 @@ fn wrong(name: &'static str, problem: impl Into<String>) -> ConfigError {
 pub enum Plan {
     /// 5,000 vectors, 10 tables, 20 columns, 10,000 rows, 500 MB of files.
     Free,
-    /// 5,000 vectors, 1,000 rows, 100 MB of files.
+    /// 5,000 vectors, 1,000 rows, 100 MB of files; 1,000 tables, as all below.
     Community,
     /// 50,000 vectors, 100,000 rows, 10 GB of files.
     Plus,
@@ -455,14 +455,45 @@ mod tests {
         assert_eq!((plain.storage_quota_bytes, plain.max_file_bytes), (10_000_000_000, 100_000_000));
         assert_eq!(plain.rate_limit, 0);
 
-        let free = Settings { plan: Some(Plan::Free), ..Settings::default() }.resolve().unwrap();
-        assert_eq!((free.vector_quota, free.table_row_quota), (5_000, 10_000));
-        assert_eq!((free.max_tables, free.max_columns), (10, 20));
-        let mixed = Settings { plan: Some(Plan::Free), vector_quota: Some(7), ..Settings::default() };
-        assert_eq!(mixed.resolve().unwrap().vector_quota, 7);
-
         let open = Settings { listen: Some("0.0.0.0:0".to_owned()), ..Settings::default() };
         assert_eq!(open.resolve().unwrap().rate_limit, 100);
+    }
+
+    #[test]
+    fn every_plan_has_its_documented_figures_and_settings_override_them() {
+        // Vectors, rows × factor, bytes, tables, columns; 20,000 bytes of vector storage are one vector.
+        let documented = [
+            (Plan::Free, 5_000, 10_000, 500_000_000, 10),
+            (Plan::Community, 100_000_000 / 20_000, 1_000, 100_000_000, 1_000),
+            (Plan::Plus, 1_000_000_000 / 20_000, 100_000, 10_000_000_000, 1_000),
+            (Plan::Team, 2_000_000_000 / 20_000, 100_000, 10_000_000_000, 1_000),
+            (Plan::Enterprise, 500_000_000_000 / 20_000, 10_000_000, 1_000_000_000_000, 1_000),
+        ];
+        for (plan, vectors, rows, bytes, tables) in documented {
+            let preset = Settings { plan: Some(plan), ..Settings::default() };
+            let config = preset.clone().resolve().unwrap();
+            let got = (config.vector_quota, config.table_row_quota, config.storage_quota_bytes);
+            assert_eq!(got, (vectors, rows, bytes), "{plan:?}");
+            assert_eq!((config.max_tables, config.max_columns), (tables, 20), "{plan:?}");
+            assert_eq!((config.max_file_bytes, config.rate_limit), (100_000_000, 0), "{plan:?}");
+            let word = clap::ValueEnum::to_possible_value(&plan).unwrap().get_name().to_owned();
+            let from_file: Settings = toml::from_str(&format!("plan = \"{word}\"")).unwrap();
+            assert_eq!(from_file.plan, Some(plan), "the same word in flags, variables and files");
+
+            let own = Settings {
+                vector_quota: Some(1),
+                table_row_quota: Some(2),
+                storage_quota_bytes: Some(3),
+                max_tables: Some(4),
+                max_columns: Some(5),
+                max_file_bytes: Some(6),
+                ..preset
+            };
+            let config = own.resolve().unwrap();
+            let got = (config.vector_quota, config.table_row_quota, config.storage_quota_bytes);
+            assert_eq!(got, (1, 2, 3), "{plan:?}");
+            assert_eq!((config.max_tables, config.max_columns, config.max_file_bytes), (4, 5, 6), "{plan:?}");
+        }
     }
 
     #[test]

@@ -145,6 +145,13 @@ impl ApiError {
         self
     }
 
+    /// Sets the seconds after which the same request may pass.
+    #[must_use]
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
     /// The wire type.
     #[cfg(test)]
     pub(crate) fn kind(&self) -> ErrorType {

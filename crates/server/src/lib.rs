@@ -22,6 +22,7 @@ mod serve;
 mod start;
 mod tokens;
 mod urls;
+mod usage;
 mod wire;
 
 pub use app::App;

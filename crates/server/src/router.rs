@@ -108,6 +108,9 @@ routes! {
     GetFileText GET Bot "/v1/quarry/files/{id}/text";
     Status GET Bot "/v1/quarry/status";
     ListJobs GET Bot "/v1/quarry/jobs";
+    ShowQuota GET Bot "/v1/quarry/quota";
+    RecountQuota POST Admin "/v1/quarry/quota/recount";
+    ListActivity GET Bot "/v1/quarry/activity";
     ListTokens GET Admin "/v1/quarry/tokens";
     CreateToken POST Admin "/v1/quarry/tokens";
     DeleteToken DELETE Admin "/v1/quarry/tokens/{id}";

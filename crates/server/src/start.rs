@@ -9,20 +9,26 @@ use crate::config::Config;
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::tokens::Tokens;
-use crate::urls::{Signer, hex};
+use crate::urls::Signer;
+use crate::usage::{Activity, Tally, UsageLog};
+use parking_lot::Mutex;
 use quarry_embed::{EmbedOptions, EmbedderSlot};
 use quarry_extract::{Pool, PoolOptions};
 use quarry_fetch::{ChatModel, Client};
 use quarry_kb::{Kb, KbDeps, KbSettings};
 use quarry_store::{DataPaths, LocalBlobs, Opened, RecordStore, StoreOptions};
 use quarry_tables::{Tables, TablesDeps, TablesOptions};
+use quarry_types::hex;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// A model still loading gets this long when the server stops.
 const MODEL_GRACE: Duration = Duration::from_secs(30);
 
+/// The last flush of usage gets this long.
+const USAGE_GRACE: Duration = Duration::from_secs(5);
 /// Pause between two looks for unused blobs.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// Longer than any upload or ingest: a younger blob may be about to be named.
@@ -71,6 +77,8 @@ pub struct Running {
     kb: Kb,
     tables: Tables,
     sweeping: tokio::task::AbortHandle,
+    stop_usage: watch::Sender<bool>,
+    keeping: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
 impl Running {
@@ -87,6 +95,14 @@ impl Running {
         self.sweeping.abort();
         self.tables.shutdown().await;
         self.kb.shutdown().await;
+        // After the last file was indexed, so that this is counted too.
+        let _ = self.stop_usage.send(true);
+        let keeping = self.keeping.lock().take();
+        if let Some(keeping) = keeping
+            && tokio::time::timeout(USAGE_GRACE, keeping).await.is_err()
+        {
+            tracing::warn!("the usage of the last minute was not written in time");
+        }
         let settled = async {
             while !self.is_settled() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -140,12 +156,17 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
     let embedder = load_model(&config);
     let records: Arc<dyn RecordStore> = store.clone();
     let lexical = paths.clone();
+    let tally = Arc::new(Tally::default());
+    let indexed = tally.clone();
     let deps = KbDeps {
         store: records.clone(),
         blobs: blobs.clone(),
         embedder: embedder.clone(),
         extractor: Pool::new(PoolOptions::new(worker, config.ingest_workers)),
         lexical_dir: Box::new(move |bot| lexical.lexical_view(bot)),
+        on_indexed: Box::new(move |bot, searchable| {
+            indexed.add(bot, if searchable { Activity::FileIndexed } else { Activity::FileFailed });
+        }),
     };
     let settings = KbSettings {
         vector_quota: config.vector_quota,
@@ -169,6 +190,9 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         },
     );
     tables.resume_indexing();
+    let usage = Arc::new(UsageLog::new(records.clone(), kb.clone(), tally));
+    let (stop_usage, stopping) = watch::channel(false);
+    let keeping = tokio::spawn(usage.clone().keep(stopping));
     let tokens = Tokens::load(records.as_ref()).await.map_err(in_folder)?;
     let state = State {
         store: records,
@@ -183,12 +207,21 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         signer: Signer::new(&key),
         admin: hash_token(&admin_token),
         limiter: Limiter::new(config.rate_limit),
+        usage,
         metrics: Metrics::default(),
         known_bots: parking_lot::RwLock::default(),
         config,
     };
     let new_admin_token = is_new.then_some(admin_token);
-    Ok(Running { app: App::new(state), new_admin_token, kb, tables, sweeping })
+    Ok(Running {
+        app: App::new(state),
+        new_admin_token,
+        kb,
+        tables,
+        sweeping,
+        stop_usage,
+        keeping: Mutex::new(Some(keeping)),
+    })
 }
 
 fn load_model(config: &Config) -> EmbedderSlot {

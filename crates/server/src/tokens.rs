@@ -5,10 +5,9 @@
 
 use crate::auth::{SYSTEM_BOT, TokenHash, hash_token};
 use crate::error::ApiError;
-use crate::urls::{hex, unhex};
 use parking_lot::RwLock;
 use quarry_store::{Coll, Commit, RecordStore};
-use quarry_types::{BotId, ErrorKind, Timestamp, Ulid};
+use quarry_types::{BotId, ErrorKind, Timestamp, Ulid, hex, unhex};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 

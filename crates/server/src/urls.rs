@@ -9,7 +9,7 @@ use crate::query::Query;
 use crate::router::encode;
 use hmac::{Hmac, Mac};
 use quarry_kb::File;
-use quarry_types::{BotId, FileId, Timestamp};
+use quarry_types::{BotId, FileId, Timestamp, hex, unhex};
 use sha2::Sha256;
 
 /// How long an upload URL works.
@@ -168,33 +168,6 @@ impl Signer {
     }
 }
 
-/// Lower-case hex digits.
-#[must_use]
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// The bytes of hex digits; lower case only, so that a text has one spelling.
-#[must_use]
-pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    if !text.len().is_multiple_of(2) {
-        return None;
-    }
-    text.as_bytes()
-        .chunks(2)
-        .map(|pair| Some((digit(*pair.first()?)? << 4) | digit(*pair.last()?)?))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -262,11 +235,5 @@ mod tests {
         let signer = Signer::new(&[1; 32]);
         let url = signer.sign(&Grant { expires_ms: 5, ..grant() });
         assert!(check(&signer, Purpose::Upload, &url).is_err());
-    }
-
-    #[test]
-    fn hex_has_one_spelling() {
-        assert_eq!(unhex(&hex(&[0, 9, 255])), Some(vec![0, 9, 255]));
-        assert!(unhex("0").is_none() && unhex("AA").is_none() && unhex("zz").is_none());
     }
 }

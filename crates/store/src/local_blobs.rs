@@ -164,7 +164,7 @@ impl BlobWriter for Writer {
         let (gathered, paths, len) = (std::mem::take(&mut self.gathered), self.paths.clone(), self.len);
         blocking(move || {
             open.append(&gathered)?;
-            let hex: String = open.hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = quarry_types::hex(&open.hasher.finalize());
             let hash = BlobHash::parse(&hex).ok_or_else(|| Error::Corrupt(format!("hash {hex}")))?;
             paths::create_folder(&paths.blob_folder(&hash))?;
             // Also when it exists already: the rename is atomic, the bytes are the same, and the new

@@ -195,7 +195,7 @@ fn folder_name(id: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c.to_ascii_lowercase() } else { '_' };
     let readable: String = id.chars().take(40).map(plain).collect();
     let digest = Sha256::digest(id.as_bytes());
-    let hash: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    let hash = quarry_types::hex(digest.get(..12).unwrap_or(&digest));
     format!("{readable}-{hash}")
 }
 

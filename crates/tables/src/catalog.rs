@@ -56,6 +56,10 @@ impl Listing {
         self.by_id.len()
     }
 
+    pub(crate) fn seq(&self) -> Seq {
+        self.seq
+    }
+
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.by_id.values()
     }
@@ -76,6 +80,7 @@ impl Listing {
 struct BotTables {
     listing: ArcSwap<Listing>,
     applying: tokio::sync::Mutex<()>,
+    creating: Arc<tokio::sync::Mutex<()>>,
     views: Mutex<HashMap<TableId, Arc<View>>>,
 }
 
@@ -101,6 +106,7 @@ impl Catalog {
             Arc::new(BotTables {
                 listing: ArcSwap::from_pointee(Listing::default()),
                 applying: tokio::sync::Mutex::new(()),
+                creating: Arc::default(),
                 views: Mutex::new(HashMap::new()),
             })
         });
@@ -158,6 +164,11 @@ impl Catalog {
         let listing = self.listing(scope).await?;
         let found = listing.find(table).cloned();
         found.ok_or_else(|| Error::NoTable(table.chars().take(100).collect()))
+    }
+
+    /// Held by whoever adds a table to a bot.
+    pub(crate) async fn creating(&self, scope: &Scope) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.bot(scope).creating).lock_owned().await
     }
 
     /// The view of a table.

@@ -11,6 +11,7 @@ mod error;
 mod filter;
 mod query;
 mod record;
+mod recount;
 mod rows;
 mod schema;
 mod search;
@@ -25,5 +26,6 @@ pub use api::{
     TablesOptions, Upserted, Written,
 };
 pub use error::Error;
+pub use recount::recount;
 pub use search::Cleared;
 pub use tables::Tables;

@@ -23,7 +23,6 @@ const MAX_TAG_VALUE_CHARS: usize = 1_000;
 const MAX_TRIES: usize = 20;
 /// Duplicates an error names.
 const NAMED_DUPLICATES: usize = 5;
-const SCAN_PAGE: usize = 8_192;
 
 /// The tables of every bot. Cheap to clone.
 #[derive(Clone)]
@@ -100,28 +99,34 @@ impl Tables {
             created_at: now,
             updated_at: now,
         };
-        let listing = self.catalog.listing(scope).await?;
-        if listing.find(name).is_some() {
-            return Err(Error::NameTaken(name.to_owned()));
-        }
-        if listing.len() >= self.options.max_tables {
-            let limit = self.options.max_tables;
-            return Err(Error::Limit(format!(
-                "the bot has {} tables, the limit is {limit}; delete one",
-                listing.len()
-            )));
-        }
         let coll = record::tables();
-        let mut commit = Commit::new(scope.bot());
-        commit
-            .expect_key(&coll, record::name_key(name), None)
-            .put(&coll, record::name_key(name), record.id.as_str().as_bytes().to_vec())
-            .put(&coll, record::meta_key(&record.id), record.encode()?);
-        match self.store.commit(commit).await {
-            Ok(_) => Ok(record.to_table()),
-            Err(quarry_store::Error::Conflict { .. }) => Err(Error::NameTaken(name.to_owned())),
-            Err(error) => Err(error.into()),
+        // One at a time per bot, so that two at the last free place do not both take it.
+        let _alone = self.catalog.creating(scope).await;
+        for _ in 0..MAX_TRIES {
+            let listing = self.catalog.listing(scope).await?;
+            if listing.find(name).is_some() {
+                return Err(Error::NameTaken(name.to_owned()));
+            }
+            let (used, limit) = (listing.len(), self.options.max_tables);
+            if used >= limit {
+                return Err(Error::Limit(format!(
+                    "limit of tables per bot exceeded: {used} used, the limit is {limit}, 1 more needed; delete one or ask the operator to raise the limit"
+                )));
+            }
+            let mut commit = Commit::new(scope.bot());
+            commit.expect.push((coll.clone(), listing.seq()));
+            commit.put(&coll, record::name_key(name), record.id.as_str().as_bytes().to_vec()).put(
+                &coll,
+                record::meta_key(&record.id),
+                record.encode()?,
+            );
+            match self.store.commit(commit).await {
+                Ok(_) => return Ok(record.to_table()),
+                Err(quarry_store::Error::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
+        Err(Error::Busy(name.to_owned()))
     }
 
     /// The table of that name, made when absent; an existing one is answered untouched.
@@ -341,24 +346,12 @@ impl Tables {
         Err(Error::Busy(table.to_owned()))
     }
 
-    /// Rows × factor and row vectors of the bot, counted by scanning the store.
+    /// As [`crate::recount`], over the store of this engine.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn recount(&self, scope: &Scope) -> Result<Recount, Error> {
-        let mut total = 0_u64;
-        for entry in self.catalog.listing(scope).await?.entries() {
-            let coll = record::rows_of(&entry.record().id);
-            let mut after: Option<Vec<u8>> = None;
-            loop {
-                let prefix = record::ROW_PREFIX;
-                let page = self.store.scan(scope.bot(), &coll, prefix, after.as_deref(), SCAN_PAGE).await?;
-                total += page.len() as u64 * u64::from(entry.record().factor);
-                let Some(last) = page.last().filter(|_| page.len() == SCAN_PAGE) else { break };
-                after = Some(last.key.clone());
-            }
-        }
-        Ok(Recount { table_rows: total, vectors: self.recount_vectors(scope).await? })
+        crate::recount::count(&self.catalog, self.store.as_ref(), scope).await
     }
 }
 

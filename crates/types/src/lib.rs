@@ -5,6 +5,7 @@
 
 mod error;
 mod file;
+mod hex;
 mod id;
 mod passage;
 mod quota;
@@ -13,6 +14,7 @@ mod time;
 
 pub use error::ErrorKind;
 pub use file::{FileStatus, Visibility};
+pub use hex::{hex, unhex};
 pub use id::{BotId, FileId, IdError, KbId, TableId, Ulid};
 pub use passage::{CharRange, Passage, PassageKind, TokenCounter};
 pub use quota::{Counter, QuotaRefusal, Usage};

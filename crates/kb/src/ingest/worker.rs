@@ -12,11 +12,11 @@ use crate::kb::{Inner, Kb};
 use crate::progress::Step;
 use crate::records::{self, Job, PassageRecord, TextHash, text_hash};
 use crate::view::Snapshot;
-use crate::{Error, File, page, publish, vectors};
+use crate::{Error, File, publish, vectors};
 use quarry_embed::TextKind;
 use quarry_extract::{ChunkOptions, Document, chunk, embedded_text};
 use quarry_store::{Commit, Seq};
-use quarry_types::{Counter, ErrorKind, FileStatus, Passage, Scope, Timestamp};
+use quarry_types::{Counter, ErrorKind, FileStatus, Passage, Scope, Timestamp, hex};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -157,6 +157,7 @@ impl Inner {
             Ok(passages) => {
                 let ms = began.elapsed().as_millis();
                 tracing::info!(%bot, file = %job.file, passages, ms, "file indexed");
+                (self.on_indexed)(bot, true);
                 Ok(())
             }
             Err(Stop::Closing) => {
@@ -170,11 +171,13 @@ impl Inner {
             Err(Stop::Obsolete) => self.end(scope, &job, None).await,
             Err(Stop::Failed(reason)) => {
                 tracing::warn!(%bot, file = %job.file, "indexing failed");
+                (self.on_indexed)(bot, false);
                 self.end(scope, &job, Some(reason)).await
             }
             Err(Stop::Later(error)) if job.attempts < MAX_ATTEMPTS => Err(error),
             Err(Stop::Later(error)) => {
                 tracing::error!(%bot, file = %job.file, %error, "indexing given up");
+                (self.on_indexed)(bot, false);
                 let reason = "an internal failure kept the file from being indexed; upload it again";
                 self.end(scope, &job, Some(reason.to_owned())).await
             }
@@ -353,7 +356,7 @@ impl Inner {
         };
         let mut new = Vec::with_capacity(passages.len());
         for (at, (passage, (hash, vector))) in passages.into_iter().zip(hashed).enumerate() {
-            let record = PassageRecord { ordinal: number(at)?, passage, vector: page::hex(&hash) };
+            let record = PassageRecord { ordinal: number(at)?, passage, vector: hex(&hash) };
             new.push((record, hash, vector));
         }
         let after = first + new.len() as u64;

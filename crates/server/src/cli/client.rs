@@ -3,14 +3,17 @@
 use super::http::{Request, Target, send};
 use clap::Args;
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// Where a server listens unless told otherwise.
+const DEFAULT_URL: &str = "http://127.0.0.1:7700";
 
 /// Which server, as whom.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Connection {
-    /// Base URL of the server
-    #[arg(long, env = "QUARRY_URL", default_value = "http://127.0.0.1:7700")]
-    url: String,
+    /// Base URL of the server [default: http://127.0.0.1:7700]
+    #[arg(long, env = "QUARRY_URL")]
+    url: Option<String>,
     /// Bearer token [default: the admin token kept in the data folder]
     #[arg(long, env = "QUARRY_TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -20,6 +23,16 @@ pub(super) struct Connection {
 }
 
 impl Connection {
+    /// Whether the caller named a server.
+    pub(super) fn names_server(&self) -> bool {
+        self.url.is_some()
+    }
+
+    /// The data folder named, or the one a server started here would use.
+    pub(super) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
     /// Checks the URL and finds the token.
     pub(super) fn open(&self, bot: &str) -> Result<Client, String> {
         let token = match (&self.token, std::env::var("QUARRY_ADMIN_TOKEN")) {
@@ -27,7 +40,8 @@ impl Connection {
             (None, Ok(token)) => token,
             (None, Err(_)) => self.kept_token()?,
         };
-        Ok(Client { target: Target::parse(&self.url)?, token, bot: bot.to_owned() })
+        let url = self.url.as_deref().unwrap_or(DEFAULT_URL);
+        Ok(Client { target: Target::parse(url)?, token, bot: bot.to_owned() })
     }
 
     fn kept_token(&self) -> Result<String, String> {

@@ -4,6 +4,7 @@
 mod client;
 mod commands;
 mod http;
+mod quota;
 
 use crate::config::Settings;
 use clap::{Parser, Subcommand};
@@ -28,6 +29,9 @@ enum Command {
     /// Make, list and revoke tokens of single bots
     #[command(subcommand)]
     Token(commands::TokenCommand),
+    /// Show what bots use of their limits, and check the counters
+    #[command(subcommand)]
+    Quota(quota::QuotaCommand),
     /// Upload files and wait until they can be searched
     Ingest(commands::Ingest),
     /// Search the files of a bot
@@ -46,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::ExtractWorker => return quarry_extract::worker_main(),
         Command::Serve(settings) => serve(*settings),
         Command::Token(command) => commands::token(command),
+        Command::Quota(command) => quota::run(command),
         Command::Ingest(args) => commands::ingest(&args),
         Command::Search(args) => commands::search(&args),
         Command::Ask(args) => commands::ask(&args),

@@ -5,6 +5,7 @@ mod content;
 mod files;
 mod ops;
 mod quarry;
+mod quota;
 mod tables;
 mod usage;
 
@@ -60,7 +61,8 @@ pub(crate) fn dispatch(call: Call) -> BoxFuture<'static, Answer> {
         Route::GetUsage => usage::one(call).boxed(),
         Route::GetMultipleUsages => usage::several(call).boxed(),
         Route::ListUsageHistory => usage::history(call).boxed(),
-        Route::ListUsageActivity | Route::ListUsageActivityDaily => usage::activity(call).boxed(),
+        Route::ListUsageActivity => usage::activity(call).boxed(),
+        Route::ListUsageActivityDaily => usage::daily(call).boxed(),
         Route::QuotaCompletion => usage::completion(call).boxed(),
         Route::GetWorkspaceQuota => usage::quota(call).boxed(),
         Route::ListWorkspaceQuotas => usage::quotas(call).boxed(),
@@ -74,6 +76,9 @@ pub(crate) fn dispatch(call: Call) -> BoxFuture<'static, Answer> {
         Route::GetFileText => quarry::text(call).boxed(),
         Route::Status => quarry::status(call).boxed(),
         Route::ListJobs => quarry::jobs(call).boxed(),
+        Route::ShowQuota => quota::show(call).boxed(),
+        Route::RecountQuota => quota::check(call).boxed(),
+        Route::ListActivity => quota::activity(call).boxed(),
         Route::ListTokens => quarry::list_tokens(call).boxed(),
         Route::CreateToken => quarry::create_token(call).boxed(),
         Route::DeleteToken => quarry::delete_token(call).boxed(),

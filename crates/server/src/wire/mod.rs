@@ -15,7 +15,10 @@ pub(crate) use fields::Fields;
 pub(crate) use file::{FileBody, FilePatchBody, UpsertBody};
 pub(crate) use passage::{HitBody, PassageBody, new_passages};
 pub(crate) use table::{TableBody, delete_rows, find, patch, row_list, spec};
-pub(crate) use usage::{Period, UsageBody, UsageKind};
+pub(crate) use usage::{
+    BYTES_PER_VECTOR, ChangeBody, DailyBody, HoldingBody, QuotaBody, UsageBody, UsageKind, finding_body,
+    period,
+};
 
 use serde::Serialize;
 

@@ -95,10 +95,12 @@ impl Schema {
                 }
             }
         }
-        if next.columns.len() > max_columns {
-            let count = next.columns.len();
+        // A limit that was lowered below what a table has must not keep it from shrinking.
+        if next.columns.len() > max_columns.max(self.columns.len()) {
+            let (used, all) = (self.columns.len(), next.columns.len());
+            let needed = all.saturating_sub(used);
             return Err(Error::Limit(format!(
-                "the schema has {count} columns, the limit is {max_columns}; remove some"
+                "limit of columns per table exceeded: {used} used, the limit is {max_columns}, {needed} more needed; remove some or ask the operator to raise the limit"
             )));
         }
         Ok(next)

@@ -12,7 +12,6 @@ use quarry_types::{Counter, Scope, TableId};
 
 /// Rows whose vectors one commit clears.
 pub(super) const CHUNK: usize = 2_000;
-const SCAN_PAGE: usize = 4_096;
 
 /// What clearing did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -99,28 +98,5 @@ impl Tables {
             return Ok(Cleared::default());
         }
         self.indexes.clear_some(scope, &entry, None, most).await
-    }
-
-    /// Vectors of all rows of the bot, counted by scanning the store.
-    pub(crate) async fn recount_vectors(&self, scope: &Scope) -> Result<u64, Error> {
-        let mut total = 0_u64;
-        for (coll, _) in self.store.collections(scope.bot()).await? {
-            if !coll.as_str().starts_with(&record::vectors_prefix(None)) {
-                continue;
-            }
-            let mut after: Option<Vec<u8>> = None;
-            loop {
-                let page =
-                    self.store.scan(scope.bot(), &coll, ROW_PREFIX, after.as_deref(), SCAN_PAGE).await?;
-                let Some(last) = page.last() else { break };
-                after = Some(last.key.clone());
-                for record in &page {
-                    let found = header(&record.value);
-                    let (_, count) = found.ok_or_else(|| Error::Corrupt(format!("vectors in {coll:?}")))?;
-                    total += u64::from(count);
-                }
-            }
-        }
-        Ok(total)
     }
 }

@@ -17,3 +17,4 @@ mod vectors;
 
 pub use clear::Cleared;
 pub(crate) use indexes::Indexes;
+pub(crate) use vectors::header;

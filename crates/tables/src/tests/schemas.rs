@@ -99,6 +99,15 @@ async fn bad_tables_are_refused_with_a_reason() {
     bench.table("twoTable", json!({"a": 1})).await;
     let third = bench.tables.create(&bot(), "threeTable", spec(json!({"a": 1}))).await.unwrap_err();
     assert_eq!(third.kind(), ErrorKind::LimitExceeded);
+    for says in ["2 used", "limit is 2", "1 more needed"] {
+        assert!(text_of(&third).contains(says), "{third}");
+    }
+    let wider = TablePatch { schema: Some(json!({"b": 1, "c": 1, "d": 1})), ..TablePatch::default() };
+    let wider = bench.tables.update(&bot(), "oneTable", wider).await.unwrap_err();
+    assert_eq!(wider.kind(), ErrorKind::LimitExceeded);
+    for says in ["1 used", "limit is 3", "3 more needed"] {
+        assert!(text_of(&wider).contains(says), "{wider}");
+    }
     let factor = TableSpec { factor: Some(31), ..spec(json!({"a": 1})) };
     assert_eq!(bench.tables.create(&bot(), "fTable", factor).await.unwrap_err().kind(), ErrorKind::Invalid);
 }
@@ -210,4 +219,24 @@ async fn bots_do_not_see_each_other() {
     assert_eq!(bench.usage().await, 0);
     assert!(bench.tables.get(&other_bot(), "xTable").await.is_ok());
     assert!(bench.tables.list(&bot(), &BTreeMap::new()).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_created_at_once_never_pass_the_limit() {
+    let bench = Bench::with(TablesOptions { max_tables: 5, ..TablesOptions::default() });
+    let creates = (0..32).map(|n| {
+        let tables = bench.tables.clone();
+        tokio::spawn(async move { tables.create(&bot(), &format!("n{n}Table"), spec(json!({"a": 1}))).await })
+    });
+    let (mut made, mut refused) = (0, 0);
+    for create in creates.collect::<Vec<_>>() {
+        match create.await.unwrap() {
+            Ok(_) => made += 1,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!((made, refused), (5, 27));
 }
