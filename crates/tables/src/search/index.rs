@@ -6,7 +6,7 @@
 
 use super::extras::Extras;
 use super::text::{Layout, TextHash, text_hash};
-use super::tracker::Tracker;
+use super::tracker::{Excuse, Tracker};
 use super::vectors::{RowVectors, Tally};
 use crate::Error;
 use crate::record::{self, ROW_PREFIX, StoredRow};
@@ -140,10 +140,18 @@ impl Index {
         // A watermark from the future is of another history: nothing in the folder can be trusted.
         let watermark = self.lexical.watermark();
         let trusted = watermark <= tracker.seq;
-        for id in self.lexical.snapshot().items() {
+        let words = self.lexical.snapshot().items();
+        for id in words {
             let row = tracker.state(id);
             let current = trusted && row.text != 0 && row.seq <= watermark;
             tracker.words_are(id, if current { row.text } else { !row.text });
+        }
+        let tally = self.work.lock().await.tally;
+        if tally.is_settled(tracker.seq, &self.layout) {
+            // What was settled without vectors found no room for them.
+            for id in tracker.next_vectors(usize::MAX) {
+                tracker.excuse(id, Excuse::Quota);
+            }
         }
         self.publish(&tracker);
         Ok(())

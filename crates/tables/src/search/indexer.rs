@@ -55,11 +55,9 @@ pub(super) struct Means<'a> {
     pub(super) stop: &'a (dyn Fn() -> bool + Sync),
 }
 
-impl Means<'_> {
-    /// Rows that may be read at a time.
-    fn rows(&self) -> usize {
-        READ_BYTES / (usize::from(self.entry.record().factor).max(1) * FACTOR_BYTES)
-    }
+/// Rows of a table that may be read at a time.
+fn rows_at_once(factor: u8) -> usize {
+    READ_BYTES / (usize::from(factor).max(1) * FACTOR_BYTES)
 }
 
 /// A row about to be embedded.
@@ -75,7 +73,7 @@ impl Index {
         let mut work = self.work.lock().await;
         let head = self.store.head(&self.bot, &self.rows).await?;
         self.at_least(head.seq).await?;
-        let words = self.index_words(means).await?;
+        let words = self.index_words(rows_at_once(means.entry.record().factor)).await?;
         let vectors = self.index_vectors(&mut work, means).await?;
         let step = match vectors {
             Step::Did(rows) if rows + words > 0 => Step::Did(rows + words),
@@ -87,10 +85,21 @@ impl Index {
         Ok(step)
     }
 
-    async fn index_words(self: &Arc<Self>, means: &Means<'_>) -> Result<usize, Error> {
+    /// Builds the words of an index that has everything else, before it is shown: its rows were found
+    /// until now and must not be absent for a while.
+    pub(super) async fn restore_words(self: &Arc<Self>, factor: u8) -> Result<(), Error> {
+        let _work = self.work.lock().await;
+        if self.tracker.lock().await.vectors_due() > 0 {
+            return Ok(());
+        }
+        while self.index_words(rows_at_once(factor)).await? > 0 {}
+        Ok(())
+    }
+
+    async fn index_words(self: &Arc<Self>, most: usize) -> Result<usize, Error> {
         let (ids, all, seq) = {
             let tracker = self.tracker.lock().await;
-            (tracker.next_words(WORDS_BATCH.min(means.rows())), tracker.words_due(), tracker.seq)
+            (tracker.next_words(WORDS_BATCH.min(most)), tracker.words_due(), tracker.seq)
         };
         if ids.is_empty() {
             return Ok(0);
@@ -119,9 +128,10 @@ impl Index {
         let ids = {
             let mut tracker = self.tracker.lock().await;
             if tracker.over_quota() > 0 && work.tight_room.is_none_or(|tight| room > tight) {
-                tracker.retry_over_quota(room);
+                // A few at a time: they are absent until they are done.
+                tracker.retry_over_quota(room.min(work.batch as u64));
             }
-            tracker.next_vectors(work.batch.min(means.rows()))
+            tracker.next_vectors(work.batch.min(rows_at_once(means.entry.record().factor)))
         };
         if ids.is_empty() {
             return Ok(Step::Did(0));

@@ -12,9 +12,10 @@ use crate::Error;
 use crate::api::TablesOptions;
 use crate::catalog::{Catalog, Entry};
 use crate::record::{self, TableRecord};
+use crate::schema::Column;
 use parking_lot::Mutex;
 use quarry_embed::EmbedderSlot;
-use quarry_store::{RecordStore, Seq};
+use quarry_store::RecordStore;
 use quarry_types::{BotId, Scope, TableId};
 use std::collections::HashMap;
 use std::future::Future;
@@ -55,6 +56,8 @@ pub(super) struct Slot {
     scope: Scope,
     table: TableId,
     layout: Layout,
+    /// Of the table when this was made.
+    factor: u8,
     index: OnceCell<Arc<Index>>,
     /// What was here before; its last step must end first.
     before: Mutex<Option<Arc<Slot>>>,
@@ -125,7 +128,8 @@ impl Indexes {
     }
 
     /// Where the index of a table with these columns lives; one of other columns is closed.
-    pub(super) fn slot(&self, scope: &Scope, table: &TableId, layout: Layout) -> Arc<Slot> {
+    pub(super) fn slot(&self, scope: &Scope, record: &TableRecord) -> Arc<Slot> {
+        let (table, layout) = (&record.id, Layout::of(record));
         let mut slots = self.slots.lock();
         let key = (scope.bot().clone(), table.clone());
         let before = slots.get(&key).cloned();
@@ -142,6 +146,7 @@ impl Indexes {
             scope: scope.clone(),
             table: table.clone(),
             layout,
+            factor: record.factor,
             index: OnceCell::new(),
             // One that was never opened writes nothing, but what was before it may.
             before: Mutex::new(before.and_then(|slot| {
@@ -170,7 +175,10 @@ impl Indexes {
             let place = |paths: &quarry_store::DataPaths| paths.row_index(&bot, &table, slot.layout.mark());
             let folder = self.options.paths.as_ref().map(place);
             let (store, layout) = (Arc::clone(&self.store), slot.layout.clone());
-            Index::open(Source { store, bot, table, layout, embedder, folder }).await.map(Arc::new)
+            let source = Source { store, bot, table, layout, embedder, folder };
+            let index = Arc::new(Index::open(source).await?);
+            index.restore_words(slot.factor).await?;
+            Ok::<_, Error>(index)
         };
         let index = Arc::clone(slot.index.get_or_try_init(open).await?);
         if fresh {
@@ -209,7 +217,7 @@ impl Indexes {
         scope: &Scope,
         record: &TableRecord,
     ) -> Result<Arc<IndexSnapshot>, Error> {
-        let slot = self.slot(scope, &record.id, Layout::of(record));
+        let slot = self.slot(scope, record);
         let index = self.open(&slot).await?;
         let head = self.store.head(scope.bot(), &record::rows_of(&record.id)).await?;
         let snapshot = index.at_least(head.seq).await?;
@@ -245,23 +253,21 @@ impl Indexes {
         let coll = record::vectors_of(&record.id, embedder.fingerprint());
         let rows = self.store.head(scope.bot(), &record::rows_of(&record.id)).await?.seq;
         let tally = Tally::read(self.store.as_ref(), scope.bot(), &coll).await?;
-        Ok(rows == 0 || is_settled(&tally, rows, &Layout::of(record)))
+        Ok(rows == 0 || tally.is_settled(rows, &Layout::of(record)))
     }
 
     /// Sees to it that changed rows are indexed; returns at once.
     pub(crate) fn wake(self: &Arc<Self>, scope: &Scope, record: &TableRecord) {
-        let layout = Layout::of(record);
-        if !layout.is_empty() {
-            self.start(&self.slot(scope, &record.id, layout));
+        if record.schema.columns.iter().any(Column::is_searchable) {
+            self.start(&self.slot(scope, record));
         }
     }
 
     /// Follows a change of a table's columns; returns at once.
     pub(crate) fn follow(self: &Arc<Self>, scope: &Scope, before: &TableRecord, after: &TableRecord) {
-        let (old, new) = (Layout::of(before), Layout::of(after));
         // With nothing searchable the task clears what was.
-        if old != new {
-            self.start(&self.slot(scope, &after.id, new));
+        if Layout::of(before) != Layout::of(after) {
+            self.start(&self.slot(scope, after));
         }
     }
 
@@ -307,7 +313,10 @@ impl Indexes {
                 }
                 Ok(Step::Outdated) => {
                     slot.close();
-                    self.start(&self.slot(&slot.scope, &slot.table, slot.layout.clone()));
+                    let entry = self.catalog.entry(&slot.scope, slot.table.as_str()).await;
+                    if let Ok(entry) = entry {
+                        self.start(&self.slot(&slot.scope, entry.record()));
+                    }
                 }
                 Ok(Step::Stopped) => break,
                 Err(error) => {
@@ -333,7 +342,7 @@ impl Indexes {
         let layout = Layout::of(entry.record());
         if layout != slot.layout {
             slot.close();
-            self.start(&self.slot(&slot.scope, &slot.table, layout));
+            self.start(&self.slot(&slot.scope, entry.record()));
             return Ok(Step::Stopped);
         }
         let turn = || async {
@@ -345,7 +354,7 @@ impl Indexes {
             if cleared.more {
                 return Ok(Step::Did(BACKLOG));
             }
-            self.remove_folder(slot);
+            self.remove_folder(&slot.scope, &slot.table).await;
             self.remove(slot);
             return Ok(Step::Stopped);
         }
@@ -381,10 +390,10 @@ impl Indexes {
         }
     }
 
-    fn remove_folder(&self, slot: &Slot) {
+    async fn remove_folder(&self, scope: &Scope, table: &TableId) {
         if let Some(paths) = &self.options.paths {
             // Often absent; what cannot be removed is tried again at the next start.
-            let _ = std::fs::remove_dir_all(paths.row_indexes(slot.scope.bot(), &slot.table));
+            let _ = tokio::fs::remove_dir_all(paths.row_indexes(scope.bot(), table)).await;
         }
     }
 
@@ -400,9 +409,7 @@ impl Indexes {
     /// Removes the folder of a deleted table.
     pub(crate) async fn deleted(&self, scope: &Scope, table: &TableId) {
         self.close(scope, table).await;
-        if let Some(paths) = &self.options.paths {
-            let _ = std::fs::remove_dir_all(paths.row_indexes(scope.bot(), table));
-        }
+        self.remove_folder(scope, table).await;
     }
 
     /// Drops what is cached of a bot.
@@ -429,8 +436,4 @@ impl Indexes {
         let _ = tokio::time::timeout(GRACE, all).await;
         self.slots.lock().clear();
     }
-}
-
-fn is_settled(tally: &Tally, rows: Seq, layout: &Layout) -> bool {
-    rows > 0 && tally.settled == rows && tally.layout == layout.mark()
 }

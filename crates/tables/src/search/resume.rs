@@ -31,7 +31,7 @@ impl Indexes {
             let folders = self.folders(&scope);
             let listing = self.catalog.listing(&scope).await?;
             let stored = self.store.collections(scope.bot()).await?;
-            self.tidy(&scope, folders, &listing);
+            self.tidy(&scope, folders, &listing).await;
             for entry in listing.entries() {
                 if self.is_closing() {
                     return Ok(());
@@ -44,7 +44,7 @@ impl Indexes {
                 };
                 if layout.is_empty() {
                     if left() {
-                        self.start(&self.slot(&scope, &record.id, layout));
+                        self.start(&self.slot(&scope, record));
                     }
                 } else if !self.is_settled(&scope, record).await? {
                     self.catch_up(&scope, record).await;
@@ -61,20 +61,20 @@ impl Indexes {
     }
 
     /// Removes those of the folders that no table with searchable columns uses.
-    fn tidy(&self, scope: &Scope, folders: Vec<PathBuf>, listing: &Listing) {
+    async fn tidy(&self, scope: &Scope, folders: Vec<PathBuf>, listing: &Listing) {
         let Some(paths) = &self.options.paths else { return };
         let searchable = listing.entries().filter(|entry| !Layout::of(entry.record()).is_empty());
         let used: HashSet<PathBuf> =
             searchable.map(|entry| paths.row_indexes(scope.bot(), &entry.record().id)).collect();
         for folder in folders.into_iter().filter(|folder| !used.contains(folder)) {
             // What cannot be removed is tried again at the next start.
-            let _ = std::fs::remove_dir_all(folder);
+            let _ = tokio::fs::remove_dir_all(folder).await;
         }
     }
 
     /// Indexes one table to the end, so that not all are in memory at once.
     async fn catch_up(self: &Arc<Self>, scope: &Scope, record: &TableRecord) {
-        let slot = self.slot(scope, &record.id, Layout::of(record));
+        let slot = self.slot(scope, record);
         self.start(&slot);
         loop {
             let go_on = self.pause(GATHER).await;

@@ -5,7 +5,7 @@
 //! the layout up to which nothing was left to do (8 bytes each). Invariant: the tally is written in
 //! every commit that changes what it counts.
 
-use super::text::TextHash;
+use super::text::{Layout, TextHash};
 use crate::Error;
 use crate::record::TALLY_KEY;
 use bytes::Bytes;
@@ -86,6 +86,11 @@ impl Tally {
             settled: number(settled),
             layout: number(layout),
         })
+    }
+
+    /// Whether everything up to a row change was indexed by a layout.
+    pub(crate) fn is_settled(&self, rows: Seq, layout: &Layout) -> bool {
+        rows > 0 && self.settled == rows && self.layout == layout.mark()
     }
 
     /// The tally of a collection; all zero when it has none yet.
