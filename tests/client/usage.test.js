@@ -152,7 +152,7 @@ test('workspace operations sum, break down and complete', async () => {
       client.getUsage({ id: 'wkspace_01K', type: 'storage_count' }),
       client.listUsageHistory({ id: 'wkspace_01K', type: 'storage_count' }),
     ]
-    for (const call of calls) assert.ok((await thrown(call)) instanceof ResourceNotFoundError)
+    for (const error of await Promise.all(calls.map(thrown))) assert.ok(error instanceof ResourceNotFoundError, error.type)
 
     // What was counted is there again after a restart.
     const searches = { id: WORKSPACE, type: 'knowledgebase_vector_storage' }
