@@ -228,7 +228,7 @@ async fn what_a_bot_does_is_counted_at_once_and_survives_a_stop() {
     engine
         .post("b", "/v1/tables/T1Table/rows/find", json!({ "filter": 3 }))
         .await
-        .refused(400, "InvalidQuery");
+        .refused(400, "InvalidPayload");
     engine.put("b", "/v1/files", json!({ "key": "a.txt", "size": 12 })).await.ok();
     // Asking about a bot that does not exist does not make it.
     engine.get("ghost", "/v1/tables").await.ok();

@@ -230,9 +230,10 @@ impl App {
             }
         };
         if let Some(scope) = counted {
-            self.state.usage.count(scope.bot(), Activity::Call);
-            if let (Some(what), true) = (Activity::of(route), answer.is_ok()) {
-                self.state.usage.count(scope.bot(), what);
+            let done = Activity::of(route).filter(|_| answer.is_ok());
+            match done {
+                Some(what) => self.state.usage.count(scope.bot(), &[Activity::Call, what]),
+                None => self.state.usage.count(scope.bot(), &[Activity::Call]),
             }
         }
         (name, verdict, answer)

@@ -165,7 +165,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         extractor: Pool::new(PoolOptions::new(worker, config.ingest_workers)),
         lexical_dir: Box::new(move |bot| lexical.lexical_view(bot)),
         on_indexed: Box::new(move |bot, searchable| {
-            indexed.add(bot, if searchable { Activity::FileIndexed } else { Activity::FileFailed });
+            indexed.add(bot, &[if searchable { Activity::FileIndexed } else { Activity::FileFailed }]);
         }),
     };
     let settings = KbSettings {

@@ -28,6 +28,11 @@ impl Connection {
         self.url.is_some()
     }
 
+    /// The server asked.
+    pub(super) fn url(&self) -> &str {
+        self.url.as_deref().unwrap_or(DEFAULT_URL)
+    }
+
     /// The data folder named, or the one a server started here would use.
     pub(super) fn data_dir(&self) -> &Path {
         &self.data_dir
@@ -40,8 +45,7 @@ impl Connection {
             (None, Ok(token)) => token,
             (None, Err(_)) => self.kept_token()?,
         };
-        let url = self.url.as_deref().unwrap_or(DEFAULT_URL);
-        Ok(Client { target: Target::parse(url)?, token, bot: bot.to_owned() })
+        Ok(Client { target: Target::parse(self.url())?, token, bot: bot.to_owned() })
     }
 
     fn kept_token(&self) -> Result<String, String> {

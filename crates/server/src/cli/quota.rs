@@ -117,6 +117,8 @@ impl Recount {
             Ok(opened) => self.offline(opened.store),
             // In use, most likely by the server this command would otherwise ask.
             Err(cause @ quarry_store::Error::Open(_)) => {
+                let _ =
+                    writeln!(std::io::stderr(), "{cause}: asking the server at {}", self.connection.url());
                 self.through_server().map_err(|refusal| format!("{refusal} ({cause})"))
             }
             Err(cause) => Err(format!("data folder {}: {cause}", folder.display())),

@@ -7,6 +7,7 @@ use super::calendar::{Day, Month};
 use super::record::{self, DayRecord, Levels, Point};
 use super::tally::{Activity, Counts, Tally};
 use crate::error::ApiError;
+use futures::StreamExt;
 use quarry_kb::Kb;
 use quarry_store::{Coll, Commit, Key, Record, RecordStore};
 use quarry_types::{BotId, Scope, Timestamp};
@@ -24,6 +25,8 @@ const FLUSHES_PER_ROUND: u32 = 60;
 pub(crate) const KEEP_DAYS: i64 = 400;
 /// Days forgotten at once.
 const FORGET: usize = 32;
+/// Bots whose usage is written at the same time.
+const FLUSHED_AT_ONCE: usize = 16;
 const PAGE: usize = 512;
 /// Attempts at a write another writer was faster than.
 const TRIES: usize = 5;
@@ -65,8 +68,8 @@ impl UsageLog {
     }
 
     /// Counts what a bot did.
-    pub(crate) fn count(&self, bot: &BotId, what: Activity) {
-        self.tally.add(bot, what);
+    pub(crate) fn count(&self, bot: &BotId, done: &[Activity]) {
+        self.tally.add(bot, done);
     }
 
     /// What a bot holds now.
@@ -219,12 +222,17 @@ impl UsageLog {
             bots.sort();
             bots.dedup();
         }
-        for bot in bots.into_iter().filter(|bot| bot.as_str() != crate::auth::SYSTEM_BOT) {
-            let counts = self.tally.take(&bot);
-            if let Err(error) = self.write(&Scope::of(bot.clone()), &counts).await {
-                tracing::error!(%bot, ?error, "usage not written; it will be tried again");
-                self.tally.add_all(&bot, &counts);
-            }
+        bots.retain(|bot| bot.as_str() != crate::auth::SYSTEM_BOT);
+        // Several at once share a sync of the disk.
+        let each = |bot| self.flush_bot(bot);
+        futures::stream::iter(bots).for_each_concurrent(FLUSHED_AT_ONCE, each).await;
+    }
+
+    async fn flush_bot(&self, bot: BotId) {
+        let counts = self.tally.take(&bot);
+        if let Err(error) = self.write(&Scope::of(bot.clone()), &counts).await {
+            tracing::error!(%bot, ?error, "usage not written; it will be tried again");
+            self.tally.add_all(&bot, &counts);
         }
     }
 

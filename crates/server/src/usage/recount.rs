@@ -12,7 +12,7 @@ use serde::Serialize;
 use std::sync::Arc;
 
 /// Counts of a bot that is being written to; then it is called busy.
-const TRIES: usize = 10;
+const TRIES: usize = 5;
 
 /// Why a bot cannot be counted.
 #[derive(Debug, thiserror::Error)]

@@ -81,11 +81,13 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Counts one.
-    pub(crate) fn add(&self, bot: &BotId, what: Activity) {
-        let mut one = Counts::default();
-        one[what as usize] = 1;
-        self.add_all(bot, &one);
+    /// Counts each of `done` once.
+    pub(crate) fn add(&self, bot: &BotId, done: &[Activity]) {
+        let mut counts = Counts::default();
+        for what in done {
+            counts[*what as usize] += 1;
+        }
+        self.add_all(bot, &counts);
     }
 
     /// Counts several, such as those a failed flush gives back.
@@ -137,7 +139,7 @@ mod tests {
         let taken = std::thread::scope(|scope| {
             for bot in &bots {
                 for _ in 0..4 {
-                    scope.spawn(|| (0..5_000).for_each(|_| tally.add(bot, Activity::Search)));
+                    scope.spawn(|| (0..5_000).for_each(|_| tally.add(bot, &[Activity::Search])));
                 }
             }
             let take = || (0..2_000).map(|_| tally.take(&bots[0])[Activity::Search as usize]).sum::<u64>();
@@ -152,11 +154,11 @@ mod tests {
     fn bots_are_bounded() {
         let tally = Tally::default();
         for n in 0..MAX_BOTS + 10 {
-            tally.add(&BotId::parse(&format!("b{n}")).unwrap(), Activity::Call);
+            tally.add(&BotId::parse(&format!("b{n}")).unwrap(), &[Activity::Call]);
         }
         assert_eq!(tally.bots().len(), MAX_BOTS);
         let first = BotId::parse("b0").unwrap();
-        tally.add(&first, Activity::Call);
+        tally.add(&first, &[Activity::Call]);
         assert_eq!(tally.peek(&first)[0], 2, "a known bot goes on being counted");
     }
 
