@@ -67,6 +67,7 @@ impl Attempt<'_> {
         // Values of columns that are gone leave with the next write of their row.
         stored.cells.retain(|(id, _)| self.entry.columns().iter().any(|column| column.id == *id));
         stored.updated_at = self.now.max(before.updated_at);
+        stored.batch = 0;
         set(&mut stored, cells);
         self.batch.put(stored)
     }

@@ -273,7 +273,7 @@ impl Tables {
                 let snapshot = view.snapshot(before.key_column).await?;
                 commit.expect.push((view.coll.clone(), snapshot.seq));
                 let grown = i64::from(next.factor) - i64::from(before.factor);
-                let rows = i64::try_from(snapshot.rows).unwrap_or(i64::MAX);
+                let rows = i64::try_from(snapshot.stored_rows()).unwrap_or(i64::MAX);
                 commit.quota(Counter::TableRows, rows * grown, self.options.row_quota);
                 reindex(&mut commit, &view.coll, &snapshot, before, &next)?;
             }
@@ -305,7 +305,7 @@ impl Tables {
             if snapshot.seq > 0 {
                 commit.drop.push(view.coll.clone());
             }
-            let rows = i64::try_from(snapshot.rows).unwrap_or(i64::MAX);
+            let rows = i64::try_from(snapshot.stored_rows()).unwrap_or(i64::MAX);
             commit.quota(Counter::TableRows, -(rows * i64::from(record.factor)), self.options.row_quota);
             match self.store.commit(commit).await {
                 Ok(_) => return Ok(()),
@@ -393,12 +393,12 @@ fn reindex(
         return Ok(());
     }
     if let Some(old) = before.key_column {
-        for value in snapshot.values_of(old).keys() {
+        for value in snapshot.stored_values_of(old).keys() {
             commit.del(coll, record::index_key(old, value));
         }
     }
     if let Some(new) = next.key_column {
-        let values = snapshot.values_of(new);
+        let values = snapshot.stored_values_of(new);
         let duplicates: Vec<String> = values
             .values()
             .filter(|ids| ids.len() > 1)
