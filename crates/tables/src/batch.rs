@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Bytes of row data per unit of factor.
-const FACTOR_BYTES: usize = 4_096;
+pub(crate) const FACTOR_BYTES: usize = 4_096;
 
 struct Draft {
     before: Option<Seq>,

@@ -9,6 +9,7 @@ mod batch;
 mod catalog;
 mod error;
 mod filter;
+mod jobs;
 mod query;
 mod record;
 mod rows;
@@ -20,8 +21,11 @@ mod view;
 mod wire;
 
 pub use api::{
-    DeleteRows, Find, Found, GotTable, Row, Table, TableCounts, TablePatch, TableSpec, TablesDeps,
+    DeleteRows, Deleted, Find, Found, GotTable, Row, Table, TableCounts, TablePatch, TableSpec, TablesDeps,
     TablesOptions, Upserted, Written,
 };
 pub use error::Error;
+pub use jobs::{
+    Duplicate, Export, Format, InputFile, Job, JobKind, JobStatus, NewFile, RefusedRow, TableFiles,
+};
 pub use tables::Tables;

@@ -2,7 +2,8 @@
 
 use crate::Error;
 use crate::api::{GotTable, Row, Table, TableCounts, TablePatch, TableSpec, TablesDeps, TablesOptions};
-use crate::catalog::{Catalog, Entry};
+use crate::catalog::{Catalog, Entry, Listing};
+use crate::jobs::{Runner, TableFiles};
 use crate::query::Engine;
 use crate::record::{self, KeyValue, TableRecord};
 use crate::schema::{ColumnId, Kind, Schema, check_table_name};
@@ -32,6 +33,8 @@ pub struct Tables {
     pub(crate) options: Arc<TablesOptions>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) engine: Arc<Engine>,
+    pub(crate) jobs: Arc<Runner>,
+    pub(crate) files: Option<Arc<dyn TableFiles>>,
 }
 
 impl Tables {
@@ -40,7 +43,14 @@ impl Tables {
     pub fn new(deps: TablesDeps, options: TablesOptions) -> Self {
         let TablesDeps { store, embedder } = deps;
         let catalog = Arc::new(Catalog::new(Arc::clone(&store), options.view_budget_bytes));
-        Self { store, embedder, options: Arc::new(options), catalog, engine: Arc::new(Engine::new()) }
+        let (engine, jobs) = (Arc::new(Engine::new()), Arc::new(Runner::new()));
+        Self { store, embedder, options: Arc::new(options), catalog, engine, jobs, files: None }
+    }
+
+    /// These tables with files to import from and to export to.
+    #[must_use]
+    pub fn with_files(self, files: Arc<dyn TableFiles>) -> Self {
+        Self { files: Some(files), ..self }
     }
 
     /// Drops what is cached of a bot; call it after the bot's records were dropped.
@@ -89,13 +99,7 @@ impl Tables {
         if listing.find(name).is_some() {
             return Err(Error::NameTaken(name.to_owned()));
         }
-        if listing.len() >= self.options.max_tables {
-            let limit = self.options.max_tables;
-            return Err(Error::Limit(format!(
-                "the bot has {} tables, the limit is {limit}; delete one",
-                listing.len()
-            )));
-        }
+        self.check_table_count(&listing)?;
         let coll = record::tables();
         let mut commit = Commit::new(scope.bot());
         commit
@@ -107,6 +111,14 @@ impl Tables {
             Err(quarry_store::Error::Conflict { .. }) => Err(Error::NameTaken(name.to_owned())),
             Err(error) => Err(error.into()),
         }
+    }
+
+    pub(crate) fn check_table_count(&self, listing: &Listing) -> Result<(), Error> {
+        let (count, limit) = (listing.len(), self.options.max_tables);
+        if count < limit {
+            return Ok(());
+        }
+        Err(Error::Limit(format!("the bot has {count} tables, the limit is {limit}; delete one")))
     }
 
     /// The table of that name, made when absent; an existing one is answered untouched.
@@ -277,8 +289,12 @@ impl Tables {
                 commit.quota(Counter::TableRows, rows * grown, self.options.row_quota);
                 reindex(&mut commit, &view.coll, &snapshot, before, &next)?;
             }
+            let cleaning = self.stage_clearing(scope, before, &next, &mut commit).await?;
             match self.store.commit(commit).await {
-                Ok(_) => return Ok((next.to_table(), stale_columns(&before.schema, &next.schema))),
+                Ok(_) => {
+                    self.begin_clearing(scope, cleaning);
+                    return Ok((next.to_table(), stale_columns(&before.schema, &next.schema)));
+                }
                 Err(quarry_store::Error::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -307,8 +323,12 @@ impl Tables {
             }
             let rows = i64::try_from(snapshot.stored_rows()).unwrap_or(i64::MAX);
             commit.quota(Counter::TableRows, -(rows * i64::from(record.factor)), self.options.row_quota);
+            self.stage_jobs_removal(scope, &record.id, &mut commit).await?;
             match self.store.commit(commit).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    self.jobs.poke_table(&record.id);
+                    return Ok(());
+                }
                 Err(quarry_store::Error::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -341,7 +361,7 @@ fn frozen(name: &str) -> Error {
     Error::Invalid(format!("table {name:?} is frozen; set frozen to false to rename it or change its schema"))
 }
 
-fn check_factor(factor: u8) -> Result<u8, Error> {
+pub(crate) fn check_factor(factor: u8) -> Result<u8, Error> {
     if (1..=MAX_FACTOR).contains(&factor) {
         return Ok(factor);
     }
