@@ -8,6 +8,7 @@ use crate::auth::hash_token;
 use crate::config::Config;
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
+use crate::table_files::BotFiles;
 use crate::tokens::Tokens;
 use crate::urls::{Signer, hex};
 use quarry_embed::{EmbedOptions, EmbedderSlot};
@@ -65,6 +66,7 @@ pub struct Running {
     /// The admin token made by this start; `None` when it was given or existed.
     pub new_admin_token: Option<String>,
     kb: Kb,
+    tables: Tables,
     sweeping: tokio::task::AbortHandle,
 }
 
@@ -80,6 +82,7 @@ impl Running {
     /// Lets running work reach a safe place.
     pub async fn stop(&self) {
         self.sweeping.abort();
+        self.tables.stop_jobs().await;
         self.kb.shutdown().await;
         let settled = async {
             while !self.is_settled() {
@@ -113,6 +116,15 @@ async fn sweep_blobs(kb: Kb, blobs: Arc<LocalBlobs>) {
             Ok(blobs) => tracing::info!(blobs, "unused blobs removed"),
             Err(error) => tracing::error!(%error, "blobs not swept"),
         }
+    }
+}
+
+/// Goes on with the table jobs that the last process did not end.
+async fn resume_jobs(tables: Tables) {
+    match tables.resume_jobs().await {
+        Ok(0) => {}
+        Ok(jobs) => tracing::info!(jobs, "table jobs resumed"),
+        Err(error) => tracing::error!(%error, "table jobs not resumed; restart to try again"),
     }
 }
 
@@ -158,12 +170,15 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
             view_budget_bytes: config.cache_bytes,
         },
     );
+    let files = BotFiles { kb: kb.clone(), blobs: blobs.clone(), paths: paths.clone() };
+    let tables = tables.with_files(Arc::new(files));
+    tokio::spawn(resume_jobs(tables.clone()));
     let tokens = Tokens::load(records.as_ref()).await.map_err(in_folder)?;
     let state = State {
         store: records,
         blobs,
         kb: kb.clone(),
-        tables,
+        tables: tables.clone(),
         embedder,
         poisoned: Box::new(move || store.is_poisoned()),
         tokens,
@@ -175,7 +190,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         config,
     };
     let new_admin_token = is_new.then_some(admin_token);
-    Ok(Running { app: App::new(state), new_admin_token, kb, sweeping })
+    Ok(Running { app: App::new(state), new_admin_token, kb, tables, sweeping })
 }
 
 fn load_model(config: &Config) -> EmbedderSlot {

@@ -26,6 +26,6 @@ pub use api::{
 };
 pub use error::Error;
 pub use jobs::{
-    Duplicate, Export, Format, InputFile, Job, JobKind, JobStatus, NewFile, RefusedRow, TableFiles,
+    Duplicate, Export, InputFile, Job, JobKind, JobStatus, NewFile, OpenFile, RefusedRow, TableFiles,
 };
 pub use tables::Tables;

@@ -146,8 +146,8 @@ impl Tables {
     }
 }
 
-/// How much of the rows is done, never quite all.
+/// How much of the work is done, never quite all.
 pub(super) fn percent(done: u64, total: Option<u64>) -> u8 {
-    let part = total.filter(|total| *total > 0).map_or(0, |total| done.saturating_mul(100) / total);
+    let part = total.and_then(|total| done.saturating_mul(100).checked_div(total)).unwrap_or(0);
     u8::try_from(part.min(99)).unwrap_or(99)
 }

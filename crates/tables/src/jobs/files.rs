@@ -64,4 +64,10 @@ pub trait TableFiles: Send + Sync + 'static {
     /// # Errors
     /// [`Error::File`] or [`Error::Quota`] when it may not be kept.
     async fn store(&self, scope: &Scope, file: NewFile) -> Result<String, Error>;
+
+    /// Deletes a file; an absent one is no error.
+    ///
+    /// # Errors
+    /// When the file store fails.
+    async fn remove(&self, scope: &Scope, id: &str) -> Result<(), Error>;
 }

@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 /// Rows of one commit.
 pub(super) const CHUNK_ROWS: usize = 8_192;
-/// Encoded bytes of one commit, about.
-pub(super) const CHUNK_BYTES: usize = 16 << 20;
+/// Bytes of a file that make one commit, about.
+pub(super) const CHUNK_BYTES: u64 = 8 << 20;
 /// Races after which a writer takes the table alone.
 const SHARED_TRIES: usize = 3;
 const MAX_TRIES: usize = 40;
@@ -68,10 +68,12 @@ impl Tables {
     pub(super) async fn stage_arrival(
         &self,
         scope: &Scope,
-        table: &TableId,
+        entry: &Entry,
         commit: &mut Commit,
     ) -> Result<Arrival, Error> {
+        let table = &entry.record().id;
         let coll = record::rows_of(table);
+        commit.expect_key(&record::tables(), record::meta_key(table), Some(entry.meta.seq));
         let first_id = self.store.head(scope.bot(), &coll).await?.next_id;
         let (mut batches, seq) = self.batches(scope, &coll).await?;
         let batch = batches.begin();
@@ -220,8 +222,7 @@ impl Tables {
             let view = self.catalog.view(&live.scope, table);
             let _shared = view.writers.read().await;
             let prefix = record::ROW_PREFIX;
-            let page =
-                self.store.scan(live.scope.bot(), &view.coll, prefix, Some(&from), CHUNK_ROWS).await?;
+            let page = self.store.scan(live.scope.bot(), &view.coll, prefix, Some(&from), CHUNK_ROWS).await?;
             let Some(last) = page.last().map(|record| record.key.clone()) else { break };
             let mut commit = Commit::new(live.scope.bot());
             commit.expect_key(&record::tables(), record::meta_key(table), Some(entry.meta.seq));

@@ -2,9 +2,9 @@
 
 use super::record::{JobRecord, JobStatus, Work};
 use super::runner::{Ending, Handle, Ticket};
+use crate::Error;
 use crate::record;
 use crate::tables::Tables;
-use crate::Error;
 use quarry_store::{Commit, Committed, Seq};
 use quarry_types::{ErrorKind, Scope, TableId, Timestamp};
 use std::sync::Arc;
@@ -26,6 +26,12 @@ pub(super) enum Halt {
 impl From<Error> for Halt {
     fn from(error: Error) -> Self {
         Self::Failed(error)
+    }
+}
+
+impl From<quarry_store::Error> for Halt {
+    fn from(cause: quarry_store::Error) -> Self {
+        Self::Failed(cause.into())
     }
 }
 
@@ -123,7 +129,7 @@ impl Tables {
         }
         match live.record.work.clone() {
             Work::Import { file, content, .. } => self.import_rows(live, &file, &content).await,
-            Work::Export { format, compress } => self.export_rows(live, format, compress).await,
+            Work::Export { format, compress } => self.export_rows(live, &format, compress).await,
             Work::ClearColumn { columns, .. } => self.clear_columns(live, &columns).await,
             Work::ClearVectors => self.drop_vectors(live).await,
             Work::DeleteRows { filter, below } => self.delete_matching(live, filter.as_ref(), below).await,
@@ -207,10 +213,13 @@ impl Tables {
     /// Removes what the job made and ends it as failed.
     async fn take_back(&self, live: &mut Live) -> Result<(), Halt> {
         let mut ending = Commit::new(live.scope.bot());
-        if let Some((table, arrival)) = live.record.arrival().map(|(table, arrival)| (table.clone(), arrival)) {
+        if let Some((table, arrival)) = live.record.arrival().map(|(table, arrival)| (table.clone(), arrival))
+        {
             match self.remove_arrival(live, &table, arrival).await {
                 Ok(()) => {}
-                Err(Halt::Failed(Error::NoTable(_))) => return self.end(live, JobStatus::Failed, ending).await,
+                Err(Halt::Failed(Error::NoTable(_))) => {
+                    return self.end(live, JobStatus::Failed, ending).await;
+                }
                 Err(halt) => return Err(halt),
             }
             if table != live.record.table && self.delete_if_empty(&live.scope, &table).await? {

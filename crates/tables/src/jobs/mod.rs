@@ -6,15 +6,18 @@
 
 mod clear;
 mod copy;
+mod export;
 mod face;
 mod files;
 mod hidden;
+mod import;
 mod live;
 mod record;
 mod runner;
 
 pub use copy::Duplicate;
-pub use files::{InputFile, NewFile, TableFiles};
+pub use export::Export;
+pub use files::{InputFile, NewFile, OpenFile, TableFiles};
 pub use record::{Job, JobKind, JobStatus, RefusedRow};
 
 pub(crate) use runner::Runner;

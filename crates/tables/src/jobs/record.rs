@@ -150,9 +150,11 @@ pub(crate) enum Work {
         /// Rows of the file that are done with, the refused ones included.
         read: u64,
         arrival: Option<Arrival>,
+        /// The columns when the first row was read.
+        columns: Vec<(ColumnId, String)>,
     },
     Export {
-        format: crate::jobs::export::Format,
+        format: String,
         compress: bool,
     },
     ClearColumn {
@@ -234,6 +236,7 @@ impl JobRecord {
                 self.refused_rows.push(row);
             }
         }
+        self.refused_rows.sort_by_key(|row| row.line);
     }
 
     pub(crate) fn warn(&mut self, texts: impl IntoIterator<Item = String>) {

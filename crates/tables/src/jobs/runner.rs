@@ -125,6 +125,17 @@ impl Runner {
     pub(super) fn poke(&self, job: &str) {
         if let Some(handle) = self.find(job) {
             handle.stop.store(true, Ordering::Relaxed);
+            self.changed();
+        }
+    }
+
+    /// Waits until a job is told to look at its record.
+    pub(super) async fn stopped(&self, handle: &Handle) {
+        let mut changes = self.watch();
+        while !handle.is_stopped() {
+            if changes.changed().await.is_err() {
+                return;
+            }
         }
     }
 
@@ -133,6 +144,7 @@ impl Runner {
         for handle in self.state.lock().known.values().filter(|handle| handle.table == *table) {
             handle.stop.store(true, Ordering::Relaxed);
         }
+        self.changed();
     }
 
     /// Wakes those who wait for a job.
@@ -155,6 +167,7 @@ impl Runner {
             handle.stop.store(true, Ordering::Relaxed);
         }
         let mut changes = self.watch();
+        self.changed();
         while self.state.lock().running > 0 {
             if changes.changed().await.is_err() {
                 return;
