@@ -20,6 +20,7 @@ mod router;
 mod routes;
 mod serve;
 mod start;
+mod table_files;
 mod tokens;
 mod urls;
 mod usage;

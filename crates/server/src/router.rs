@@ -106,6 +106,9 @@ routes! {
     GetContent GET Signed "/v1/quarry/content/{bot}/{file}";
     Answer POST Bot "/v1/quarry/answer";
     GetFileText GET Bot "/v1/quarry/files/{id}/text";
+    ExportTableAs POST Bot "/v1/quarry/tables/{table}/export";
+    GetTableJob GET Bot "/v1/quarry/tables/{table}/jobs/{job}";
+    CancelTableJob DELETE Bot "/v1/quarry/tables/{table}/jobs/{job}";
     Status GET Bot "/v1/quarry/status";
     ListJobs GET Bot "/v1/quarry/jobs";
     ShowQuota GET Bot "/v1/quarry/quota";

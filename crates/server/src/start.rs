@@ -8,6 +8,7 @@ use crate::auth::hash_token;
 use crate::config::Config;
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
+use crate::table_files::BotFiles;
 use crate::tokens::Tokens;
 use crate::urls::Signer;
 use crate::usage::{Activity, Tally, UsageLog};
@@ -93,6 +94,7 @@ impl Running {
     /// Lets running work reach a safe place.
     pub async fn stop(&self) {
         self.sweeping.abort();
+        self.tables.stop_jobs().await;
         self.tables.shutdown().await;
         self.kb.shutdown().await;
         // After the last file was indexed, so that this is counted too.
@@ -135,6 +137,15 @@ async fn sweep_blobs(kb: Kb, blobs: Arc<LocalBlobs>) {
             Ok(blobs) => tracing::info!(blobs, "unused blobs removed"),
             Err(error) => tracing::error!(%error, "blobs not swept"),
         }
+    }
+}
+
+/// Goes on with the table jobs that the last process did not end.
+async fn resume_jobs(tables: Tables) {
+    match tables.resume_jobs().await {
+        Ok(0) => {}
+        Ok(jobs) => tracing::info!(jobs, "table jobs resumed"),
+        Err(error) => tracing::error!(%error, "table jobs not resumed; restart to try again"),
     }
 }
 
@@ -189,6 +200,9 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
             view_budget_bytes: config.cache_bytes,
         },
     );
+    let files = BotFiles { kb: kb.clone(), blobs: blobs.clone(), paths: paths.clone() };
+    let tables = tables.with_files(Arc::new(files));
+    tokio::spawn(resume_jobs(tables.clone()));
     tables.resume_indexing();
     let usage = Arc::new(UsageLog::new(records.clone(), kb.clone(), tally));
     let (stop_usage, stopping) = watch::channel(false);

@@ -108,6 +108,14 @@ impl DataPaths {
         self.root.join("tmp")
     }
 
+    /// An empty file without a name in the folder of unfinished writes; gone when dropped.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn scratch(&self) -> std::io::Result<std::fs::File> {
+        tempfile::tempfile_in(self.tmp())
+    }
+
     /// The generated admin token, readable by the owner only.
     #[must_use]
     pub fn admin_token(&self) -> PathBuf {

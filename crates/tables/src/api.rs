@@ -1,5 +1,6 @@
 //! What callers hand in and get back, free of storage and query details.
 
+use crate::jobs::Job;
 use quarry_embed::EmbedderSlot;
 use quarry_store::{DataPaths, RecordStore};
 use quarry_types::{TableId, Timestamp};
@@ -228,4 +229,13 @@ pub enum DeleteRows {
     Filter(Value),
     /// All.
     All,
+}
+
+/// Answer of a delete.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Deleted {
+    /// Rows deleted so far.
+    pub rows: u64,
+    /// The job that deletes them, when there are many.
+    pub job: Option<Job>,
 }

@@ -83,6 +83,12 @@ impl<'a> Batch<'a> {
             let column = self.entry.record().key_column_name().unwrap_or_default();
             return Err(format!("row {owner} has the same value in key column {column:?}"));
         }
+        if key.as_ref().is_some_and(|key| self.snapshot.is_reserved(key)) {
+            let column = self.entry.record().key_column_name().unwrap_or_default();
+            return Err(format!(
+                "a running import holds the same value in key column {column:?}; wait for its job or cancel it"
+            ));
+        }
         self.release_key(id);
         if let Some(key) = key {
             self.keys.insert(key, Some(id));

@@ -26,6 +26,17 @@ pub enum Error {
         /// The row asked for.
         id: i64,
     },
+    /// No such job of this table.
+    #[error("job {0:?} does not exist; finished jobs are kept a while only")]
+    NoJob(String),
+    /// A file cannot be read or kept.
+    #[error("{message}")]
+    File {
+        /// What the caller can do about it.
+        kind: ErrorKind,
+        /// Worded for the caller.
+        message: String,
+    },
     /// The table name is taken.
     #[error("a table named {0:?} exists already; choose another name or delete it first")]
     NameTaken(String),
@@ -63,7 +74,8 @@ impl Error {
             Self::Invalid(_) => ErrorKind::Invalid,
             Self::InvalidQuery(_) => ErrorKind::InvalidQuery,
             Self::InvalidSchema(_) => ErrorKind::InvalidSchema,
-            Self::NoTable(_) | Self::NoRow { .. } => ErrorKind::NotFound,
+            Self::NoTable(_) | Self::NoRow { .. } | Self::NoJob(_) => ErrorKind::NotFound,
+            Self::File { kind, .. } => *kind,
             Self::NameTaken(_) | Self::Conflict(_) => ErrorKind::Conflict,
             Self::Limit(_) => ErrorKind::LimitExceeded,
             Self::Quota(_) => ErrorKind::QuotaExceeded,

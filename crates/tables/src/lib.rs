@@ -9,6 +9,7 @@ mod batch;
 mod catalog;
 mod error;
 mod filter;
+mod jobs;
 mod query;
 mod record;
 mod recount;
@@ -22,10 +23,13 @@ mod view;
 mod wire;
 
 pub use api::{
-    DeleteRows, Find, Found, GotTable, Recount, Row, Table, TableCounts, TablePatch, TableSpec, TablesDeps,
-    TablesOptions, Upserted, Written,
+    DeleteRows, Deleted, Find, Found, GotTable, Recount, Row, Table, TableCounts, TablePatch, TableSpec,
+    TablesDeps, TablesOptions, Upserted, Written,
 };
 pub use error::Error;
+pub use jobs::{
+    Duplicate, Export, InputFile, Job, JobKind, JobStatus, NewFile, OpenFile, RefusedRow, TableFiles,
+};
 pub use recount::recount;
 pub use search::Cleared;
 pub use tables::Tables;

@@ -2,7 +2,8 @@
 //!
 //! Collection `tables`: `<table id>` metadata, `n/<name>` table id (unique name index).
 //! Collection `t/<table id>`: `r/<id, 4 bytes big endian>` row, `k/<column id>/<key value>` row id
-//! (unique index of the key column). A row is: version, created and updated at (8 bytes each,
+//! (unique index of the key column), `b` which imports are public. Collection `table_jobs`:
+//! `<table id>/<job id>`. A row is: version, created and updated at (8 bytes each,
 //! little endian), in version 2 also its batch (varint, 0 = none) and the count and states of its computed
 //! columns (column varint, state, rule varint, at 8 bytes, error varint length and bytes), then per set column: id (varint), tag, payload (number and moment 8 bytes; text varint
 //! length and bytes; a moment written otherwise than 2024-11-21T09:30:00.000Z is followed by its text). Columns are named by id, so renaming or dropping one touches no row.
@@ -61,6 +62,22 @@ pub(crate) fn meta_key(table: &TableId) -> Key {
 pub(crate) fn name_key(name: &str) -> Key {
     format!("n/{name}").into_bytes()
 }
+
+pub(crate) fn jobs() -> Coll {
+    Coll::new("table_jobs")
+}
+
+/// What the keys of a table's jobs begin with; they ascend by age.
+pub(crate) fn jobs_of(table: &TableId) -> Key {
+    format!("{table}/").into_bytes()
+}
+
+pub(crate) fn job_key(table: &TableId, job: &str) -> Key {
+    format!("{table}/{job}").into_bytes()
+}
+
+/// The record that says which imports of a table are public.
+pub(crate) const BATCHES_KEY: &[u8] = b"b";
 
 pub(crate) const ROW_PREFIX: &[u8] = b"r/";
 
@@ -345,6 +362,52 @@ impl StoredRow {
             row.cells.push((column, cell));
         }
         Some(row)
+    }
+}
+
+/// Which imports of a table are public. One that is not known to be is hidden: a reader that lags
+/// behind may meet an import's rows before this record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Batches {
+    /// The number the next import takes.
+    pub(crate) next: u32,
+    /// Imports begun and not published.
+    pub(crate) hidden: Vec<u32>,
+}
+
+impl Default for Batches {
+    fn default() -> Self {
+        Self { next: 1, hidden: Vec::new() }
+    }
+}
+
+impl Batches {
+    pub(crate) fn is_public(&self, batch: u32) -> bool {
+        batch == 0 || (batch < self.next && !self.hidden.contains(&batch))
+    }
+
+    /// Gives out the next number, hidden.
+    pub(crate) fn begin(&mut self) -> u32 {
+        let batch = self.next;
+        self.next = self.next.saturating_add(1);
+        self.hidden.push(batch);
+        batch
+    }
+
+    pub(crate) fn end(&mut self, batch: u32) {
+        self.hidden.retain(|hidden| *hidden != batch);
+    }
+
+    pub(crate) fn encode(&self) -> Result<Bytes, Error> {
+        let text = serde_json::to_vec(self)
+            .map_err(|cause| Error::Internal(format!("import list does not encode: {cause}")))?;
+        Ok(text.into())
+    }
+
+    /// # Errors
+    /// [`Error::Corrupt`] when the bytes are no such list.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        serde_json::from_slice(bytes).map_err(|cause| Error::Corrupt(cause.to_string()))
     }
 }
 

@@ -5,28 +5,27 @@
 //! is drafted again, and after a few the writer takes its table alone.
 
 use crate::Error;
-use crate::api::{DeleteRows, Row, Upserted, Written};
+use crate::api::{Deleted, Row, Upserted, Written};
 use crate::batch::Batch;
 use crate::catalog::Entry;
 use crate::filter::{self, Filter};
-use crate::query::Query;
 use crate::record::{Cell, KeyValue, StoredRow};
 use crate::schema::{CheckedRow, ColumnId, Kind};
 use crate::tables::Tables;
 use crate::view::{Snapshot, View};
 use crate::wire;
+use quarry_store::Seq;
 use quarry_types::{Scope, Timestamp};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 const MAX_ROWS: usize = 1_000;
-const MAX_ID: u64 = 2_147_483_647;
+pub(crate) const MAX_ID: u64 = 2_147_483_647;
 /// Races a writer loses before it takes the table alone.
 const SHARED_TRIES: usize = 3;
 const MAX_TRIES: usize = 40;
-/// Rows one commit deletes at most; a larger delete is several commits.
-const DELETE_CHUNK: usize = 20_000;
+/// Rows one commit deletes at most; a larger delete is a job.
+pub(crate) const DELETE_CHUNK: usize = 20_000;
 
 /// What one attempt to write produced.
 struct Outcome {
@@ -67,6 +66,7 @@ impl Attempt<'_> {
         // Values of columns that are gone leave with the next write of their row.
         stored.cells.retain(|(id, _)| self.entry.columns().iter().any(|column| column.id == *id));
         stored.updated_at = self.now.max(before.updated_at);
+        stored.batch = 0;
         set(&mut stored, cells);
         self.batch.put(stored)
     }
@@ -182,71 +182,42 @@ impl Tables {
         self.write(scope, table, draft).await.map(Drafted::upserted)
     }
 
-    /// Deletes rows and answers how many. Over 20,000 rows go in several commits.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for over 1,000 ids, [`Error::InvalidQuery`] for a bad filter.
-    pub async fn delete_rows(&self, scope: &Scope, table: &str, which: DeleteRows) -> Result<u64, Error> {
-        let entry = self.catalog.entry(scope, table).await?;
-        let mut still: Option<Filter> = None;
-        let ids: Vec<u32> = match which {
-            DeleteRows::Ids(ids) if ids.len() > MAX_ROWS => {
-                return Err(Error::Invalid(format!(
-                    "ids has {} entries, the limit is {MAX_ROWS}",
-                    ids.len()
-                )));
-            }
-            DeleteRows::Ids(ids) => ids.into_iter().filter_map(|id| u32::try_from(id).ok()).collect(),
-            DeleteRows::Filter(json) => {
-                if !json.is_object() {
-                    return Err(Error::InvalidQuery(
-                        "filter: must be an object of columns and conditions".into(),
-                    ));
-                }
-                let filter = filter::parse(&json, &entry.record().schema)?;
-                let ids = self.matching_ids(scope, &entry, &filter).await?;
-                still = Some(filter);
-                ids
-            }
-            DeleteRows::All => {
-                let view = self.catalog.view(scope, &entry.record().id);
-                view.snapshot(entry.record().key_column).await?.ids()
-            }
-        };
-        let mut deleted = 0;
-        for chunk in ids.chunks(DELETE_CHUNK) {
-            let mut first = true;
-            let draft = |attempt: &mut Attempt<'_>, outcome: &mut Outcome| {
-                for id in chunk {
-                    // A row that changed since it was found may no longer match.
-                    let keep = !first
-                        && still.as_ref().is_some_and(|filter| {
-                            let row =
-                                attempt.batch.row(*id).map(|row| wire::row(attempt.entry.columns(), &row));
-                            row.is_none_or(|row| !row_matches(attempt.entry, filter, &row))
-                        });
-                    if !keep && attempt.batch.delete(*id) {
-                        outcome.batch_ids.push((*id, false));
-                    }
-                }
-                first = false;
-                Ok(())
-            };
-            deleted += self.write(scope, entry.record().id.as_str(), draft).await?.ids.len() as u64;
-        }
-        Ok(deleted)
-    }
-
-    async fn matching_ids(
+    /// Deletes rows by id; absent ones are no error.
+    pub(crate) async fn delete_ids(
         &self,
         scope: &Scope,
-        entry: &Arc<Entry>,
-        filter: &Filter,
-    ) -> Result<Vec<u32>, Error> {
-        let view = self.catalog.view(scope, &entry.record().id);
-        let snapshot = view.snapshot(entry.record().key_column).await?;
-        let query = Query::new(Arc::clone(entry), snapshot, filter.clone());
-        self.run(query.rows(), move || query.ids()).await
+        table: &str,
+        ids: Vec<i64>,
+    ) -> Result<Deleted, Error> {
+        if ids.len() > MAX_ROWS {
+            return Err(Error::Invalid(format!("ids has {} entries, the limit is {MAX_ROWS}", ids.len())));
+        }
+        let ids: Vec<u32> = ids.into_iter().filter_map(|id| u32::try_from(id).ok()).collect();
+        Ok(Deleted { rows: self.delete_found(scope, table, &ids, None).await?, job: None })
+    }
+
+    /// Deletes found rows in one commit, save those that changed since and match `still` no more.
+    pub(crate) async fn delete_found(
+        &self,
+        scope: &Scope,
+        table: &str,
+        ids: &[u32],
+        still: Option<(&Filter, Seq)>,
+    ) -> Result<u64, Error> {
+        let draft = |attempt: &mut Attempt<'_>, outcome: &mut Outcome| {
+            let changed = still.filter(|(_, found_at)| attempt.snapshot.seq != *found_at);
+            for id in ids {
+                let keep = changed.is_some_and(|(filter, _)| {
+                    let row = attempt.batch.row(*id).map(|row| wire::row(attempt.entry.columns(), &row));
+                    row.is_none_or(|row| !row_matches(attempt.entry, filter, &row))
+                });
+                if !keep && attempt.batch.delete(*id) {
+                    outcome.batch_ids.push((*id, false));
+                }
+            }
+            Ok(())
+        };
+        Ok(self.write(scope, table, draft).await?.ids.len() as u64)
     }
 
     async fn write<D>(&self, scope: &Scope, table: &str, mut draft: D) -> Result<Drafted, Error>

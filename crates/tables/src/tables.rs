@@ -4,7 +4,8 @@ use crate::Error;
 use crate::api::{
     GotTable, Recount, Row, Table, TableCounts, TablePatch, TableSpec, TablesDeps, TablesOptions,
 };
-use crate::catalog::{Catalog, Entry};
+use crate::catalog::{Catalog, Entry, Listing};
+use crate::jobs::{Runner, TableFiles};
 use crate::query::Engine;
 use crate::record::{self, KeyValue, TableRecord};
 use crate::schema::{ColumnId, Kind, Schema, check_table_name};
@@ -32,6 +33,8 @@ pub struct Tables {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) indexes: Arc<Indexes>,
+    pub(crate) jobs: Arc<Runner>,
+    pub(crate) files: Option<Arc<dyn TableFiles>>,
 }
 
 impl Tables {
@@ -42,7 +45,8 @@ impl Tables {
         let catalog = Arc::new(Catalog::new(Arc::clone(&store), options.view_budget_bytes));
         let options = Arc::new(options);
         let indexes = Indexes::new(Arc::clone(&store), embedder, Arc::clone(&catalog), Arc::clone(&options));
-        Self { store, options, catalog, engine: Arc::new(Engine::new()), indexes: Arc::new(indexes) }
+        let (engine, jobs) = (Arc::new(Engine::new()), Arc::new(Runner::new()));
+        Self { store, options, catalog, engine, indexes: Arc::new(indexes), jobs, files: None }
     }
 
     /// Indexes in the background what the last run left unindexed. Call it once, after the start; rows
@@ -51,9 +55,15 @@ impl Tables {
         self.indexes.resume();
     }
 
-    /// Ends background work; what is left of it is done after the next start.
+    /// Ends background indexing; what is left of it is done after the next start.
     pub async fn shutdown(&self) {
         self.indexes.shutdown().await;
+    }
+
+    /// These tables with files to import from and to export to.
+    #[must_use]
+    pub fn with_files(self, files: Arc<dyn TableFiles>) -> Self {
+        Self { files: Some(files), ..self }
     }
 
     /// Drops what is cached of a bot; call it after the bot's records were dropped.
@@ -107,12 +117,7 @@ impl Tables {
             if listing.find(name).is_some() {
                 return Err(Error::NameTaken(name.to_owned()));
             }
-            let (used, limit) = (listing.len(), self.options.max_tables);
-            if used >= limit {
-                return Err(Error::Limit(format!(
-                    "limit of tables per bot exceeded: {used} used, the limit is {limit}, 1 more needed; delete one or ask the operator to raise the limit"
-                )));
-            }
+            self.check_table_count(&listing)?;
             let mut commit = Commit::new(scope.bot());
             commit.expect.push((coll.clone(), listing.seq()));
             commit.put(&coll, record::name_key(name), record.id.as_str().as_bytes().to_vec()).put(
@@ -127,6 +132,16 @@ impl Tables {
             }
         }
         Err(Error::Busy(name.to_owned()))
+    }
+
+    pub(crate) fn check_table_count(&self, listing: &Listing) -> Result<(), Error> {
+        let (used, limit) = (listing.len(), self.options.max_tables);
+        if used < limit {
+            return Ok(());
+        }
+        Err(Error::Limit(format!(
+            "limit of tables per bot exceeded: {used} used, the limit is {limit}, 1 more needed; delete one or ask the operator to raise the limit"
+        )))
     }
 
     /// The table of that name, made when absent; an existing one is answered untouched.
@@ -295,13 +310,15 @@ impl Tables {
                 let snapshot = view.snapshot(before.key_column).await?;
                 commit.expect.push((view.coll.clone(), snapshot.seq));
                 let grown = i64::from(next.factor) - i64::from(before.factor);
-                let rows = i64::try_from(snapshot.rows).unwrap_or(i64::MAX);
+                let rows = i64::try_from(snapshot.stored_rows()).unwrap_or(i64::MAX);
                 commit.quota(Counter::TableRows, rows * grown, self.options.row_quota);
                 reindex(&mut commit, &view.coll, &snapshot, before, &next)?;
             }
+            let cleaning = self.stage_clearing(scope, before, &next, &mut commit).await?;
             match self.store.commit(commit).await {
                 Ok(_) => {
                     self.indexes.follow(scope, before, &next);
+                    self.begin_clearing(scope, cleaning);
                     return Ok((next.to_table(), stale_columns(&before.schema, &next.schema)));
                 }
                 Err(quarry_store::Error::Conflict { .. }) => {}
@@ -332,11 +349,13 @@ impl Tables {
             }
             self.indexes.close(scope, &record.id).await;
             self.indexes.drop_with(scope, &record.id, &mut commit).await?;
-            let rows = i64::try_from(snapshot.rows).unwrap_or(i64::MAX);
+            let rows = i64::try_from(snapshot.stored_rows()).unwrap_or(i64::MAX);
             commit.quota(Counter::TableRows, -(rows * i64::from(record.factor)), self.options.row_quota);
+            self.stage_jobs_removal(scope, &record.id, &mut commit).await?;
             match self.store.commit(commit).await {
                 Ok(_) => {
                     self.indexes.deleted(scope, &record.id).await;
+                    self.jobs.poke_table(&record.id);
                     return Ok(());
                 }
                 Err(quarry_store::Error::Conflict { .. }) => {}
@@ -359,7 +378,7 @@ fn frozen(name: &str) -> Error {
     Error::Invalid(format!("table {name:?} is frozen; set frozen to false to rename it or change its schema"))
 }
 
-fn check_factor(factor: u8) -> Result<u8, Error> {
+pub(crate) fn check_factor(factor: u8) -> Result<u8, Error> {
     if (1..=MAX_FACTOR).contains(&factor) {
         return Ok(factor);
     }
@@ -411,12 +430,12 @@ fn reindex(
         return Ok(());
     }
     if let Some(old) = before.key_column {
-        for value in snapshot.values_of(old).keys() {
+        for value in snapshot.stored_values_of(old).keys() {
             commit.del(coll, record::index_key(old, value));
         }
     }
     if let Some(new) = next.key_column {
-        let values = snapshot.values_of(new);
+        let values = snapshot.stored_values_of(new);
         let duplicates: Vec<String> = values
             .values()
             .filter(|ids| ids.len() > 1)

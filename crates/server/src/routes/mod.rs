@@ -3,6 +3,7 @@
 mod bases;
 mod content;
 mod files;
+mod jobs;
 mod ops;
 mod quarry;
 mod quota;
@@ -48,8 +49,10 @@ pub(crate) fn dispatch(call: Call) -> BoxFuture<'static, Answer> {
         Route::UpdateTable => tables::update(call).boxed(),
         Route::DeleteTable => tables::delete(call).boxed(),
         Route::RenameTableColumn => tables::rename_column(call).boxed(),
-        Route::GetTableJobs => tables::jobs(call).boxed(),
-        Route::DuplicateTable | Route::ExportTable | Route::ImportTable => tables::later(call).boxed(),
+        Route::GetTableJobs => jobs::list(call).boxed(),
+        Route::DuplicateTable => jobs::duplicate(call).boxed(),
+        Route::ExportTable => jobs::export(call).boxed(),
+        Route::ImportTable => jobs::import(call).boxed(),
         Route::GetTableRow => tables::row(call).boxed(),
         Route::FindTableRows => tables::find(call).boxed(),
         Route::CreateTableRows => tables::create_rows(call).boxed(),
@@ -74,6 +77,9 @@ pub(crate) fn dispatch(call: Call) -> BoxFuture<'static, Answer> {
         Route::GetContent => content::download(call).boxed(),
         Route::Answer => quarry::answer(call).boxed(),
         Route::GetFileText => quarry::text(call).boxed(),
+        Route::ExportTableAs => jobs::export_as(call).boxed(),
+        Route::GetTableJob => jobs::get(call).boxed(),
+        Route::CancelTableJob => jobs::cancel(call).boxed(),
         Route::Status => quarry::status(call).boxed(),
         Route::ListJobs => quarry::jobs(call).boxed(),
         Route::ShowQuota => quota::show(call).boxed(),

@@ -2,14 +2,18 @@
 
 use crate::app::{Answer, Call};
 use crate::body::{self, TABLES_CAP};
-use crate::error::{ApiError, ErrorType};
+use crate::error::ApiError;
 use crate::wire::{self, Fields, TableBody};
 use quarry_tables::{TableCounts, Tables};
 use quarry_types::Scope;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// Longest wait for a large delete; the client gives up after 60 s.
+const DELETE_WAIT: Duration = Duration::from_secs(45);
 
 /// What most operations need: the engine, the scope, the table of the path and the body's fields.
-async fn open(call: Call) -> Result<(Tables, Scope, String, Map<String, Value>), ApiError> {
+pub(super) async fn open(call: Call) -> Result<(Tables, Scope, String, Map<String, Value>), ApiError> {
     let (tables, scope) = (call.state.tables.clone(), call.scope()?.clone());
     let table = call.matched.param(0).to_owned();
     let fields = body::object(&call.head.headers, call.body, TABLES_CAP).await?;
@@ -88,18 +92,6 @@ pub(crate) async fn delete(call: Call) -> Answer {
     body::empty()
 }
 
-/// `getTableJobs`: no operation of this version runs as a job.
-pub(crate) async fn jobs(call: Call) -> Answer {
-    call.state.tables.get(call.scope()?, call.matched.param(0)).await?;
-    body::json(&json!({ "jobs": [] }))
-}
-
-/// Operations of the contract that this version lacks.
-pub(crate) async fn later(call: Call) -> Answer {
-    let message = format!("{} is not available in this version", call.matched.route.name());
-    Err(ApiError::new(ErrorType::MethodNotFound, message))
-}
-
 /// `getTableRow`.
 pub(crate) async fn row(call: Call) -> Answer {
     let id = call.query.number("id", 0, i64::from(i32::MAX))?;
@@ -151,9 +143,15 @@ pub(crate) async fn upsert_rows(call: Call) -> Answer {
     body::json(&body)
 }
 
-/// `deleteTableRows`.
+/// `deleteTableRows`. Old consumers read `deletedRows` alone, so a large delete is waited for as long
+/// as their time-out of 60 s allows; `job` says how it stands.
 pub(crate) async fn delete_rows(call: Call) -> Answer {
     let (tables, scope, table, fields) = open(call).await?;
-    let deleted = tables.delete_rows(&scope, &table, wire::delete_rows(fields)?).await?;
-    body::json(&json!({ "deletedRows": deleted }))
+    let which = wire::delete_rows(fields)?;
+    let deleted = tables.remove_rows(&scope, &table, which, DELETE_WAIT).await?;
+    let mut body = json!({ "deletedRows": deleted.rows });
+    if let (Some(job), Some(map)) = (&deleted.job, body.as_object_mut()) {
+        map.insert("job".to_owned(), wire::job_reference(job));
+    }
+    body::json(&body)
 }

@@ -5,6 +5,7 @@ mod answer;
 mod base;
 mod fields;
 mod file;
+mod job;
 mod passage;
 mod table;
 mod usage;
@@ -13,6 +14,7 @@ pub(crate) use answer::{AnswerBody, QuestionBody};
 pub(crate) use base::{BaseBody, base_tags, base_tags_patch};
 pub(crate) use fields::Fields;
 pub(crate) use file::{FileBody, FilePatchBody, UpsertBody};
+pub(crate) use job::{JobBody, job_details, job_reference};
 pub(crate) use passage::{HitBody, PassageBody, new_passages};
 pub(crate) use table::{TableBody, delete_rows, find, patch, row_list, spec};
 pub(crate) use usage::{

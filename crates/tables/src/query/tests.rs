@@ -218,9 +218,9 @@ fn snapshot(entry: &Entry, rows: &[Value], changed: &[(usize, Value)]) -> Arc<Sn
         Arc::new(stored)
     };
     let rows: Vec<_> = rows.iter().zip(1..).map(|(row, id)| (1, stored(id, row))).collect();
-    let mut snapshot = Snapshot::load(1);
+    let mut snapshot = Snapshot::load(1, crate::record::Batches::default());
     for chunk in rows.chunks(7) {
-        snapshot.extend(chunk);
+        snapshot.extend(chunk.to_vec()).unwrap();
     }
     let snapshot = snapshot.with_key(entry.record().key_column);
     let changes: Vec<_> = changed

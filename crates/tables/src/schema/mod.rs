@@ -6,4 +6,4 @@ mod parse;
 
 pub(crate) use check::{CheckedRow, Checker};
 pub(crate) use column::{Column, ColumnId, Kind, Schema, WireType};
-pub(crate) use parse::{check_table_name, first_line};
+pub(crate) use parse::{MAX_TABLE_NAME_CHARS, check_table_name, first_line};

@@ -11,7 +11,7 @@ const KEPT_KEYWORDS: [&str; 7] = ["format", "title", "description", "pattern", "
 /// Keywords that say what values a column takes; a change without any keeps the type.
 const TYPE_KEYWORDS: [&str; 8] = ["type", "anyOf", "oneOf", "allOf", "enum", "const", "items", "properties"];
 const MAX_NAME_CHARS: usize = 30;
-const MAX_TABLE_NAME_CHARS: usize = 50;
+pub(crate) const MAX_TABLE_NAME_CHARS: usize = 50;
 const MAX_SCHEMA_BYTES: usize = 256 * 1024;
 /// Compiled size of one `pattern`.
 pub(crate) const MAX_PATTERN_BYTES: usize = 1 << 20;

@@ -2,6 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod concurrency;
+mod exports;
+mod files;
+mod imports;
+mod jobs;
 mod queries;
 mod rows;
 mod schemas;
@@ -43,6 +47,12 @@ impl Bench {
         let store: Arc<dyn RecordStore> = opened.store;
         let tables = Tables::new(deps(&store), options.clone());
         Self { folder, store, tables, options }
+    }
+
+    /// The same with files to import and export.
+    fn with_files(self, files: &Arc<files::Files>) -> Self {
+        let tables = self.tables.with_files(Arc::clone(files) as _);
+        Self { tables, ..self }
     }
 
     /// Closes the store and opens it again, as a restart does.

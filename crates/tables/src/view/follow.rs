@@ -6,7 +6,7 @@
 
 use super::snapshot::Snapshot;
 use crate::Error;
-use crate::record::{self, ROW_PREFIX, StoredRow};
+use crate::record::{self, Batches, ROW_PREFIX, StoredRow};
 use crate::schema::ColumnId;
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
@@ -79,9 +79,30 @@ impl View {
         self.next_id.fetch_add(count as u64, Ordering::Relaxed)
     }
 
+    /// As [`View::allocate`], sure to be above every id the store gave out.
+    pub(crate) async fn allocate_fresh(&self, count: usize) -> Result<u64, Error> {
+        let head = self.store.head(&self.bot, &self.coll).await?;
+        self.next_id.fetch_max(head.next_id, Ordering::Relaxed);
+        Ok(self.allocate(count))
+    }
+
     /// Takes over the changes of a commit of our own, so they need not be read back.
     pub(crate) fn offer(&self, seq: Seq, changes: Vec<RowChange>) {
         self.own.lock().insert(seq, changes);
+    }
+
+    /// Keeps a loaded snapshot level with a commit of our own; an unloaded one stays so.
+    pub(crate) async fn follow(
+        &self,
+        seq: Seq,
+        changes: Vec<RowChange>,
+        key: Option<ColumnId>,
+    ) -> Result<(), Error> {
+        if self.is_loaded() {
+            self.offer(seq, changes);
+            self.at_least(seq, key).await?;
+        }
+        Ok(())
     }
 
     /// A snapshot that holds every change up to `seq`, with `key` indexed.
@@ -112,14 +133,14 @@ impl View {
     }
 
     async fn advance(&self, snapshot: Arc<Snapshot>, key: Option<ColumnId>) -> Result<Arc<Snapshot>, Error> {
-        let mut changes = Vec::new();
+        let mut changes = Decoded::default();
         let mut upto = snapshot.seq;
         {
             let mut own = self.own.lock();
             *own = own.split_off(&(upto + 1));
             while let Some(next) = own.remove(&(upto + 1)) {
                 upto += 1;
-                changes.extend(next.into_iter().map(|(id, row)| (id, upto, row)));
+                changes.rows.extend(next.into_iter().map(|(id, row)| (id, upto, row)));
             }
         }
         if upto == snapshot.seq {
@@ -134,8 +155,7 @@ impl View {
                 }
             }
         }
-        let rows = changes.len();
-        heavy(rows, move || snapshot.apply(changes, upto)).await
+        heavy(changes.rows.len(), move || changes.apply(&snapshot, upto)).await
     }
 
     /// Reads all rows.
@@ -143,7 +163,11 @@ impl View {
         for _ in 0..MAX_RELOADS {
             let head = self.store.head(&self.bot, &self.coll).await?;
             self.next_id.fetch_max(head.next_id, Ordering::Relaxed);
-            let mut snapshot = Snapshot::load(head.seq);
+            // Read before the rows: whatever is public by then has all its rows in the scan.
+            let batches = self.store.get(&self.bot, &self.coll, &[record::BATCHES_KEY.to_vec()]).await?;
+            let batches = batches.into_iter().flatten().next();
+            let batches = batches.map(|record| Batches::decode(&record.value)).transpose()?;
+            let mut snapshot = Snapshot::load(head.seq, batches.unwrap_or_default());
             let mut after: Option<Vec<u8>> = None;
             loop {
                 let page = self.store.scan(&self.bot, &self.coll, ROW_PREFIX, after.as_deref(), PAGE).await?;
@@ -156,7 +180,7 @@ impl View {
                         let Some(id) = record::parse_row_key(&record.key) else { continue };
                         rows.push((record.seq, Arc::new(StoredRow::decode(id, &record.value)?)));
                     }
-                    snapshot.extend(&rows);
+                    snapshot.extend(rows)?;
                     Ok::<_, Error>(snapshot)
                 })
                 .await??;
@@ -179,7 +203,7 @@ impl View {
                 Changes::TooOld => return Ok(None),
                 Changes::Page { changes, upto, more } => {
                     let changes = decode(changes)?;
-                    snapshot = heavy(changes.len(), move || snapshot.apply(changes, upto)).await?;
+                    snapshot = heavy(changes.rows.len(), move || changes.apply(&snapshot, upto)).await?;
                     if !more {
                         return Ok(Some(snapshot));
                     }
@@ -189,16 +213,37 @@ impl View {
     }
 }
 
-type Decoded = Vec<(u32, Seq, Option<Arc<StoredRow>>)>;
+/// What a page of changes says.
+#[derive(Default)]
+struct Decoded {
+    rows: Vec<(u32, Seq, Option<Arc<StoredRow>>)>,
+    batches: Option<Batches>,
+}
+
+impl Decoded {
+    fn apply(self, snapshot: &Snapshot, upto: Seq) -> Result<Snapshot, Error> {
+        let next = snapshot.apply(self.rows, upto)?;
+        match self.batches {
+            None => Ok(next),
+            Some(batches) => next.with_batches(batches),
+        }
+    }
+}
 
 fn decode(changes: Vec<Change>) -> Result<Decoded, Error> {
-    let mut rows = Vec::with_capacity(changes.len());
+    let mut decoded = Decoded { rows: Vec::with_capacity(changes.len()), batches: None };
     for change in changes {
+        if change.key == record::BATCHES_KEY {
+            decoded.batches = Some(match &change.value {
+                Some(bytes) => Batches::decode(bytes)?,
+                None => Batches::default(),
+            });
+        }
         let Some(id) = record::parse_row_key(&change.key) else { continue };
         let row = change.value.map(|bytes| StoredRow::decode(id, &bytes)).transpose()?;
-        rows.push((id, change.seq, row.map(Arc::new)));
+        decoded.rows.push((id, change.seq, row.map(Arc::new)));
     }
-    Ok(rows)
+    Ok(decoded)
 }
 
 async fn heavy(

@@ -3,6 +3,7 @@
 
 mod block;
 mod follow;
+mod hidden;
 mod snapshot;
 
 pub(crate) use block::{Block, Reader};

@@ -5,8 +5,9 @@
 //! by the first reader. Invariant: each live id is alive in exactly one place.
 
 use super::block::Block;
+use super::hidden::Hidden;
 use crate::Error;
-use crate::record::{KeyValue, StoredRow};
+use crate::record::{Batches, KeyValue, StoredRow};
 use crate::schema::ColumnId;
 use arrow::buffer::{BooleanBuffer, Buffer};
 use imbl::{HashMap, OrdMap};
@@ -29,7 +30,7 @@ pub(crate) struct Slab {
 }
 
 impl Slab {
-    fn whole(block: Block) -> Self {
+    pub(super) fn whole(block: Block) -> Self {
         let live = block.len();
         Self { block: Arc::new(block), alive: None, live }
     }
@@ -41,7 +42,7 @@ impl Slab {
         }
     }
 
-    fn kill(&mut self, row: usize) {
+    pub(super) fn kill(&mut self, row: usize) {
         let len = self.block.len();
         let words = self.alive.get_or_insert_with(|| Arc::new(vec![u64::MAX; len.div_ceil(64)]));
         if let Some(word) = Arc::make_mut(words).get_mut(row / 64) {
@@ -56,12 +57,12 @@ impl Slab {
         Some(BooleanBuffer::new(Buffer::from_vec(words.as_ref().clone()), 0, self.block.len()))
     }
 
-    fn find(&self, id: u32) -> Option<usize> {
+    pub(super) fn find(&self, id: u32) -> Option<usize> {
         let row = self.block.ids().binary_search(&id).ok()?;
         self.is_alive(row).then_some(row)
     }
 
-    fn living(&self) -> impl Iterator<Item = usize> + '_ {
+    pub(super) fn living(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.block.len()).filter(|row| self.is_alive(*row))
     }
 }
@@ -84,23 +85,28 @@ pub(crate) struct Snapshot {
     active: OrdMap<u32, (Seq, Arc<StoredRow>)>,
     tail: OnceLock<Option<Slab>>,
     key_column: Option<ColumnId>,
-    keys: HashMap<KeyValue, u32>,
+    /// Owners of key values, rows of unpublished imports included.
+    pub(super) keys: HashMap<KeyValue, u32>,
+    pub(super) hidden: Hidden,
 }
 
 impl Snapshot {
     /// An empty snapshot, to be filled page by page.
-    pub(crate) fn load(seq: Seq) -> Self {
-        Self { seq, ..Self::default() }
+    pub(crate) fn load(seq: Seq, batches: Batches) -> Self {
+        Self { seq, hidden: Hidden::new(batches), ..Self::default() }
     }
 
     /// Adds rows with ids above all present ones (the load goes page by page).
-    pub(crate) fn extend(&mut self, rows: &[(Seq, Arc<StoredRow>)]) {
+    pub(crate) fn extend(&mut self, mut rows: Vec<(Seq, Arc<StoredRow>)>) -> Result<(), Error> {
+        let apart = rows.extract_if(.., |(_, row)| self.hidden.holds(row)).collect();
+        self.hide(apart)?;
         self.slabs.extend(rows.chunks(Block::MAX_ROWS).map(|chunk| Slab::whole(Block::from_rows(chunk))));
         self.main = self.slabs.len();
         self.rows += rows.len();
+        Ok(())
     }
 
-    fn copy(&self) -> Self {
+    pub(super) fn copy(&self) -> Self {
         Self {
             seq: self.seq,
             rows: self.rows,
@@ -110,12 +116,13 @@ impl Snapshot {
             tail: OnceLock::new(),
             key_column: self.key_column,
             keys: self.keys.clone(),
+            hidden: self.hidden.clone(),
         }
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
         let blocks: usize = self.slabs.iter().map(|slab| slab.block.heap_bytes()).sum();
-        blocks + self.active.len() * 1_024 + self.keys.len() * 96
+        blocks + self.active.len() * 1_024 + self.keys.len() * 96 + self.hidden.heap_bytes()
     }
 
     /// The blocks of the main run: disjoint, ascending by id.
@@ -173,7 +180,8 @@ impl Snapshot {
 
     /// The row that holds a value in the key column.
     pub(crate) fn by_key(&self, value: &KeyValue) -> Option<u32> {
-        self.keys.get(value).copied()
+        let id = self.keys.get(value).copied()?;
+        (self.hidden.is_empty() || self.contains(id)).then_some(id)
     }
 
     /// Values of any column with the rows that hold them, ascending by row.
@@ -198,7 +206,7 @@ impl Snapshot {
         next.key_column = column;
         next.keys = HashMap::new();
         if let Some(column) = column {
-            for (value, ids) in self.values_of(column) {
+            for (value, ids) in self.stored_values_of(column) {
                 if let Some(id) = ids.first() {
                     next.keys.insert(value, *id);
                 }
@@ -225,9 +233,15 @@ impl Snapshot {
     ) -> Result<Self, Error> {
         let mut next = self.copy();
         next.seq = upto;
+        let mut apart: BTreeMap<u32, (Seq, Arc<StoredRow>)> = BTreeMap::new();
         for (id, seq, row) in changes {
+            apart.remove(&id);
             next.remove(id);
             if let Some(row) = row {
+                if next.hidden.holds(&row) {
+                    apart.insert(id, (seq, row));
+                    continue;
+                }
                 if let Some(value) = next.key_column.and_then(|column| row.cell(column)?.key_value()) {
                     next.keys.insert(value, id);
                 }
@@ -235,24 +249,36 @@ impl Snapshot {
                 next.rows += 1;
             }
         }
+        next.hide(apart.into_values().collect())?;
         next.settle()?;
         Ok(next)
     }
 
+    /// Adds whole blocks of rows: behind the main run when they ascend from its end, else beside it.
+    pub(super) fn show(&mut self, slabs: Vec<Slab>) {
+        let mut last = self.main().last().map(|slab| slab.block.last_id());
+        let ascends = slabs.iter().all(|slab| {
+            let before = last.replace(slab.block.last_id());
+            before.is_none_or(|before| before < slab.block.first_id())
+        });
+        if ascends {
+            let main = self.main;
+            self.main += slabs.len();
+            self.slabs.splice(main..main, slabs);
+        } else {
+            self.slabs.extend(slabs);
+        }
+    }
+
     fn remove(&mut self, id: u32) {
-        let Some(place) = self.locate(id) else { return };
-        let value = match place {
-            Place::Active => {
-                let row = self.active.remove(&id);
-                self.key_column.and_then(|column| row?.1.cell(column)?.key_value())
-            }
-            Place::Slab { slab, row } => {
-                let Some(slab) = self.slabs.get_mut(slab) else { return };
-                slab.kill(row);
-                self.key_column.and_then(|column| slab.block.key_value(column, row))
+        let value = match self.locate(id) {
+            None if self.hidden.is_empty() => return,
+            None => self.remove_hidden(id),
+            Some(place) => {
+                self.rows -= 1;
+                self.remove_at(id, place)
             }
         };
-        self.rows -= 1;
         if let Some(value) = value
             && self.keys.get(&value) == Some(&id)
         {
@@ -260,8 +286,22 @@ impl Snapshot {
         }
     }
 
+    fn remove_at(&mut self, id: u32, place: Place) -> Option<KeyValue> {
+        match place {
+            Place::Active => {
+                let row = self.active.remove(&id);
+                self.key_column.and_then(|column| row?.1.cell(column)?.key_value())
+            }
+            Place::Slab { slab, row } => {
+                let slab = self.slabs.get_mut(slab)?;
+                slab.kill(row);
+                self.key_column.and_then(|column| slab.block.key_value(column, row))
+            }
+        }
+    }
+
     /// Freezes plain rows and folds what lies beside the main run, when either has grown.
-    fn settle(&mut self) -> Result<(), Error> {
+    pub(super) fn settle(&mut self) -> Result<(), Error> {
         if self.slabs.iter().any(|slab| slab.live == 0) {
             self.main = self.main().iter().filter(|slab| slab.live > 0).count();
             self.slabs.retain(|slab| slab.live > 0);
@@ -353,7 +393,7 @@ fn gather_even(blocks: &[&Block], rows: &[(u32, (usize, usize))], out: &mut Vec<
 
 /// Appends a block, merging it with predecessors of like size: each row is copied a logarithmic
 /// number of times.
-fn push_merging(slabs: &mut Vec<Slab>, mut slab: Slab) -> Result<(), Error> {
+pub(super) fn push_merging(slabs: &mut Vec<Slab>, mut slab: Slab) -> Result<(), Error> {
     while let Some(before) = slabs.last() {
         let like = before.live <= slab.live * 2 && before.live + slab.live <= Block::MAX_ROWS;
         if !like {
@@ -440,9 +480,9 @@ mod tests {
 
     #[test]
     fn spread_updates_fold_back_into_the_main_run() {
-        let mut snapshot = Snapshot::load(1);
+        let mut snapshot = Snapshot::load(1, Batches::default());
         let rows: Vec<_> = (1..=40_000).map(|id| (1, row(id, id))).collect();
-        snapshot.extend(&rows);
+        snapshot.extend(rows.clone()).unwrap();
         let mut snapshot = snapshot.with_key(Some(KEY));
         let mut model: BTreeMap<u32, _> = rows.into_iter().map(|(seq, row)| (row.id, (seq, row))).collect();
         for seq in 2..40 {
