@@ -7,6 +7,7 @@
 mod api;
 mod batch;
 mod catalog;
+mod compute;
 mod error;
 mod filter;
 mod query;
@@ -24,6 +25,7 @@ pub use api::{
     DeleteRows, Find, Found, GotTable, Recount, Row, Table, TableCounts, TablePatch, TableSpec, TablesDeps,
     TablesOptions, Upserted, Written,
 };
+pub use compute::{Ask, CodeIn, ComputeDeps, ComputeOptions, Failure, HookCall, Outside, Webhook};
 pub use error::Error;
 pub use search::Cleared;
 pub use tables::Tables;
