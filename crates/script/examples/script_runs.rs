@@ -14,7 +14,10 @@ const AT_ONCE: u32 = 2;
 #[tokio::main]
 async fn main() {
     let options = match std::env::args_os().nth(1) {
-        Some(worker) => EngineOptions::new(worker.into(), AT_ONCE as usize),
+        // Workers run in the root folder.
+        Some(worker) => {
+            EngineOptions::new(std::fs::canonicalize(worker).expect("the worker exists"), AT_ONCE as usize)
+        }
         None => EngineOptions::threads(AT_ONCE as usize),
     };
     let engine = Engine::new(options);
