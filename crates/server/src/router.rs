@@ -108,6 +108,10 @@ routes! {
     GetFileText GET Bot "/v1/quarry/files/{id}/text";
     Status GET Bot "/v1/quarry/status";
     ListJobs GET Bot "/v1/quarry/jobs";
+    GetBotWebhook GET Bot "/v1/quarry/bots/webhook";
+    SetBotWebhook PUT Bot "/v1/quarry/bots/webhook";
+    RemoveBotWebhook DELETE Bot "/v1/quarry/bots/webhook";
+    RecomputeTable POST Bot "/v1/quarry/tables/{table}/recompute";
     ListTokens GET Admin "/v1/quarry/tokens";
     CreateToken POST Admin "/v1/quarry/tokens";
     DeleteToken DELETE Admin "/v1/quarry/tokens/{id}";

@@ -14,8 +14,9 @@ use quarry_embed::{EmbedOptions, EmbedderSlot};
 use quarry_extract::{Pool, PoolOptions};
 use quarry_fetch::{ChatModel, Client};
 use quarry_kb::{Kb, KbDeps, KbSettings};
+use quarry_script::{Engine, EngineOptions};
 use quarry_store::{DataPaths, LocalBlobs, Opened, RecordStore, StoreOptions};
-use quarry_tables::{Tables, TablesDeps, TablesOptions};
+use quarry_tables::{ComputeDeps, ComputeOptions, Network, Tables, TablesDeps, TablesOptions};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,7 +123,8 @@ async fn sweep_blobs(kb: Kb, blobs: Arc<LocalBlobs>) {
     }
 }
 
-/// Opens everything below the HTTP face. `worker` is the binary that runs `extract-worker`.
+/// Opens everything below the HTTP face. `worker` is the binary that runs `extract-worker` and
+/// `script-worker`.
 ///
 /// # Errors
 /// See [`StartError`].
@@ -137,6 +139,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
     let (admin_token, is_new) = admin_token(&config, &paths).map_err(in_folder)?;
     let fetch = Client::new(config.fetch.clone())?;
     let llm = config.llm.clone().map(|chat| ChatModel::new(fetch.clone(), chat)).transpose()?;
+    let script_worker = worker.clone();
     let embedder = load_model(&config);
     let records: Arc<dyn RecordStore> = store.clone();
     let lexical = paths.clone();
@@ -169,6 +172,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         },
     );
     tables.resume_indexing();
+    start_computing(&tables, &config, script_worker, Network { client: fetch.clone(), model: llm.clone() });
     let tokens = Tokens::load(records.as_ref()).await.map_err(in_folder)?;
     let state = State {
         store: records,
@@ -189,6 +193,17 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
     };
     let new_admin_token = is_new.then_some(admin_token);
     Ok(Running { app: App::new(state), new_admin_token, kb, tables, sweeping })
+}
+
+/// Starts what fills computed columns; scripts run in children of `worker`.
+fn start_computing(tables: &Tables, config: &Config, worker: PathBuf, network: Network) {
+    let computing = &config.computing;
+    let mut engine = EngineOptions::new(worker, computing.script_workers);
+    engine.limits.wall_ms = u64::try_from(computing.script_timeout.as_millis()).unwrap_or(u64::MAX);
+    let fetch = computing.script_fetch.then(|| network.script_fetch());
+    let deps = ComputeDeps { scripts: Engine::new(engine), fetch, outside: Arc::new(network) };
+    let options = ComputeOptions { webhook: computing.webhook.clone(), ..ComputeOptions::default() };
+    tables.start_compute(deps, options);
 }
 
 fn load_model(config: &Config) -> EmbedderSlot {

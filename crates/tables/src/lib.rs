@@ -25,7 +25,7 @@ pub use api::{
     DeleteRows, Find, Found, GotTable, Recount, Row, Table, TableCounts, TablePatch, TableSpec, TablesDeps,
     TablesOptions, Upserted, Written,
 };
-pub use compute::{Ask, CodeIn, ComputeDeps, ComputeOptions, Failure, HookCall, Outside, Webhook};
+pub use compute::{Ask, CodeIn, ComputeDeps, ComputeOptions, Failure, HookCall, Network, Outside, Webhook};
 pub use error::Error;
 pub use search::Cleared;
 pub use tables::Tables;

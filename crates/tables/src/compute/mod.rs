@@ -7,6 +7,7 @@
 //! those of its row and column.
 
 mod hook;
+mod network;
 mod outside;
 mod prompt;
 mod queue;
@@ -20,6 +21,7 @@ mod tests;
 mod worker;
 
 pub use hook::{CodeIn, Webhook};
+pub use network::Network;
 pub use outside::{Ask, ComputeDeps, ComputeOptions, Failure, HookCall, Outside};
 pub(crate) use rule::{rename, settle};
 pub(crate) use rules::Rules;
