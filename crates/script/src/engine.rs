@@ -18,6 +18,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 
@@ -196,14 +197,14 @@ impl Shared {
                 Ok(Worker { input: Box::new(input), output: Box::new(output), child, runs: 0 })
             }
             Home::Threads => {
-                let (near, far) = std::os::unix::net::UnixStream::pair()?;
-                near.set_nonblocking(true)?;
-                let (input, output) = tokio::net::UnixStream::from_std(near)?.into_split();
-                let back = far.try_clone()?;
+                let (orders, output) = io::pipe()?;
+                let (input, reports) = io::pipe()?;
+                let output = pipe::Sender::from_owned_fd(output.into())?;
+                let input = pipe::Receiver::from_owned_fd(input.into())?;
                 std::thread::Builder::new()
                     .name("script".into())
                     .stack_size(worker::STACK_BYTES)
-                    .spawn(move || worker::serve(far, back))?;
+                    .spawn(move || worker::serve(orders, reports))?;
                 Ok(Worker { input: Box::new(input), output: Box::new(output), child: None, runs: 0 })
             }
         }
