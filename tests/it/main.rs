@@ -7,6 +7,7 @@ mod architecture;
 mod auth;
 mod bases;
 mod common;
+mod computed;
 mod errors;
 mod files;
 mod limits;

@@ -4,7 +4,10 @@
 //! settings are used for. Invariant: a [`Config`] has passed every check here; an unknown key, an
 //! unreadable file or a value out of range stops the start with a message naming the setting.
 
+mod computing;
 mod outbound;
+
+pub use computing::Computing;
 
 use quarry_fetch::chat::ChatSettings;
 use serde::Deserialize;
@@ -150,6 +153,21 @@ pub struct Settings {
     /// Name of the language model as its endpoint knows it
     #[arg(long, env = "QUARRY_LLM_MODEL", value_name = "NAME")]
     pub llm_model: Option<String>,
+    /// Scripts of computed columns that run at the same time [default: 4]
+    #[arg(long, env = "QUARRY_SCRIPT_WORKERS", value_name = "N")]
+    pub script_workers: Option<usize>,
+    /// Seconds one script may run [default: 120]
+    #[arg(long, env = "QUARRY_SCRIPT_TIMEOUT_S", value_name = "SECONDS")]
+    pub script_timeout_s: Option<u64>,
+    /// Whether scripts may fetch what users may fetch [default: false]
+    #[arg(long, env = "QUARRY_SCRIPT_FETCH", num_args = 0..=1, default_missing_value = "true")]
+    pub script_fetch: Option<bool>,
+    /// Webhook of bots without one of their own, for workflow columns [default: none]
+    #[arg(long, env = "QUARRY_BOT_WEBHOOK", value_name = "URL")]
+    pub bot_webhook: Option<String>,
+    /// Who runs code columns of bots that use this webhook: `engine` or `webhook` [default: engine]
+    #[arg(long, env = "QUARRY_CODE_IN", value_name = "WHO")]
+    pub code_in: Option<String>,
     /// Origins browsers may call from, comma separated; `*` for any, `none` for none [default: *]
     #[arg(long, env = "QUARRY_CORS_ORIGINS", value_name = "LIST", value_delimiter = ',')]
     pub cors_origins: Option<Vec<String>>,
@@ -209,6 +227,11 @@ impl Settings {
                 llm_url,
                 llm_api_key,
                 llm_model,
+                script_workers,
+                script_timeout_s,
+                script_fetch,
+                bot_webhook,
+                code_in,
                 cors_origins,
                 auto_create_bots,
                 threads,
@@ -262,6 +285,12 @@ impl Settings {
             rate_limit: self.rate_limit.unwrap_or(if loopback { 0 } else { 100 }),
             fetch: outbound::client(self.fetch_allow, self.fetch_ports, self.fetch_contact)?,
             llm: outbound::language_model(self.llm_url, self.llm_api_key, self.llm_model)?,
+            computing: Computing {
+                script_workers: within("script_workers", self.script_workers.unwrap_or(4), 1, 64)?,
+                script_timeout: computing::timeout(self.script_timeout_s)?,
+                script_fetch: self.script_fetch.unwrap_or(false),
+                webhook: computing::webhook(self.bot_webhook, self.code_in)?,
+            },
             cors: Cors::parse(&self.cors_origins.unwrap_or_else(|| vec!["*".to_owned()]))?,
             auto_create_bots: self.auto_create_bots.unwrap_or(true),
             threads: within("threads", self.threads.unwrap_or(cores), 1, 256)?,
@@ -310,6 +339,8 @@ pub struct Config {
     pub fetch: quarry_fetch::Settings,
     /// The language model, when there is one.
     pub llm: Option<ChatSettings>,
+    /// How computed columns are filled.
+    pub computing: Computing,
     /// Browser origins.
     pub cors: Cors,
     /// Whether unknown bots may be used by the admin token.

@@ -27,7 +27,7 @@ mod usage;
 mod wire;
 
 pub use app::App;
-pub use config::{Config, ConfigError, Settings};
+pub use config::{Computing, Config, ConfigError, Settings};
 pub use router::{Access, Route};
 pub use routes::OPENAPI;
 pub use serve::{Listening, run};

@@ -114,6 +114,10 @@ routes! {
     ShowQuota GET Bot "/v1/quarry/quota";
     RecountQuota POST Admin "/v1/quarry/quota/recount";
     ListActivity GET Bot "/v1/quarry/activity";
+    GetBotWebhook GET Bot "/v1/quarry/bots/webhook";
+    SetBotWebhook PUT Bot "/v1/quarry/bots/webhook";
+    RemoveBotWebhook DELETE Bot "/v1/quarry/bots/webhook";
+    RecomputeTable POST Bot "/v1/quarry/tables/{table}/recompute";
     ListTokens GET Admin "/v1/quarry/tokens";
     CreateToken POST Admin "/v1/quarry/tokens";
     DeleteToken DELETE Admin "/v1/quarry/tokens/{id}";

@@ -17,8 +17,9 @@ use quarry_embed::{EmbedOptions, EmbedderSlot};
 use quarry_extract::{Pool, PoolOptions};
 use quarry_fetch::{ChatModel, Client};
 use quarry_kb::{Kb, KbDeps, KbSettings};
+use quarry_script::{Engine, EngineOptions};
 use quarry_store::{DataPaths, LocalBlobs, Opened, RecordStore, StoreOptions};
-use quarry_tables::{Tables, TablesDeps, TablesOptions};
+use quarry_tables::{ComputeDeps, ComputeOptions, Network, Tables, TablesDeps, TablesOptions};
 use quarry_types::hex;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -149,7 +150,8 @@ async fn resume_jobs(tables: Tables) {
     }
 }
 
-/// Opens everything below the HTTP face. `worker` is the binary that runs `extract-worker`.
+/// Opens everything below the HTTP face. `worker` is the binary that runs `extract-worker` and
+/// `script-worker`.
 ///
 /// # Errors
 /// See [`StartError`].
@@ -164,6 +166,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
     let (admin_token, is_new) = admin_token(&config, &paths).map_err(in_folder)?;
     let fetch = Client::new(config.fetch.clone())?;
     let llm = config.llm.clone().map(|chat| ChatModel::new(fetch.clone(), chat)).transpose()?;
+    let script_worker = worker.clone();
     let embedder = load_model(&config);
     let records: Arc<dyn RecordStore> = store.clone();
     let lexical = paths.clone();
@@ -207,6 +210,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
     let usage = Arc::new(UsageLog::new(records.clone(), kb.clone(), tally));
     let (stop_usage, stopping) = watch::channel(false);
     let keeping = tokio::spawn(usage.clone().keep(stopping));
+    start_computing(&tables, &config, script_worker, Network { client: fetch.clone(), model: llm.clone() });
     let tokens = Tokens::load(records.as_ref()).await.map_err(in_folder)?;
     let state = State {
         store: records,
@@ -236,6 +240,17 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         stop_usage,
         keeping: Mutex::new(Some(keeping)),
     })
+}
+
+/// Starts what fills computed columns; scripts run in children of `worker`.
+fn start_computing(tables: &Tables, config: &Config, worker: PathBuf, network: Network) {
+    let computing = &config.computing;
+    let mut engine = EngineOptions::new(worker, computing.script_workers);
+    engine.limits.wall_ms = u64::try_from(computing.script_timeout.as_millis()).unwrap_or(u64::MAX);
+    let fetch = computing.script_fetch.then(|| network.script_fetch());
+    let deps = ComputeDeps { scripts: Engine::new(engine), fetch, outside: Arc::new(network) };
+    let options = ComputeOptions { webhook: computing.webhook.clone(), ..ComputeOptions::default() };
+    tables.start_compute(deps, options);
 }
 
 fn load_model(config: &Config) -> EmbedderSlot {

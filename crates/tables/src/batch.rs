@@ -68,10 +68,11 @@ impl<'a> Batch<'a> {
     pub(crate) fn put(&mut self, row: StoredRow) -> Result<(), String> {
         let encoded = row.encode();
         let factor = usize::from(self.entry.record().factor);
-        if encoded.len() > factor * FACTOR_BYTES {
+        let bytes = encoded.len().saturating_sub(row.states_bytes());
+        if bytes > factor * FACTOR_BYTES {
             return Err(format!(
                 "the row has {} bytes, the limit is {} (factor {factor} × 4 KB); shorten it or raise the table's factor",
-                encoded.len(),
+                bytes,
                 factor * FACTOR_BYTES
             ));
         }

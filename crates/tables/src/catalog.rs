@@ -3,6 +3,7 @@
 //! Invariant: metadata is looked up within one bot only; a view exists at most once per table.
 
 use crate::Error;
+use crate::compute::Rules;
 use crate::record::{self, TableRecord, Versioned};
 use crate::schema::{Checker, Column};
 use crate::view::View;
@@ -21,12 +22,14 @@ const PAGE: usize = 1_024;
 pub(crate) struct Entry {
     pub(crate) meta: Versioned,
     pub(crate) checker: Checker,
+    pub(crate) rules: Rules,
 }
 
 impl Entry {
     pub(crate) fn new(record: TableRecord, seq: Seq) -> Self {
         let checker = Checker::new(&record.schema.columns);
-        Self { meta: Versioned { record, seq }, checker }
+        let rules = Rules::of(&record.schema.columns);
+        Self { meta: Versioned { record, seq }, checker, rules }
     }
 
     pub(crate) fn record(&self) -> &TableRecord {

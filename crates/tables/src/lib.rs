@@ -7,6 +7,7 @@
 mod api;
 mod batch;
 mod catalog;
+mod compute;
 mod error;
 mod filter;
 mod jobs;
@@ -26,6 +27,7 @@ pub use api::{
     DeleteRows, Deleted, Find, Found, GotTable, Recount, Row, Table, TableCounts, TablePatch, TableSpec,
     TablesDeps, TablesOptions, Upserted, Written,
 };
+pub use compute::{Ask, CodeIn, ComputeDeps, ComputeOptions, Failure, HookCall, Network, Outside, Webhook};
 pub use error::Error;
 pub use jobs::{
     Duplicate, Export, InputFile, Job, JobKind, JobStatus, NewFile, OpenFile, RefusedRow, TableFiles,

@@ -38,6 +38,15 @@ pub(crate) fn tables() -> Coll {
     Coll::new("tables")
 }
 
+/// What a bot's owner set: `webhook` the bot's webhook as JSON.
+pub(crate) fn settings() -> Coll {
+    Coll::new("settings")
+}
+
+pub(crate) fn webhook_key() -> Key {
+    b"webhook".to_vec()
+}
+
 pub(crate) fn rows_of(table: &TableId) -> Coll {
     Coll::new(&format!("t/{table}"))
 }
@@ -257,6 +266,20 @@ impl StoredRow {
             (Err(at), Some(cell)) => self.cells.insert(at, (column, cell)),
             (Err(_), None) => {}
         }
+    }
+
+    /// Sets the state of a computed column.
+    pub(crate) fn set_computed(&mut self, column: ColumnId, state: Computed) {
+        match self.computed.binary_search_by_key(&column, |(id, _)| *id) {
+            Ok(at) => self.computed[at].1 = state,
+            Err(at) => self.computed.insert(at, (column, state)),
+        }
+    }
+
+    /// About the bytes its states take, which are ours and not the caller's.
+    pub(crate) fn states_bytes(&self) -> usize {
+        let one = |(_, state): &(ColumnId, Computed)| 24 + state.error.as_deref().map_or(0, str::len);
+        self.computed.iter().map(one).sum()
     }
 
     pub(crate) fn encode(&self) -> Bytes {

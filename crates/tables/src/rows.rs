@@ -28,8 +28,8 @@ const MAX_TRIES: usize = 40;
 pub(crate) const DELETE_CHUNK: usize = 20_000;
 
 /// What one attempt to write produced.
-struct Outcome {
-    batch_ids: Vec<(u32, bool)>,
+pub(crate) struct Outcome {
+    pub(crate) batch_ids: Vec<(u32, bool)>,
     warnings: BTreeSet<String>,
     errors: Vec<String>,
     /// The draft read the whole table: nothing in it may have changed.
@@ -37,13 +37,15 @@ struct Outcome {
 }
 
 /// One attempt: what a request reads while it drafts.
-struct Attempt<'a> {
-    entry: &'a Entry,
+pub(crate) struct Attempt<'a> {
+    pub(crate) entry: &'a Entry,
     view: &'a View,
     snapshot: &'a Snapshot,
-    batch: Batch<'a>,
+    pub(crate) batch: Batch<'a>,
     unknown: BTreeSet<String>,
-    now: Timestamp,
+    /// Computed columns that rows bring other values for.
+    ignored: BTreeSet<String>,
+    pub(crate) now: Timestamp,
 }
 
 impl Attempt<'_> {
@@ -55,6 +57,7 @@ impl Attempt<'_> {
         }
         let id = u32::try_from(id).unwrap_or(u32::MAX);
         let mut stored = StoredRow::new(id, self.now, self.now);
+        self.note_ignored(row, &stored);
         set(&mut stored, cells);
         self.batch.put(stored)?;
         Ok(id)
@@ -67,8 +70,24 @@ impl Attempt<'_> {
         stored.cells.retain(|(id, _)| self.entry.columns().iter().any(|column| column.id == *id));
         stored.updated_at = self.now.max(before.updated_at);
         stored.batch = 0;
+        self.note_ignored(row, before);
+        let mut changed = vec![ColumnId::UPDATED_AT];
+        changed
+            .extend(cells.iter().filter(|(id, cell)| before.cell(*id) != cell.as_ref()).map(|(id, _)| *id));
         set(&mut stored, cells);
+        self.entry.rules.touch(&mut stored, &changed, self.now);
         self.batch.put(stored)
+    }
+
+    /// Notes values for computed columns that are not the ones there are: those are not taken.
+    fn note_ignored(&mut self, row: &Map<String, Value>, before: &StoredRow) {
+        for rule in self.entry.rules.iter() {
+            let given = row.get(&rule.name).filter(|value| !value.is_null());
+            let same = |value: &Value| before.cell(rule.column).is_some_and(|cell| cell.to_value() == *value);
+            if given.is_some_and(|value| !same(value)) {
+                self.ignored.insert(rule.name.clone());
+            }
+        }
     }
 }
 
@@ -220,7 +239,7 @@ impl Tables {
         Ok(self.write(scope, table, draft).await?.ids.len() as u64)
     }
 
-    async fn write<D>(&self, scope: &Scope, table: &str, mut draft: D) -> Result<Drafted, Error>
+    pub(crate) async fn write<D>(&self, scope: &Scope, table: &str, mut draft: D) -> Result<Drafted, Error>
     where
         D: FnMut(&mut Attempt<'_>, &mut Outcome) -> Result<(), Error> + Send,
     {
@@ -240,14 +259,20 @@ impl Tables {
             let (commit, changes, rows) = {
                 let batch = Batch::new(&entry, &snapshot);
                 let (entry, view, snapshot) = (entry.as_ref(), view.as_ref(), snapshot.as_ref());
-                let (unknown, now) = (BTreeSet::new(), Timestamp::now());
-                let mut attempt = Attempt { entry, view, snapshot, batch, unknown, now };
+                let (unknown, ignored, now) = (BTreeSet::new(), BTreeSet::new(), Timestamp::now());
+                let mut attempt = Attempt { entry, view, snapshot, batch, unknown, ignored, now };
                 draft(&mut attempt, &mut outcome)?;
                 outcome.warnings.extend(
                     attempt
                         .unknown
                         .iter()
                         .map(|name| format!("column {name:?} does not exist; its values were ignored")),
+                );
+                outcome.warnings.extend(
+                    attempt
+                        .ignored
+                        .iter()
+                        .map(|name| format!("column {name:?} is computed; the values given were ignored")),
                 );
                 let mut rows = BTreeMap::new();
                 for (id, _) in &outcome.batch_ids {
@@ -271,6 +296,7 @@ impl Tables {
                         view.at_least(seq, key).await?;
                     }
                     self.indexes.wake(scope, entry.record());
+                    self.compute.touched(scope, &entry);
                     return Ok(Drafted::new(outcome, rows));
                 }
                 Err(quarry_store::Error::Conflict { .. }) => {}
@@ -287,8 +313,8 @@ pub(crate) fn row_matches(entry: &Entry, filter: &Filter, row: &Row) -> bool {
 }
 
 /// A finished write, its rows by id.
-struct Drafted {
-    ids: Vec<(u32, bool)>,
+pub(crate) struct Drafted {
+    pub(crate) ids: Vec<(u32, bool)>,
     rows: BTreeMap<u32, Row>,
     warnings: Vec<String>,
     errors: Vec<String>,
@@ -341,6 +367,11 @@ impl KeyLookup {
                 "keyColumn: there is no column {name:?}; the columns are {names}, \"id\""
             )));
         };
+        if column.computed().is_some() {
+            return Err(Error::Invalid(format!(
+                "keyColumn: column {name:?} is computed; use another column"
+            )));
+        }
         if column.kind() == Kind::Json {
             return Err(Error::Invalid(format!(
                 "keyColumn: column {name:?} holds JSON; use a string, number or boolean column"

@@ -5,6 +5,7 @@ use crate::api::{
     GotTable, Recount, Row, Table, TableCounts, TablePatch, TableSpec, TablesDeps, TablesOptions,
 };
 use crate::catalog::{Catalog, Entry, Listing};
+use crate::compute::Compute;
 use crate::jobs::{Runner, TableFiles};
 use crate::query::Engine;
 use crate::record::{self, KeyValue, TableRecord};
@@ -35,6 +36,7 @@ pub struct Tables {
     pub(crate) indexes: Arc<Indexes>,
     pub(crate) jobs: Arc<Runner>,
     pub(crate) files: Option<Arc<dyn TableFiles>>,
+    pub(crate) compute: Arc<Compute>,
 }
 
 impl Tables {
@@ -45,8 +47,9 @@ impl Tables {
         let catalog = Arc::new(Catalog::new(Arc::clone(&store), options.view_budget_bytes));
         let options = Arc::new(options);
         let indexes = Indexes::new(Arc::clone(&store), embedder, Arc::clone(&catalog), Arc::clone(&options));
-        let (engine, jobs) = (Arc::new(Engine::new()), Arc::new(Runner::new()));
-        Self { store, options, catalog, engine, indexes: Arc::new(indexes), jobs, files: None }
+        let (engine, indexes) = (Arc::new(Engine::new()), Arc::new(indexes));
+        let (jobs, compute) = (Arc::new(Runner::new()), Arc::default());
+        Self { store, options, catalog, engine, indexes, jobs, files: None, compute }
     }
 
     /// Indexes in the background what the last run left unindexed. Call it once, after the start; rows
@@ -57,6 +60,7 @@ impl Tables {
 
     /// Ends background indexing; what is left of it is done after the next start.
     pub async fn shutdown(&self) {
+        self.stop_compute().await;
         self.indexes.shutdown().await;
     }
 
@@ -173,8 +177,9 @@ impl Tables {
         let view = self.catalog.view(scope, &entry.record().id);
         let snapshot = view.snapshot(entry.record().key_column).await?;
         let rows = snapshot.rows as u64;
+        let stale = snapshot.waiting(&entry.rules) as u64;
         let indexing = self.indexes.waiting(scope, entry.record(), rows).await?;
-        let counts = TableCounts { rows, stale: 0, indexing };
+        let counts = TableCounts { rows, stale, indexing };
         Ok((entry.record().to_table(), counts))
     }
 
@@ -253,6 +258,10 @@ impl Tables {
                     same_name.filter(|column| column.kind() != Kind::Json).map(|column| column.id);
             }
         }
+        // A key column that becomes computed.
+        if let Some(name) = next.key_column_name() {
+            key_column(&next.schema, name)?;
+        }
         Ok(next)
     }
 
@@ -279,7 +288,7 @@ impl Tables {
         Ok(self.change(scope, table, rename).await?.0)
     }
 
-    async fn change(
+    pub(crate) async fn change(
         &self,
         scope: &Scope,
         table: &str,
@@ -319,7 +328,10 @@ impl Tables {
                 Ok(_) => {
                     self.indexes.follow(scope, before, &next);
                     self.begin_clearing(scope, cleaning);
-                    return Ok((next.to_table(), stale_columns(&before.schema, &next.schema)));
+                    let answer = (next.to_table(), stale_columns(&before.schema, &next.schema));
+                    // New rules and a switch turned on find work in rows nobody writes.
+                    self.compute.touched(scope, &*self.catalog.entry(scope, next.id.as_str()).await?);
+                    return Ok(answer);
                 }
                 Err(quarry_store::Error::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -415,6 +427,9 @@ fn key_column(schema: &Schema, name: &str) -> Result<ColumnId, Error> {
             "keyColumn: column {name:?} holds JSON; use a string, number or boolean column"
         )));
     }
+    if column.computed().is_some() {
+        return Err(Error::Invalid(format!("keyColumn: column {name:?} is computed; use another column")));
+    }
     Ok(column.id)
 }
 
@@ -464,7 +479,7 @@ fn reindex(
 fn stale_columns(before: &Schema, next: &Schema) -> Vec<String> {
     let changed = next.columns.iter().filter(|column| {
         let old = before.columns.iter().find(|old| old.id == column.id);
-        column.computed().is_some_and(|rule| old.and_then(|old| old.computed()) != Some(rule))
+        column.computed().is_some() && old.is_none_or(|old| old.rule != column.rule)
     });
     changed.map(|column| column.name.clone()).collect()
 }

@@ -1,6 +1,7 @@
 //! Rows in wire form.
 
 use crate::api::Row;
+use crate::compute::Watched;
 use crate::record::StoredRow;
 use crate::schema::{Column, ColumnId};
 use serde_json::{Map, Value};
@@ -11,7 +12,7 @@ pub(crate) fn row(columns: &[Column], stored: &StoredRow) -> Row {
     row.insert("id".into(), stored.id.into());
     row.insert("createdAt".into(), stored.created_at.to_string().into());
     row.insert("updatedAt".into(), stored.updated_at.to_string().into());
-    row.insert("computed".into(), Value::Object(Map::new()));
+    Watched::insert(&mut row, &Watched::of(columns), &stored.computed);
     for column in columns {
         let value = stored.cell(column.id).map_or(Value::Null, |cell| cell.to_value());
         row.insert(column.name.clone(), value);

@@ -1,4 +1,4 @@
-//! The command line: one server command, the hidden extraction child, and small clients of a
+//! The command line: one server command, the hidden extraction and script children, and small clients of a
 //! running server.
 
 mod client;
@@ -41,6 +41,9 @@ enum Command {
     /// Extract one document (started by the server, never by people)
     #[command(hide = true, name = "extract-worker")]
     ExtractWorker,
+    /// Run the code of computed columns (started by the server, never by people)
+    #[command(hide = true, name = "script-worker")]
+    ScriptWorker,
 }
 
 /// Runs the command line; the exit code is 0 only on success.
@@ -48,6 +51,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::ExtractWorker => return quarry_extract::worker_main(),
+        Command::ScriptWorker => return quarry_script::worker_main(),
         Command::Serve(settings) => serve(*settings),
         Command::Token(command) => commands::token(command),
         Command::Quota(command) => quota::run(command),

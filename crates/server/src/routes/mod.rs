@@ -1,6 +1,7 @@
 //! The operations: each reads its call, asks one crate below and wraps what comes back.
 
 mod bases;
+mod computing;
 mod content;
 mod files;
 mod jobs;
@@ -85,6 +86,10 @@ pub(crate) fn dispatch(call: Call) -> BoxFuture<'static, Answer> {
         Route::ShowQuota => quota::show(call).boxed(),
         Route::RecountQuota => quota::check(call).boxed(),
         Route::ListActivity => quota::activity(call).boxed(),
+        Route::GetBotWebhook => computing::webhook(call).boxed(),
+        Route::SetBotWebhook => computing::set_webhook(call).boxed(),
+        Route::RemoveBotWebhook => computing::remove_webhook(call).boxed(),
+        Route::RecomputeTable => computing::recompute(call).boxed(),
         Route::ListTokens => quarry::list_tokens(call).boxed(),
         Route::CreateToken => quarry::create_token(call).boxed(),
         Route::DeleteToken => quarry::delete_token(call).boxed(),

@@ -4,13 +4,15 @@ use crate::app::{Answer, Call};
 use crate::body::{self, TABLES_CAP};
 use crate::error::ApiError;
 use crate::wire::{self, Fields, TableBody};
-use quarry_tables::{TableCounts, Tables};
+use quarry_tables::{Row, TableCounts, Tables};
 use quarry_types::Scope;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// Longest wait for a large delete; the client gives up after 60 s.
 const DELETE_WAIT: Duration = Duration::from_secs(45);
+/// Longest wait for computed values: under the client's 60 s, with room for the answer.
+const COMPUTED_WAIT: Duration = Duration::from_secs(55);
 
 /// What most operations need: the engine, the scope, the table of the path and the body's fields.
 pub(super) async fn open(call: Call) -> Result<(Tables, Scope, String, Map<String, Value>), ApiError> {
@@ -112,11 +114,25 @@ pub(crate) async fn find(call: Call) -> Answer {
     body::json(&body)
 }
 
+/// The rows of an answer once their values are computed, when `waitComputed` asks for it.
+async fn awaited(
+    wait: bool,
+    (tables, scope, table): (&Tables, &Scope, &str),
+    rows: Vec<Row>,
+) -> Result<Vec<Row>, ApiError> {
+    if !wait {
+        return Ok(rows);
+    }
+    Ok(tables.computed_rows(scope, table, rows, COMPUTED_WAIT).await?)
+}
+
 /// `createTableRows`.
 pub(crate) async fn create_rows(call: Call) -> Answer {
     let (tables, scope, table, fields) = open(call).await?;
-    let rows = wire::row_list(&mut Fields::new(fields))?;
-    let written = tables.create_rows(&scope, &table, rows).await?;
+    let mut fields = Fields::new(fields);
+    let (rows, wait) = (wire::row_list(&mut fields)?, fields.boolean("waitComputed")?.unwrap_or(false));
+    let mut written = tables.create_rows(&scope, &table, rows).await?;
+    written.rows = awaited(wait, (&tables, &scope, &table), written.rows).await?;
     let mut body = json!({ "rows": written.rows });
     insert_notes(&mut body, written.warnings, written.errors);
     body::json(&body)
@@ -125,8 +141,10 @@ pub(crate) async fn create_rows(call: Call) -> Answer {
 /// `updateTableRows`.
 pub(crate) async fn update_rows(call: Call) -> Answer {
     let (tables, scope, table, fields) = open(call).await?;
-    let rows = wire::row_list(&mut Fields::new(fields))?;
-    let written = tables.update_rows(&scope, &table, rows).await?;
+    let mut fields = Fields::new(fields);
+    let (rows, wait) = (wire::row_list(&mut fields)?, fields.boolean("waitComputed")?.unwrap_or(false));
+    let mut written = tables.update_rows(&scope, &table, rows).await?;
+    written.rows = awaited(wait, (&tables, &scope, &table), written.rows).await?;
     let mut body = json!({ "rows": written.rows });
     insert_notes(&mut body, written.warnings, written.errors);
     body::json(&body)
@@ -137,7 +155,12 @@ pub(crate) async fn upsert_rows(call: Call) -> Answer {
     let (tables, scope, table, fields) = open(call).await?;
     let mut fields = Fields::new(fields);
     let (rows, key_column) = (wire::row_list(&mut fields)?, fields.text("keyColumn")?);
-    let upserted = tables.upsert_rows(&scope, &table, rows, key_column.as_deref()).await?;
+    let wait = fields.boolean("waitComputed")?.unwrap_or(false);
+    let mut upserted = tables.upsert_rows(&scope, &table, rows, key_column.as_deref()).await?;
+    let new = upserted.inserted.len();
+    let both = upserted.inserted.into_iter().chain(upserted.updated).collect();
+    upserted.inserted = awaited(wait, (&tables, &scope, &table), both).await?;
+    upserted.updated = upserted.inserted.split_off(new);
     let mut body = json!({ "inserted": upserted.inserted, "updated": upserted.updated });
     insert_notes(&mut body, upserted.warnings, upserted.errors);
     body::json(&body)

@@ -95,7 +95,6 @@ pub(crate) fn patch(body: Map<String, Value>) -> Result<TablePatch, ApiError> {
 /// # Errors
 /// 400 when there are none, too many, or one is no object.
 pub(crate) fn row_list(fields: &mut Fields) -> Result<Vec<Value>, ApiError> {
-    fields.boolean("waitComputed")?;
     let rows = fields
         .array("rows")?
         .ok_or_else(|| ApiError::payload("rows is missing; send an array of row objects"))?;

@@ -122,6 +122,10 @@ impl Tables {
             let mut commit = Commit::new(live.scope.bot());
             self.stage_arrival_end(&live.scope, table, arrival, &mut commit).await?;
             if self.finish(live, JobStatus::Completed, commit).await? {
+                // The rows are there now: to be found by words and to be computed over.
+                let entry = self.catalog.entry(&live.scope, table.as_str()).await?;
+                self.indexes.wake(&live.scope, entry.record());
+                self.compute.touched(&live.scope, &entry);
                 return Ok(());
             }
         }

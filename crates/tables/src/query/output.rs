@@ -5,8 +5,9 @@ use super::scan::{Hit, Page, Places};
 use crate::Error;
 use crate::api::Row;
 use crate::catalog::Entry;
+use crate::compute::Watched;
 use crate::filter::resolve;
-use crate::record::StoredRow;
+use crate::record::{Computed, StoredRow};
 use crate::schema::{ColumnId, Kind};
 use crate::view::{Block, Reader, Snapshot};
 use quarry_types::Timestamp;
@@ -17,6 +18,8 @@ const MAX_SELECTED: usize = 200;
 /// Which columns an answer shows.
 pub(crate) struct Output {
     columns: Vec<Shown>,
+    /// Always shown whole: what a row's values stand for.
+    watched: Vec<Watched>,
 }
 
 struct Shown {
@@ -39,7 +42,8 @@ impl Output {
                 paths: Vec::new(),
             })
         };
-        let Some(select) = select else { return Ok(Self { columns: all().collect() }) };
+        let watched = Watched::of(entry.columns());
+        let Some(select) = select else { return Ok(Self { columns: all().collect(), watched }) };
         if select.len() > MAX_SELECTED {
             return Err(Error::InvalidQuery(format!(
                 "select has {} entries, the limit is {MAX_SELECTED}",
@@ -67,7 +71,7 @@ impl Output {
             shown.paths.clone_from(paths);
             Some(shown)
         });
-        Ok(Self { columns: columns.collect() })
+        Ok(Self { columns: columns.collect(), watched })
     }
 
     /// The wire rows of a page from `offset`.
@@ -104,7 +108,7 @@ impl Output {
         let (moments, columns) = opened.split_at_checked(2)?;
         let moment = |at: usize| moments.get(at).map_or(Value::Null, |reader| reader.value(row));
         let values = columns.iter().map(|reader| reader.value(row));
-        Some(self.assemble(hit.id, moment(0), moment(1), values))
+        Some(self.assemble(hit.id, [moment(0), moment(1)], block.computed(row), values))
     }
 
     fn stored(&self, row: &StoredRow) -> Row {
@@ -113,15 +117,21 @@ impl Output {
             .columns
             .iter()
             .map(|shown| row.cell(shown.column).map_or(Value::Null, |cell| cell.to_value()));
-        self.assemble(row.id, moment(row.created_at), moment(row.updated_at), values)
+        self.assemble(row.id, [moment(row.created_at), moment(row.updated_at)], &row.computed, values)
     }
 
-    fn assemble(&self, id: u32, created: Value, updated: Value, values: impl Iterator<Item = Value>) -> Row {
+    fn assemble(
+        &self,
+        id: u32,
+        [created, updated]: [Value; 2],
+        states: &[(ColumnId, Computed)],
+        values: impl Iterator<Item = Value>,
+    ) -> Row {
         let mut row = Map::with_capacity(self.columns.len() + 4);
         row.insert("id".into(), id.into());
         row.insert("createdAt".into(), created);
         row.insert("updatedAt".into(), updated);
-        row.insert("computed".into(), Value::Object(Map::new()));
+        Watched::insert(&mut row, &self.watched, states);
         for (shown, value) in self.columns.iter().zip(values) {
             let value = if shown.paths.is_empty() { value } else { nested(&value, &shown.paths) };
             row.insert(shown.name.clone(), value);

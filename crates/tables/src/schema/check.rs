@@ -41,6 +41,8 @@ impl Checker {
         let mut cells = Vec::with_capacity(row.len());
         for (name, value) in row {
             match self.columns.iter().find(|(column, _)| column.name == *name) {
+                // What is computed is not taken from callers.
+                Some((column, _)) if column.computed().is_some() => {}
                 Some((column, pattern)) => cells.push((column.id, cell(column, pattern.as_ref(), value)?)),
                 None if SYSTEM.contains(&name.as_str()) => {}
                 None => {
@@ -50,12 +52,25 @@ impl Checker {
         }
         if insert {
             for (column, _) in &self.columns {
-                if (column.required || !column.nullable) && !row.contains_key(&column.name) {
+                let asked = (column.required || !column.nullable) && column.computed().is_none();
+                if asked && !row.contains_key(&column.name) {
                     return Err(format!("column {:?} needs a value", column.name));
                 }
             }
         }
         Ok(cells)
+    }
+}
+
+impl Checker {
+    /// Turns one value into the cell of a column.
+    ///
+    /// # Errors
+    /// What is wrong with the value, for its caller.
+    pub(crate) fn value(&self, column: ColumnId, value: &Value) -> Result<Option<Cell>, String> {
+        let found = self.columns.iter().find(|(found, _)| found.id == column);
+        let (column, pattern) = found.ok_or("the column is gone")?;
+        cell(column, pattern.as_ref(), value)
     }
 }
 

@@ -109,6 +109,9 @@ pub(crate) struct Column {
     /// `format`, `description`, `pattern`, `enum`, `items`, `properties`, `title` as given.
     #[serde(default)]
     pub(crate) keywords: Map<String, Value>,
+    /// Version of the computing rule; 0 = never had one.
+    #[serde(default)]
+    pub(crate) rule: u32,
     /// `x-zui` as given, without `index`.
     #[serde(default)]
     pub(crate) zui: Map<String, Value>,

@@ -2,6 +2,7 @@
 
 use super::column::{Column, ColumnId, Schema, WireType};
 use crate::Error;
+use crate::compute;
 use regex::RegexBuilder;
 use serde_json::{Map, Value};
 
@@ -103,6 +104,7 @@ impl Schema {
                 "limit of columns per table exceeded: {used} used, the limit is {max_columns}, {needed} more needed; remove some or ask the operator to raise the limit"
             )));
         }
+        compute::settle(&mut next, self)?;
         Ok(next)
     }
 
@@ -163,6 +165,7 @@ impl Schema {
             return Err(wrong(format!("there is no column {name:?}; the columns are {names}")));
         };
         new_name.clone_into(&mut column.name);
+        compute::rename(&mut self.columns, name, new_name)?;
         Ok(())
     }
 }
@@ -285,6 +288,7 @@ fn build(
             nullable: true,
             required: before.is_some_and(|before| before.required),
             index,
+            rule: before.map_or(0, |before| before.rule),
             keywords: Map::new(),
             zui: before.map(|before| before.zui.clone()).unwrap_or_default(),
         },

@@ -1,6 +1,7 @@
 //! Tables on a real store in a temporary folder, through the public face.
 #![allow(clippy::unwrap_used)]
 
+mod compute;
 mod concurrency;
 mod exports;
 mod files;

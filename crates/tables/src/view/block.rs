@@ -4,13 +4,16 @@
 //! there are ids; at most [`Block::MAX_ROWS`].
 
 use crate::Error;
+use crate::compute::Rules;
 use crate::filter::Slot;
 use crate::record::{Cell, Computed, KeyValue, StoredRow, json_value, number_value};
 use crate::schema::{ColumnId, Kind};
+use arc_swap::ArcSwapOption;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Float64Array, Float64Builder, StringViewArray,
     StringViewBuilder, TimestampMillisecondArray, TimestampMillisecondBuilder, new_null_array,
 };
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::interleave;
 use arrow::datatypes::{Float64Type, TimestampMillisecondType};
 use quarry_store::Seq;
@@ -27,6 +30,8 @@ pub(crate) struct Block {
     slots: BTreeMap<Slot, ArrayRef>,
     /// States of computed columns per row; `None` = no row has any.
     computed: Option<Vec<States>>,
+    /// Rows with computed values waiting, by the rules of that mark.
+    waiting: ArcSwapOption<(u64, BooleanBuffer)>,
     heap_bytes: usize,
 }
 
@@ -85,7 +90,17 @@ impl Block {
         let states: usize =
             computed.iter().flatten().map(|states| size_of::<States>() + size_of_val(states.as_ref())).sum();
         let heap_bytes = arrays + states + ids.len() * (size_of::<u32>() + size_of::<Seq>());
-        Self { ids, seqs, slots, computed, heap_bytes }
+        Self { ids, seqs, slots, computed, waiting: ArcSwapOption::empty(), heap_bytes }
+    }
+
+    /// Rows with computed values waiting, dead ones included; found once per set of rules.
+    pub(crate) fn waiting(&self, rules: &Rules) -> BooleanBuffer {
+        if let Some(known) = self.waiting.load().as_ref().filter(|known| known.0 == rules.mark) {
+            return known.1.clone();
+        }
+        let waiting = BooleanBuffer::collect_bool(self.len(), |row| rules.waits(self.computed(row)));
+        self.waiting.store(Some(Arc::new((rules.mark, waiting.clone()))));
+        waiting
     }
 
     /// The computed states of a row, ascending by column.

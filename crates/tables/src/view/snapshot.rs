@@ -7,12 +7,14 @@
 use super::block::Block;
 use super::hidden::Hidden;
 use crate::Error;
+use crate::compute::Rules;
 use crate::record::{Batches, KeyValue, StoredRow};
 use crate::schema::ColumnId;
 use arrow::buffer::{BooleanBuffer, Buffer};
 use imbl::{HashMap, OrdMap};
 use quarry_store::Seq;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
 /// Changed rows kept as plain rows. The first read after a write turns them into a block, so this
@@ -55,6 +57,11 @@ impl Slab {
     pub(crate) fn alive(&self) -> Option<BooleanBuffer> {
         let words = self.alive.as_ref()?;
         Some(BooleanBuffer::new(Buffer::from_vec(words.as_ref().clone()), 0, self.block.len()))
+    }
+
+    fn waiting(&self, rules: &Rules) -> BooleanBuffer {
+        let waiting = self.block.waiting(rules);
+        self.alive().map_or_else(|| waiting.clone(), |alive| &waiting & &alive)
     }
 
     pub(super) fn find(&self, id: u32) -> Option<usize> {
@@ -223,6 +230,30 @@ impl Snapshot {
             .collect();
         ids.sort_unstable();
         ids
+    }
+
+    /// How many rows have computed values waiting.
+    pub(crate) fn waiting(&self, rules: &Rules) -> usize {
+        if rules.is_empty() {
+            return 0;
+        }
+        self.slabs().map(|slab| slab.waiting(rules).count_set_bits()).sum()
+    }
+
+    /// Goes through the rows with computed values waiting.
+    pub(crate) fn each_waiting(
+        &self,
+        rules: &Rules,
+        mut each: impl FnMut(u32) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        for slab in self.slabs() {
+            for row in slab.waiting(rules).set_indices() {
+                if let Some(id) = slab.block.ids().get(row) {
+                    each(*id)?;
+                }
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     /// The state after some changes; `None` deletes.
