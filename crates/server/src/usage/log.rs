@@ -8,6 +8,7 @@ use super::record::{self, DayRecord, Levels, Point};
 use super::tally::{Activity, Counts, Tally};
 use crate::error::ApiError;
 use futures::StreamExt;
+use parking_lot::Mutex;
 use quarry_kb::Kb;
 use quarry_store::{Coll, Commit, Key, Record, RecordStore};
 use quarry_types::{BotId, Scope, Timestamp};
@@ -18,8 +19,8 @@ use tokio::sync::watch;
 
 /// Pause between two flushes; what is counted since the last is lost when the process is killed.
 const FLUSH_EVERY: Duration = Duration::from_secs(60);
-/// Flushes between two looks at the levels of all bots. In between only those of bots in use are
-/// looked at; levels of others change by expiry alone.
+/// Flushes between two looks at the levels of all bots. In between only those of bots in use, or in
+/// use a flush ago, are looked at; levels of others change by expiry and long jobs alone.
 const FLUSHES_PER_ROUND: u32 = 60;
 /// Days are kept this long, months for good.
 pub(crate) const KEEP_DAYS: i64 = 400;
@@ -42,6 +43,8 @@ pub(crate) struct UsageLog {
     store: Arc<dyn RecordStore>,
     kb: Kb,
     tally: Arc<Tally>,
+    /// Bots in use before the last flush: indexing of what they sent may end after it.
+    recent: Mutex<Vec<BotId>>,
 }
 
 /// What the store has of a bot, read for one write or answer.
@@ -64,7 +67,7 @@ impl UsageLog {
     /// The log in a store; `tally` is where activity is counted.
     #[must_use]
     pub(crate) fn new(store: Arc<dyn RecordStore>, kb: Kb, tally: Arc<Tally>) -> Self {
-        Self { store, kb, tally }
+        Self { store, kb, tally, recent: Mutex::default() }
     }
 
     /// Counts what a bot did.
@@ -214,14 +217,16 @@ impl UsageLog {
     /// Writes what changed of the bots in use, or of all.
     pub(crate) async fn flush(&self, all: bool) {
         let mut bots = self.tally.bots();
+        let before = std::mem::replace(&mut *self.recent.lock(), bots.clone());
+        bots.extend(before);
         if all {
             match self.store.bots().await {
                 Ok(known) => bots.extend(known),
                 Err(error) => tracing::error!(%error, "usage of idle bots not looked at"),
             }
-            bots.sort();
-            bots.dedup();
         }
+        bots.sort();
+        bots.dedup();
         bots.retain(|bot| bot.as_str() != crate::auth::SYSTEM_BOT);
         // Several at once share a sync of the disk.
         let each = |bot| self.flush_bot(bot);
