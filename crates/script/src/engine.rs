@@ -126,7 +126,7 @@ impl Engine {
     /// [`Error::Crashed`] may pass when tried again.
     pub async fn run(&self, code: &str, row: &Value, fetch: Option<&Fetch>) -> Result<Value, Error> {
         let shared = &self.shared;
-        let _permit = shared.free.acquire().await.map_err(|closed| Error::Unavailable(closed.to_string()))?;
+        let _permit = shared.free.acquire().await.map_err(|_| Error::Unavailable)?;
         let row = row.to_string();
         if code.len() + row.len() > MAX_BYTES / 4 {
             return Err(Error::TooLarge { bytes: code.len() + row.len(), limit: MAX_BYTES / 4 });
@@ -140,7 +140,7 @@ impl Engine {
         loop {
             let (mut worker, fresh) = match shared.take() {
                 Some(worker) => (worker, false),
-                None => (shared.start().map_err(|e| Error::Unavailable(e.to_string()))?, true),
+                None => (shared.start().map_err(|cause| unavailable(&cause))?, true),
             };
             let wall = Duration::from_millis(shared.options.limits.wall_ms);
             let timed = tokio::time::timeout(wall + GRACE, worker.converse(&order, fetch)).await;
@@ -166,6 +166,12 @@ impl Engine {
             };
         }
     }
+}
+
+/// What is wrong is for the log; the script's owner can do nothing about it.
+fn unavailable(cause: &io::Error) -> Error {
+    tracing::error!(%cause, "no script worker can be started");
+    Error::Unavailable
 }
 
 fn parsed(json: String) -> Result<Value, Error> {
@@ -204,7 +210,7 @@ impl Shared {
                 std::thread::Builder::new()
                     .name("script".into())
                     .stack_size(worker::STACK_BYTES)
-                    .spawn(move || worker::serve(orders, reports))?;
+                    .spawn(move || worker::serve(orders, reports, &worker::Watch::default()))?;
                 Ok(Worker { input: Box::new(input), output: Box::new(output), child: None, runs: 0 })
             }
         }

@@ -65,8 +65,8 @@ pub enum Error {
         how: String,
     },
     /// The engine itself cannot work; no fault of the script.
-    #[error("the script engine is not available: {0}")]
-    Unavailable(String),
+    #[error("the script engine is not available at the moment")]
+    Unavailable,
 }
 
 fn at_line(line: Option<u32>) -> String {
@@ -86,7 +86,7 @@ impl Error {
             Self::OutOfMemory { .. } | Self::StackOverflow | Self::TooLarge { .. } => {
                 ErrorKind::LimitExceeded
             }
-            Self::Unavailable(_) => ErrorKind::Internal,
+            Self::Unavailable => ErrorKind::Internal,
             _ => ErrorKind::Invalid,
         }
     }

@@ -121,7 +121,7 @@ pub(crate) fn run(
     });
     let (runtime, context) = match opened {
         Ok(opened) => opened,
-        Err(cause) => return done(Err(Error::Unavailable(cause.to_string()))),
+        Err(_) => return done(Err(Error::Unavailable)),
     };
     let result = context.with(|ctx| {
         let result = Run::open(&ctx, row, &limits, deadline, &interrupted, outside.is_some())
@@ -332,7 +332,7 @@ impl<'js> Run<'js> {
             if self.ctx.execute_pending_job() {
                 continue;
             }
-            let gone = |cause: std::io::Error| Error::Unavailable(cause.to_string());
+            let gone = |_: std::io::Error| Error::Unavailable;
             let Some(outside) = outside else { return Err(Error::NeverSettles.into()) };
             while let Some((id, request)) = self.take_request() {
                 requests += 1;

@@ -88,7 +88,7 @@ async fn a_worker_that_cannot_start_is_our_fault() {
     let home = Home::Children { command: "/nonexistent/worker".into(), args: Vec::new() };
     let engine = Engine::new(EngineOptions { home, workers: 1, limits: Limits::default() });
     let error = engine.run("1", &json!({}), None).await.unwrap_err();
-    assert!(matches!(error, Error::Unavailable(_)), "{error}");
+    assert!(matches!(error, Error::Unavailable), "{error}");
     let home = Home::Children { command: "/bin/true".into(), args: Vec::new() };
     let engine = Engine::new(EngineOptions { home, workers: 1, limits: Limits::default() });
     let error = engine.run("1", &json!({}), None).await.unwrap_err();
@@ -119,4 +119,29 @@ fn a_worker_closes_itself_off_before_its_first_script() {
     let ended = worker.wait_with_output().unwrap();
     assert!(ended.status.success());
     assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+}
+
+#[test]
+fn a_worker_whose_engine_is_gone_ends_its_script_itself() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let mut worker = Command::new(env!("CARGO_BIN_EXE_quarry-script-worker"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let limits =
+        json!({ "memory_bytes": 1 << 26, "wall_ms": 100, "stack_bytes": 1 << 19, "output_bytes": 100 });
+    let code = "Array.prototype.reverse.call({ length: 2 ** 53 - 1 })";
+    let order = json!({ "Run": { "code": code, "row": "{}", "limits": limits, "fetch": false } }).to_string();
+    let mut stdin = worker.stdin.take().unwrap();
+    stdin.write_all(&u32::try_from(order.len()).unwrap().to_le_bytes()).unwrap();
+    stdin.write_all(order.as_bytes()).unwrap();
+    drop(stdin);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while worker.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < deadline, "it runs for ever");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(!worker.wait().unwrap().success());
 }

@@ -142,11 +142,6 @@ impl Answer {
         Ok(Self { is_finished, rows: rows.iter().filter_map(Value::as_object).cloned().collect() })
     }
 
-    /// Whether it brings anything, or says that nothing more comes.
-    pub(crate) fn moves(&self) -> bool {
-        self.is_finished || !self.rows.is_empty()
-    }
-
     /// One value; `None` = ask again.
     pub(crate) fn value(&self, row: u32, column: &str) -> Option<Result<Value, Failure>> {
         let lasting = |text: &str| Some(Err(Failure::Lasting(text.to_owned())));
@@ -181,7 +176,6 @@ mod tests {
             { "id": 2, "a": { "status": "computed" }, "b": { "status": "later" } },
         ] } });
         let answer = Answer::parse(&text.to_string()).unwrap();
-        assert!(answer.moves());
         assert_eq!(answer.value(1, "a"), Some(Ok(json!(5))));
         assert_eq!(answer.value(1, "b"), Some(Err(Failure::Lasting("no".into()))));
         assert_eq!(answer.value(2, "a"), Some(Ok(Value::Null)));

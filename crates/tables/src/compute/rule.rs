@@ -22,11 +22,27 @@ pub(crate) enum Action {
 }
 
 /// A rule without its place in the order: what it does, and the columns it is computed from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Spec {
     pub(crate) action: Action,
     /// Ascending.
     pub(crate) dependencies: Vec<ColumnId>,
+    /// Neither said nor seen: all plain columns are.
+    pub(crate) open: bool,
+}
+
+impl Spec {
+    /// Whether values made by `old` are values of this rule.
+    fn keeps(&self, old: &Self) -> bool {
+        if self.action != old.action {
+            return false;
+        }
+        if self.open && old.open {
+            // A new column has no values yet; it counts when it gets some.
+            return old.dependencies.iter().all(|column| self.dependencies.contains(column));
+        }
+        self.dependencies == old.dependencies
+    }
 }
 
 /// `row.name`, `row?.name`, `row['name']` (also with `"` and backquotes) in code.
@@ -89,14 +105,15 @@ pub(crate) fn spec(column: &Column, columns: &[Column]) -> Result<Option<Spec>, 
         // Code that reads its own column sees the value it replaces.
         dependencies = names.filter(|id| *id != column.id).collect();
     }
-    if dependencies.is_empty() {
+    let open = dependencies.is_empty();
+    if open {
         // What the rule reads cannot be seen: any plain value may matter.
         let plain = columns.iter().filter(|other| other.computed().is_none());
         dependencies = plain.map(|other| other.id).collect();
     }
     dependencies.sort_unstable();
     dependencies.dedup();
-    Ok(Some(Spec { action, dependencies }))
+    Ok(Some(Spec { action, dependencies, open }))
 }
 
 fn text(given: &Map<String, Value>, field: &str, max_chars: usize) -> Result<Option<String>, String> {
@@ -159,9 +176,12 @@ pub(crate) fn settle(next: &mut Schema, before: &Schema) -> Result<(), Error> {
     for (column, spec) in next.columns.iter_mut().zip(&specs) {
         let old = before.columns.iter().find(|old| old.name == column.name);
         let version = old.map_or(0, |old| old.rule);
-        let same =
-            || old.and_then(|old| self::spec(old, &before.columns).ok().flatten()).as_ref() == spec.as_ref();
-        column.rule = if spec.is_none() || same() { version } else { version.saturating_add(1) };
+        let keeps = |spec: &Spec| {
+            let old = old.and_then(|old| self::spec(old, &before.columns).ok().flatten());
+            old.is_some_and(|old| spec.keeps(&old))
+        };
+        let kept = spec.as_ref().is_none_or(keeps);
+        column.rule = if kept { version } else { version.saturating_add(1) };
     }
     Ok(())
 }

@@ -65,13 +65,15 @@ impl Rules {
             .iter()
             .map(|column| match rule::spec(column, columns) {
                 Ok(spec) => spec,
-                Err(problem) => Some(Spec { action: Action::Broken(problem), dependencies: Vec::new() }),
+                Err(problem) => {
+                    Some(Spec { action: Action::Broken(problem), dependencies: Vec::new(), open: false })
+                }
             })
             .collect();
         while let Some(path) = circle(columns, &specs) {
             for (_, spec) in columns.iter().zip(&mut specs).filter(|(column, _)| path.contains(&column.id)) {
                 let action = Action::Broken("it depends on itself".into());
-                *spec = Some(Spec { action, dependencies: Vec::new() });
+                *spec = Some(Spec { action, dependencies: Vec::new(), open: false });
             }
         }
         let mut waiting: Vec<(&Column, Spec)> =

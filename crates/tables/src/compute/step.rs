@@ -17,6 +17,7 @@ use crate::record::{Cell, ComputeState, Computed, StoredRow};
 use crate::rows::{Attempt, Outcome};
 use crate::schema::{Column, ColumnId};
 use crate::tables::Tables;
+use crate::view::Snapshot;
 use crate::wire;
 use futures::StreamExt;
 use quarry_script::Error as ScriptError;
@@ -94,6 +95,19 @@ fn read(rule: &Rule, row: &StoredRow) -> Vec<Option<Cell>> {
 }
 
 impl Tables {
+    /// How many rows wait for values; no work in a table without computed columns.
+    pub(crate) async fn count_waiting(
+        &self,
+        entry: &Arc<Entry>,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<u64, Error> {
+        if entry.rules.is_empty() {
+            return Ok(0);
+        }
+        let (entry, snapshot) = (Arc::clone(entry), Arc::clone(snapshot));
+        self.run(snapshot.rows, move || Ok(snapshot.waiting(&entry.rules) as u64)).await
+    }
+
     /// Works on waiting values of a table, of some rows or of any, starting none after `until`.
     ///
     /// # Errors
@@ -112,6 +126,10 @@ impl Tables {
         }
         let view = self.catalog.view(scope, &entry.record().id);
         let snapshot = view.snapshot(entry.record().key_column).await?;
+        if only.is_none() {
+            // Finds what waits off this thread; the walk below then only reads it.
+            self.count_waiting(&entry, &snapshot).await?;
+        }
         let mut claim = self.compute.claim(&entry.record().id);
         let mut chosen: Vec<Arc<Work>> = Vec::new();
         let (mut due, mut elsewhere): (Option<Instant>, bool) = (None, false);
@@ -318,7 +336,7 @@ impl Job {
                 row.remove("stale");
                 let run = deps.scripts.run(code, &Value::Object(row), deps.fetch.as_ref()).await;
                 run.map_err(|error| match error {
-                    ScriptError::Unavailable(_) | ScriptError::Crashed { .. } => {
+                    ScriptError::Unavailable | ScriptError::Crashed { .. } => {
                         Failure::Passing(error.to_string())
                     }
                     other => Failure::Lasting(other.to_string()),
@@ -350,6 +368,13 @@ impl Job {
                 outcomes.extend(result.and_then(|result| self.outcome(work, *column, result)));
             }
         }
+        if outcomes.is_empty() {
+            // An answer about nothing that was asked would be asked for again and again.
+            let late = || Err(Failure::Passing("the bot ran out of time".into()));
+            let asked =
+                rows.iter().flat_map(|(work, columns)| columns.iter().map(move |column| (work, column)));
+            outcomes.extend(asked.filter_map(|(work, column)| self.outcome(work, *column, late())));
+        }
         outcomes
     }
 
@@ -368,8 +393,7 @@ impl Job {
                 .collect(),
         };
         let text = self.started.deps.outside.call(hook::call(request)).await?;
-        let answer = hook::Answer::parse(&text)?;
-        if answer.moves() { Ok(answer) } else { Err(Failure::Passing("the bot ran out of time".into())) }
+        hook::Answer::parse(&text)
     }
 }
 

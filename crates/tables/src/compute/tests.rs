@@ -104,6 +104,11 @@ fn versions_grow_when_values_may_differ() {
     assert_eq!(version(&step(&off, switch(true))), 2, "what happened meanwhile was not followed");
     let error = first.merged(&json!({ "a": null }), 100);
     assert!(error.is_ok(), "code that reads a column is not known to need it");
+    let open =
+        json!({ "a": { "type": "number" }, "b": { "type": "number" }, "x": code(json!([]), "({ a }) => a") });
+    let open = parse(&open);
+    assert_eq!(version(&step(&open, json!({ "c": { "type": "number" } }))), 1, "a new column has no values");
+    assert_eq!(version(&step(&open, json!({ "b": null }))), 2);
     let said = parse(&json!({ "a": { "type": "number" }, "x": code(json!(["a"]), "row.a") }));
     assert!(
         said.merged(&json!({ "a": null }), 100).unwrap_err().to_string().contains("dependencies names \"a\"")
