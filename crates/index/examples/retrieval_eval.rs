@@ -33,6 +33,11 @@ fn fusions() -> Vec<(&'static str, FuseOptions)> {
         ("mm.5", with(0.5, FusionMethod::MinMax)),
         ("mm.6", with(0.6, FusionMethod::MinMax)),
         ("mm.7", with(0.7, FusionMethod::MinMax)),
+        ("z.3", with(0.3, FusionMethod::FromZero)),
+        ("z.4", with(0.4, FusionMethod::FromZero)),
+        ("z.5", with(0.5, FusionMethod::FromZero)),
+        ("z.6", with(0.6, FusionMethod::FromZero)),
+        ("z.7", with(0.7, FusionMethod::FromZero)),
     ]
 }
 

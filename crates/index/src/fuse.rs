@@ -11,6 +11,10 @@ use std::collections::HashMap;
 pub enum FusionMethod {
     /// Each list's scores are stretched to 0..=1 and added by weight; absent counts 0.
     MinMax,
+    /// Each list's scores are divided by its best and added by weight; absent and negative count 0. What
+    /// a hit adds does not depend on how long the list is, nor are small differences blown up where
+    /// there are few candidates.
+    FromZero,
     /// Reciprocal rank fusion: weight / (k + rank), scaled so that first in both lists is 1.
     Rrf {
         /// Larger flattens the difference between ranks; 60 in the literature.
@@ -98,6 +102,10 @@ impl Share {
                 let high = finite().fold(f32::NEG_INFINITY, f32::max);
                 Self::Scaled { low, span: high - low }
             }
+            FusionMethod::FromZero => {
+                let finite = hits.iter().map(|hit| hit.score).filter(|score| score.is_finite());
+                Self::Scaled { low: 0.0, span: finite.fold(f32::MIN_POSITIVE, f32::max) }
+            }
             FusionMethod::Rrf { k } => Self::Ranked { k: if k.is_finite() { k.max(0.0) } else { 60.0 } },
         }
     }
@@ -127,8 +135,11 @@ mod tests {
     }
 
     fn options() -> impl Strategy<Value = FuseOptions> {
-        let method =
-            prop_oneof![Just(FusionMethod::MinMax), (1.0f32..100.0).prop_map(|k| FusionMethod::Rrf { k })];
+        let method = prop_oneof![
+            Just(FusionMethod::MinMax),
+            Just(FusionMethod::FromZero),
+            (1.0f32..100.0).prop_map(|k| FusionMethod::Rrf { k })
+        ];
         (0.0f32..=1.0, method).prop_map(|(weight_dense, method)| FuseOptions { weight_dense, method })
     }
 
@@ -177,9 +188,12 @@ mod tests {
         let odd =
             [Hit { id: 1, score: f32::NAN }, Hit { id: 1, score: 1.0 }, Hit { id: 2, score: f32::INFINITY }];
         for weight_dense in [f32::NAN, -3.0, 9.0, 0.5] {
-            for method in
-                [FusionMethod::MinMax, FusionMethod::Rrf { k: f32::NAN }, FusionMethod::Rrf { k: -5.0 }]
-            {
+            for method in [
+                FusionMethod::MinMax,
+                FusionMethod::FromZero,
+                FusionMethod::Rrf { k: f32::NAN },
+                FusionMethod::Rrf { k: -5.0 },
+            ] {
                 let fused = fuse(&odd, &one, &FuseOptions { weight_dense, method });
                 assert_eq!(fused.len(), 3);
                 assert!(fused.iter().all(|item| (0.0..=1.0).contains(&item.score)));

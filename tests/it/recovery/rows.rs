@@ -36,9 +36,30 @@ fn text(marker: &str, i: usize) -> String {
     format!("{marker} row {i} ").repeat(1 + i * 7 % 20)
 }
 
+/// A word no other batch has; the first row of a batch is found by it.
+fn mark(marker: &str) -> String {
+    format!("mark{}", marker.replace('-', "x"))
+}
+
+/// Whether every row that can be searched is indexed.
+pub(super) fn are_indexed(client: &Client) -> bool {
+    client.call("GET", "/v1/tables/rowTable", &Value::Null).unwrap().ok()["indexing"] == 0
+}
+
+/// Searches for some of the batches; gives how many vectors rows have.
+pub(super) fn check_search(client: &Client, batches: &Batches) -> usize {
+    for marker in batches.keys().take(20) {
+        let body = json!({ "search": mark(marker), "limit": 1 });
+        let found = client.call("POST", "/v1/tables/rowTable/rows/find", &body).unwrap().ok();
+        assert_eq!(found["rows"][0]["batch"], marker.as_str(), "{found}");
+    }
+    batches.len()
+}
+
 pub(super) fn create_tables(client: &Client) {
     let schema = json!({
         "batch": { "type": "string" }, "i": { "type": "number" }, "text": { "type": "string" },
+        "mark": { "type": "string", "x-zui": { "searchable": true } },
     });
     client.call("POST", "/v1/tables", &json!({ "name": "rowTable", "schema": schema })).unwrap().ok();
     let schema =
@@ -64,7 +85,10 @@ pub(super) fn write_batches(client: &Client, prefix: &str, rng: &mut StdRng) -> 
         }
         let marker = format!("{prefix}-{n}");
         let size = rng.random_range(1..=MAX_BATCH);
-        let row = |i| json!({ "batch": marker, "i": i, "text": text(&marker, i) });
+        let row = |i| {
+            let mark = (i == 0).then(|| mark(&marker));
+            json!({ "batch": marker, "i": i, "text": text(&marker, i), "mark": mark })
+        };
         let rows: Vec<Value> = (0..size).map(row).collect();
         batches.insert(marker.clone(), Batch { size, ids: Vec::new(), fate: Fate::Sent });
         let Ok(answer) = client.call("POST", "/v1/tables/rowTable/rows", &json!({ "rows": rows })) else {

@@ -1,7 +1,7 @@
 //! `find` with words to search for: filter first, both indexes on what is left, one joined ranking.
 
 use super::index::IndexSnapshot;
-use super::text::{Layout, query_text};
+use super::text::{Layout, Question};
 use crate::Error;
 use crate::api::{Find, Found, Row};
 use crate::catalog::Entry;
@@ -11,7 +11,7 @@ use crate::record::{Cell, StoredRow};
 use crate::schema::ColumnId;
 use crate::tables::Tables;
 use quarry_embed::TextKind;
-use quarry_index::{Candidates, FuseOptions, Fused, Hit, LexicalSearch, VectorIndex, fuse};
+use quarry_index::{Candidates, FuseOptions, Fused, FusionMethod, Hit, LexicalSearch, VectorIndex, fuse};
 use quarry_types::{Counter, QuotaRefusal, Scope};
 use roaring::RoaringBitmap;
 use serde_json::Value;
@@ -22,6 +22,10 @@ use std::sync::Arc;
 const MAX_CHARS: usize = 1_024;
 /// Rows each index may contribute. Always the same, so that every page of a search cuts one ranking.
 const LEG_DEPTH: usize = 1_000;
+/// From zero, because a filter may leave few rows, and stretching their scores would make noise decide.
+/// Mean nDCG@10 that `retrieval_eval` prints over five sets, 100 hits a leg: .658, min-max .656 with the
+/// same weight and .663 with the .4 of passages; rows are short, where meaning deserves more.
+const FUSION: FuseOptions = FuseOptions { weight_dense: 0.5, method: FusionMethod::FromZero };
 /// Work above any size that is done on the calling thread.
 const NEVER_INLINE: usize = usize::MAX;
 
@@ -42,9 +46,9 @@ impl Tables {
             None => None,
         };
         let output = Output::new(&entry, find.select.as_deref())?;
-        let words = query_text(words);
+        let question = Question::of(words);
         let embedder = self.indexes.embedder();
-        let vector = embedder.embed(vec![words.clone()], TextKind::Query).await?.pop().unwrap_or_default();
+        let vector = embedder.embed(vec![question.meaning], TextKind::Query).await?.pop().unwrap_or_default();
         let index = self.indexes.snapshot(scope, record).await?;
         let view = self.catalog.view(scope, &record.id);
         let snapshot = view.at_least(index.seq, record.key_column).await?;
@@ -57,7 +61,7 @@ impl Tables {
         let query = Query::new(Arc::clone(&entry), snapshot, filter);
         let (rows, has_more) = self
             .run(NEVER_INLINE, move || {
-                let ranked = rank(&query, &index, &words, &vector)?;
+                let ranked = rank(&query, &index, &question.words, &vector)?;
                 Ok(page(&query, &output, ranked, order.as_ref(), offset, limit))
             })
             .await?;
@@ -100,7 +104,7 @@ fn rank(query: &Query, index: &IndexSnapshot, words: &str, vector: &[f32]) -> Re
     let candidates = filtered - &index.hidden;
     let lexical = index.lexical.search(words, LEG_DEPTH, &Candidates::Only(&candidates))?;
     let dense = nearest(index, vector, &candidates)?;
-    let mut ranked = fuse(&lexical, &dense, &FuseOptions::default());
+    let mut ranked = fuse(&lexical, &dense, &FUSION);
     if query.snapshot.seq > index.seq {
         // These rows changed since the index looked; their text may be another now.
         let known = |fused: &Fused| query.snapshot.get(fused.id).is_some_and(|(seq, _)| seq <= index.seq);

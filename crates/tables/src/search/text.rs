@@ -45,7 +45,7 @@ impl Layout {
         for cell in self.columns.iter().filter_map(|column| row.cell(*column)) {
             let part = match cell {
                 Cell::Text(value) => value.trim().to_owned(),
-                Cell::Json(json) => readable(json),
+                Cell::Json(json) => readable(json, true),
                 other => match other.to_value() {
                     Value::String(text) => text,
                     value => value.to_string(),
@@ -71,22 +71,34 @@ pub(crate) fn text_hash(text: &str) -> TextHash {
     if text.is_empty() { 0 } else { hash(text.as_bytes()) }
 }
 
-/// What is searched for: a query that is JSON, or the beginning of some, reads as a row's JSON does.
-pub(crate) fn query_text(query: &str) -> String {
-    let query = query.trim();
-    let mut chars = query.chars().filter(|c| !c.is_whitespace());
-    let json = match (chars.next(), chars.next()) {
-        (Some('{'), Some('"')) => true,
-        (Some('['), Some(second)) => matches!(second, '"' | '{' | '['),
-        _ => false,
-    };
-    let text = if json { readable(query) } else { String::new() };
-    if text.is_empty() { query.to_owned() } else { text }
+/// What is searched for.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Question {
+    /// For the lexical index: of JSON the values alone, since rows share its keys.
+    pub(crate) words: String,
+    /// For the model.
+    pub(crate) meaning: String,
+}
+
+impl Question {
+    /// A query that is JSON, or the beginning of some, reads as a row's JSON does.
+    pub(crate) fn of(query: &str) -> Self {
+        let query = query.trim();
+        let mut chars = query.chars().filter(|c| !c.is_whitespace());
+        let json = match (chars.next(), chars.next()) {
+            (Some('{'), Some('"')) => true,
+            (Some('['), Some(second)) => matches!(second, '"' | '{' | '['),
+            _ => false,
+        };
+        let read = |keys| if json { readable(query, keys) } else { String::new() };
+        let plain = |text: String| if text.is_empty() { query.to_owned() } else { text };
+        Self { words: plain(read(false)), meaning: plain(read(true)) }
+    }
 }
 
 /// JSON as lines a person would write: `key: value`, lists with commas, nulls left out. Takes any
 /// text; what is cut off in the middle reads as far as it goes.
-fn readable(json: &str) -> String {
+fn readable(json: &str, keys: bool) -> String {
     let mut reading = Reading { chars: json.chars().peekable(), out: String::new(), glue: "", key: None };
     let mut in_object: Vec<bool> = Vec::new();
     let mut expects_key = false;
@@ -110,7 +122,7 @@ fn readable(json: &str) -> String {
             '"' => {
                 let text = reading.string();
                 if expects_key {
-                    reading.key = Some(text);
+                    reading.key = keys.then_some(text);
                 } else {
                     reading.value(&text, in_object.last() == Some(&false));
                 }
@@ -224,22 +236,26 @@ mod tests {
     fn json_reads_as_lines() {
         let value = json!({"value": "a \"b\"\n😀", "n": 2.5, "none": null, "tags": ["x", "y", 3], "deep": {"ok": true, "list": [{"a": 1}, {"a": 2}]}});
         let lines = "value: a \"b\"\n😀\nn: 2.5\ntags: x, y, 3\ndeep:\nok: true\nlist: a: 1\na: 2";
-        assert_eq!(readable(&value.to_string()), lines);
-        assert_eq!(readable("[\"one\",\"two\"]"), "one, two");
-        assert_eq!(readable(r#"{"a":"\ud83d\ude00\u00e9\ud83d"}"#), "a: 😀é");
+        assert_eq!(readable(&value.to_string(), true), lines);
+        assert_eq!(readable("[\"one\",\"two\"]", true), "one, two");
+        assert_eq!(readable(r#"{"a":"\ud83d\ude00\u00e9\ud83d"}"#, true), "a: 😀é");
         for nothing in ["{}", "[]", "null", "[[],[null]]", ""] {
-            assert_eq!(readable(nothing), "", "{nothing}");
+            assert_eq!(readable(nothing, true), "", "{nothing}");
         }
     }
 
     #[test]
     fn a_query_of_cut_json_reads_as_far_as_it_goes() {
         let row = json!({"input": {"text": "the toaster smokes", "lang": "en"}}).to_string();
-        assert_eq!(query_text(&row), readable(&row));
-        assert_eq!(query_text(&row[..26]), "input:\ntext: the toas");
-        assert_eq!(query_text("{ \"a\" : \"b"), "a: b");
+        let question = |words: &str, meaning: &str| Question { words: words.into(), meaning: meaning.into() };
+        let whole = question("the toaster smokes\nen", "input:\ntext: the toaster smokes\nlang: en");
+        assert_eq!(Question::of(&row), whole);
+        assert_eq!(readable(&row, true), whole.meaning);
+        assert_eq!(Question::of(&row[..26]), question("the toas", "input:\ntext: the toas"));
+        assert_eq!(Question::of("{ \"a\" : \"b"), question("b", "a: b"));
+        assert_eq!(Question::of("{\"only a key\": "), question("{\"only a key\":", "{\"only a key\":"));
         for plain in ["[urgent] fix it", "{name} is a placeholder", "why?", "{}"] {
-            assert_eq!(query_text(plain), plain);
+            assert_eq!(Question::of(plain), question(plain, plain));
         }
     }
 
@@ -286,7 +302,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_string_of_a_value_is_in_its_text(value in value()) {
-            let text = readable(&value.to_string());
+            let text = readable(&value.to_string(), true);
             let mut found = Vec::new();
             strings(&value, &mut found);
             for string in found {
@@ -296,8 +312,8 @@ mod tests {
 
         #[test]
         fn any_text_is_read(text in "\\PC{0,80}", cut in 0..80_usize) {
-            readable(&text);
-            query_text(&text.chars().take(cut).collect::<String>());
+            readable(&text, true);
+            Question::of(&text.chars().take(cut).collect::<String>());
         }
     }
 }
