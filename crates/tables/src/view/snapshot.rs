@@ -8,7 +8,6 @@ use super::block::Block;
 use crate::Error;
 use crate::record::{KeyValue, StoredRow};
 use crate::schema::ColumnId;
-use arrow::buffer::{BooleanBuffer, Buffer};
 use imbl::{HashMap, OrdMap};
 use quarry_store::Seq;
 use std::collections::BTreeMap;
@@ -50,10 +49,9 @@ impl Slab {
         }
     }
 
-    /// The living rows; `None` = all.
-    pub(crate) fn alive(&self) -> Option<BooleanBuffer> {
-        let words = self.alive.as_ref()?;
-        Some(BooleanBuffer::new(Buffer::from_vec(words.as_ref().clone()), 0, self.block.len()))
+    /// The living rows, a bit each; `None` = all.
+    pub(crate) fn alive_words(&self) -> Option<&[u64]> {
+        self.alive.as_ref().map(|words| words.as_slice())
     }
 
     fn find(&self, id: u32) -> Option<usize> {
