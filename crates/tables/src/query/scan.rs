@@ -294,6 +294,10 @@ impl Query {
         ids.sort_unstable();
         ids.dedup();
         let rows = ids.into_iter().filter_map(|id| self.snapshot.get(id).map(|(_, row)| row));
+        if matches!(self.filter, Filter::Test(_)) {
+            // The condition that names the rows is all there is.
+            return Some(rows.collect());
+        }
         let matching = |row: &Arc<StoredRow>| {
             let row: Row = wire::row(self.entry.columns(), row);
             row_matches(&self.entry, &self.filter, &row)
