@@ -68,8 +68,10 @@ pub(crate) fn holds(op: &Op, value: Option<&Value>, path: &[String]) -> bool {
     }
 }
 
+/// As MongoDB: fractions are cut off, and numbers beyond 64-bit integers never match.
 pub(crate) fn modulo(number: f64, divisor: f64, remainder: f64) -> bool {
-    number.trunc() % divisor == remainder
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    number.abs() < LIMIT && number.trunc() % divisor == remainder
 }
 
 fn equals(found: &[&Value], literal: &Literal) -> bool {

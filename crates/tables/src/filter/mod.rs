@@ -6,11 +6,11 @@ mod leaf;
 mod parse;
 mod plan;
 
-pub(crate) use ast::{Field, Filter, Literal, Op};
+pub(crate) use ast::{Bound, Field, Filter, Literal, Op, Test};
 pub(crate) use eval::matches;
-pub(crate) use leaf::json_eq;
+pub(crate) use leaf::{holds as holds_json, json_eq, modulo};
 pub(crate) use parse::{parse, resolve};
-pub(crate) use plan::{Slot, conjuncts, expr_of};
+pub(crate) use plan::{Slot, expr_of};
 
 #[cfg(test)]
 mod tests;

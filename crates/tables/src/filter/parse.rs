@@ -154,7 +154,7 @@ impl Parser<'_> {
                 return self.operators(field, &map, at, depth);
             }
         }
-        Ok(test(field, Op::Equals(literal(field, value, at)?)))
+        equals(field, value, at)
     }
 
     fn operators(
@@ -169,17 +169,16 @@ impl Parser<'_> {
             let at = format!("{at}.{key}");
             let at = at.as_str();
             self.enter(at, depth)?;
-            let compare =
-                |bound| Ok::<_, Error>(test(field, Op::Compare(bound, bound_literal(field, value, at)?)));
+            let compare = |bound| compare(field, bound, value, at);
             parts.push(match key.as_str() {
-                "$eq" => test(field, Op::Equals(literal(field, value, at)?)),
-                "$ne" => not(test(field, Op::Equals(literal(field, value, at)?))),
+                "$eq" => equals(field, value, at)?,
+                "$ne" => not(equals(field, value, at)?),
                 "$gt" => compare(Bound::Greater)?,
                 "$gte" => compare(Bound::GreaterOrEqual)?,
                 "$lt" => compare(Bound::Less)?,
                 "$lte" => compare(Bound::LessOrEqual)?,
-                "$in" => test(field, Op::In(literals(field, value, at)?)),
-                "$nin" => not(test(field, Op::In(literals(field, value, at)?))),
+                "$in" => listed(field, value, at)?,
+                "$nin" => not(listed(field, value, at)?),
                 "$exists" => match value {
                     Value::Bool(true) => test(field, Op::Exists),
                     Value::Bool(false) => not(test(field, Op::Exists)),
@@ -220,6 +219,56 @@ fn one_or_all(mut parts: Vec<Filter>) -> Filter {
             Filter::All(parts)
         }
     }
+}
+
+/// The start and the end of the day a date alone stands for, when the column holds moments.
+fn day(field: &Field, value: &Value) -> Option<(Literal, Literal)> {
+    const DAY_MS: i64 = 86_400_000;
+    let text = value.as_str().filter(|_| field.kind == Kind::DateTime)?.trim();
+    let start = Timestamp::parse(text).filter(|_| text.len() == "2024-11-21".len())?;
+    Some((Literal::Moment(start), Literal::Moment(Timestamp(start.as_ms() + DAY_MS))))
+}
+
+fn within((start, end): (Literal, Literal), field: &Field) -> Filter {
+    let bounds = [(Bound::GreaterOrEqual, start), (Bound::Less, end)];
+    Filter::All(bounds.into_iter().map(|(bound, limit)| test(field, Op::Compare(bound, limit))).collect())
+}
+
+fn equals(field: &Field, value: &Value, at: &str) -> Result<Filter, Error> {
+    Ok(match day(field, value) {
+        Some(day) => within(day, field),
+        None => test(field, Op::Equals(literal(field, value, at)?)),
+    })
+}
+
+/// A comparison; a date alone stands for the whole day, so nothing of it is greater or less.
+fn compare(field: &Field, bound: Bound, value: &Value, at: &str) -> Result<Filter, Error> {
+    let (bound, limit) = match (day(field, value), bound) {
+        (Some((_, end)), Bound::Greater) => (Bound::GreaterOrEqual, end),
+        (Some((_, end)), Bound::LessOrEqual) => (Bound::Less, end),
+        (Some((start, _)), bound) => (bound, start),
+        (None, bound) => (bound, bound_literal(field, value, at)?),
+    };
+    Ok(test(field, Op::Compare(bound, limit)))
+}
+
+/// A list of values, dates alone among them as days.
+fn listed(field: &Field, value: &Value, at: &str) -> Result<Filter, Error> {
+    let literals = literals(field, value, at)?;
+    let mut days: Vec<Filter> = Vec::new();
+    let mut moments = Vec::with_capacity(literals.len());
+    for (literal, item) in literals.into_iter().zip(value.as_array().into_iter().flatten()) {
+        match day(field, item) {
+            Some(day) => days.push(within(day, field)),
+            None => moments.push(literal),
+        }
+    }
+    let moments = test(field, Op::In(moments));
+    if days.is_empty() {
+        return Ok(moments);
+    }
+    days.push(moments);
+    Ok(Filter::Any(days))
 }
 
 fn literal(field: &Field, value: &Value, at: &str) -> Result<Literal, Error> {

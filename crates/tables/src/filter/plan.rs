@@ -56,31 +56,6 @@ impl Slot {
     }
 }
 
-/// The parts of a filter that must all hold, each with whether it calls a row-by-row function.
-pub(crate) fn conjuncts(filter: &Filter, slots: &mut BTreeSet<Slot>) -> Vec<(Expr, bool)> {
-    let mut parts = Vec::new();
-    flatten(filter, &mut parts);
-    let mut parts: Vec<(Expr, bool)> =
-        parts.into_iter().map(|part| (expr_of(part, slots), is_slow(part))).collect();
-    parts.sort_by_key(|(_, slow)| *slow);
-    parts
-}
-
-fn flatten<'f>(filter: &'f Filter, parts: &mut Vec<&'f Filter>) {
-    match filter {
-        Filter::All(inner) => inner.iter().for_each(|part| flatten(part, parts)),
-        other => parts.push(other),
-    }
-}
-
-fn is_slow(filter: &Filter) -> bool {
-    match filter {
-        Filter::All(parts) | Filter::Any(parts) => parts.iter().any(is_slow),
-        Filter::Not(part) => is_slow(part),
-        Filter::Test(test) => needs_function(test),
-    }
-}
-
 fn needs_function(test: &Test) -> bool {
     let by_null = matches!(test.op, Op::Exists) && test.field.path.is_empty();
     let json = test.field.kind == Kind::Json && !by_null;

@@ -54,6 +54,42 @@ fn dates_compare_as_moments() {
 }
 
 #[test]
+fn a_date_alone_is_its_whole_day() {
+    let first = json!({"due": "2024-03-01T00:00:00Z"});
+    let noon = json!({"due": "2024-03-01T12:00:00Z"});
+    let last = json!({"due": "2024-03-02T00:59:59.999+01:00"});
+    let next = json!({"due": "2024-03-02"});
+    for (filter, wanted) in [
+        (json!({"due": "2024-03-01"}), [true, true, true, false]),
+        (json!({"due": {"$ne": "2024-03-01"}}), [false, false, false, true]),
+        (json!({"due": {"$gt": "2024-03-01"}}), [false, false, false, true]),
+        (json!({"due": {"$gte": "2024-03-01"}}), [true, true, true, true]),
+        (json!({"due": {"$lt": "2024-03-01"}}), [false, false, false, false]),
+        (json!({"due": {"$lte": "2024-03-01"}}), [true, true, true, false]),
+        (json!({"due": {"$lte": "2024-03-01T00:00:00Z"}}), [true, false, false, false]),
+        (json!({"due": {"$in": ["2024-03-01", "2024-03-09T00:00:00Z"]}}), [true, true, true, false]),
+        (json!({"due": {"$nin": ["2024-03-02"]}}), [true, true, true, false]),
+    ] {
+        let found = [&first, &noon, &last, &next].map(|row| holds(filter.clone(), row.clone()));
+        assert_eq!(found, wanted, "{filter}");
+    }
+}
+
+#[test]
+fn modulo_cuts_fractions_off() {
+    for (number, pair, wanted) in [
+        (json!(4.9), json!([3.9, 1.2]), true),
+        (json!(-7), json!([3, -1]), true),
+        (json!(-7.9), json!([3, -1]), true),
+        (json!(0.5), json!([2, 0]), true),
+        (json!(1e300), json!([2, 0]), false),
+        (json!(null), json!([2, 0]), false),
+    ] {
+        assert_eq!(holds(json!({"age": {"$mod": pair}}), json!({"age": number})), wanted, "{number} {pair}");
+    }
+}
+
+#[test]
 fn arrays_match_by_element_and_as_a_whole() {
     let row = json!({"tags": ["red", ["x"], {"size": 3}, 7]});
     assert!(holds(json!({"tags": "red"}), row.clone()));

@@ -11,8 +11,6 @@ use serde_json::Value;
 use std::sync::Arc;
 
 const MAX_LIMIT: usize = 1_000;
-/// Tables up to this size are scanned on the calling thread: a hop costs more than it saves.
-const INLINE_ROWS: usize = 32_768;
 
 impl Tables {
     /// Rows (or groups) by a query; see `FILTERS.md`.
@@ -35,10 +33,11 @@ impl Tables {
         if let Some(group) = find.group.as_ref().filter(|group| !group.is_null()) {
             let group = super::group::Group::parse(group, schema, find.order_by.as_deref(), find.descending)?;
             let snapshot = view.snapshot(entry.record().key_column).await?;
-            let mut rows = self.engine.groups(&snapshot, &filter, group, offset, limit + 1).await?;
+            let page = (offset, limit + 1);
+            let (mut rows, warnings) = self.engine.groups(&snapshot, &filter, group, page).await?;
             let has_more = rows.len() > limit;
             rows.truncate(limit);
-            return Ok(Found { rows, has_more, offset, limit, warnings: Vec::new() });
+            return Ok(Found { rows, has_more, offset, limit, warnings });
         }
         let order = resolve(find.order_by.as_deref().unwrap_or("id"), schema, "orderBy")?;
         let output = Output::new(&entry, find.select.as_deref())?;
@@ -71,16 +70,12 @@ impl Tables {
         self.run(query.rows(), move || query.count()).await
     }
 
-    /// Runs work over so many rows where it blocks nobody.
+    /// Runs work over so many rows (dear ones counted as several) where it blocks nobody.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         rows: usize,
         work: impl FnOnce() -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        if rows <= INLINE_ROWS {
-            return work();
-        }
-        let _permit = self.engine.permit().await?;
-        tokio::task::spawn_blocking(work).await?
+        self.engine.work(rows, work).await
     }
 }

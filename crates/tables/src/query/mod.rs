@@ -2,9 +2,11 @@
 
 mod find;
 mod group;
+mod kernel;
 mod order;
 mod output;
 mod plan;
+mod pool;
 mod scan;
 
 pub(crate) use order::sort_text;

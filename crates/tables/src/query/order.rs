@@ -32,6 +32,25 @@ impl<K: Clone, F: Fn(&K, &K) -> Ordering> Top<K, F> {
         }
     }
 
+    /// The key of the worst hit worth keeping, once there are enough that have one.
+    pub(crate) fn limit(&self) -> Option<&K> {
+        self.bound.as_ref()?.0.as_ref()
+    }
+
+    /// Drops what can no longer be among the best, when that is much.
+    pub(crate) fn tighten(&mut self) {
+        if self.kept.len() > self.need + self.need / 4
+            || (self.bound.is_none() && self.kept.len() > self.need)
+        {
+            self.shrink();
+        }
+    }
+
+    /// Takes over the hits of another walk in the same order.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.kept.extend(other.kept);
+    }
+
     fn shrink(&mut self) {
         if self.kept.len() > self.need {
             let (order, descending) = (&self.order, self.descending);

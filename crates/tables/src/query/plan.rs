@@ -1,12 +1,13 @@
 //! The planned path: a snapshot as a DataFusion table, one shared session.
 
-use super::group::Group;
+use super::group::{Group, UniqueLists, cost, direct_groups};
 use super::scan::{batch_of, schema_of};
 use crate::Error;
 use crate::api::Row;
 use crate::filter::{Filter, Slot, expr_of};
 use crate::view::Snapshot;
 use arrow::array::{BooleanArray, RecordBatch};
+use arrow::buffer::{BooleanBuffer, Buffer};
 use arrow::compute::filter_record_batch;
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -20,6 +21,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Bytes all running plans together may hold.
 const PLAN_MEMORY_BYTES: usize = 512 * 1024 * 1024;
+/// Work up to this many comparisons (about 0.2 ms) is done on the calling thread: a hop costs more
+/// than it saves.
+const INLINE_COST: usize = 200_000;
 /// Tables up to this size are planned and run on the calling thread.
 const INLINE_ROWS: usize = 4_096;
 
@@ -44,14 +48,41 @@ impl Engine {
         self.permits.acquire().await.map_err(|_| Error::Internal("the query pool is closed".into()))
     }
 
-    /// The groups of the rows a filter matches.
+    /// The groups of the rows a filter matches, with warnings.
     pub(crate) async fn groups(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        filter: &Filter,
+        group: Group,
+        page: (usize, usize),
+    ) -> Result<(Vec<Row>, Vec<String>), Error> {
+        let group = Arc::new(group);
+        let mut lists = UniqueLists::default();
+        let direct = {
+            let (group, filter, snapshot) = (Arc::clone(&group), filter.clone(), Arc::clone(snapshot));
+            let cost = cost(&group, &filter, &snapshot);
+            self.work(cost, move || {
+                let mut lists = UniqueLists::default();
+                let rows = direct_groups(&group, &filter, &snapshot, page, &mut lists);
+                Ok((rows, lists))
+            })
+            .await?
+        };
+        if let (Some(rows), lists) = direct {
+            return Ok((rows, lists.warnings()));
+        }
+        let rows = self.planned_groups(snapshot, filter, &group, page, &mut lists).await?;
+        Ok((rows, lists.warnings()))
+    }
+
+    /// As [`Engine::groups`], by a plan.
+    pub(crate) async fn planned_groups(
         &self,
         snapshot: &Snapshot,
         filter: &Filter,
-        group: Group,
-        offset: usize,
-        limit: usize,
+        group: &Group,
+        (offset, limit): (usize, usize),
+        lists: &mut UniqueLists,
     ) -> Result<Vec<Row>, Error> {
         let mut slots = BTreeSet::new();
         let parts = group.expressions(&mut slots);
@@ -63,7 +94,20 @@ impl Engine {
         }
         let plan = plan.limit(offset, Some(limit))?.build()?;
         let batches = self.run(plan, snapshot.rows).await?;
-        group.rows(&batches)
+        group.rows(&batches, lists)
+    }
+
+    /// Runs work of some cost (in comparisons) where it blocks nobody.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        cost: usize,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        if cost <= INLINE_COST {
+            return work();
+        }
+        let _permit = self.permit().await?;
+        tokio::task::spawn_blocking(work).await?
     }
 
     pub(crate) async fn run(&self, plan: LogicalPlan, rows: usize) -> Result<Vec<RecordBatch>, Error> {
@@ -94,9 +138,12 @@ pub(crate) fn scan(
     let mut batches = Vec::new();
     for slab in snapshot.slabs() {
         let batch = batch_of(&slab.block, &slots, &schema)?;
-        batches.push(match slab.alive() {
+        batches.push(match slab.alive_words() {
             None => batch,
-            Some(alive) => filter_record_batch(&batch, &BooleanArray::new(alive, None))?,
+            Some(words) => {
+                let alive = BooleanBuffer::new(Buffer::from_vec(words.to_vec()), 0, slab.block.len());
+                filter_record_batch(&batch, &BooleanArray::new(alive, None))?
+            }
         });
     }
     let table = MemTable::try_new(schema, vec![batches])?;

@@ -1,28 +1,31 @@
-//! The direct path: conjunct by conjunct over projected blocks, masks and-ed, hits gathered late.
+//! The direct path: kernels over blocks, pages and orders from the rows they keep, values read late.
 //!
 //! Conditions on `id` or the key column look rows up instead of scanning.
 
+use super::kernel::{Bits, Ends, Kernel, alive, keep_bounded_text};
 use super::order::{Top, sort_text};
+use super::pool;
 use crate::Error;
 use crate::api::Row;
 use crate::catalog::Entry;
-use crate::filter::{Field, Filter, Literal, Op, Slot, conjuncts};
+use crate::filter::{Bound, Field, Filter, Literal, Op, Slot};
 use crate::record::{KeyValue, StoredRow};
 use crate::rows::row_matches;
 use crate::schema::{ColumnId, Kind};
-use crate::view::{Block, Reader, Slab, Snapshot};
+use crate::view::{Block, Column, Reader, Slab, Snapshot, Values};
 use crate::wire;
-use arrow::array::{Array, AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions};
-use arrow::buffer::BooleanBuffer;
-use arrow::compute::filter_record_batch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field as ArrowField, Schema as ArrowSchema, SchemaRef};
-use datafusion::common::DFSchema;
-use datafusion::logical_expr::execution_props::ExecutionProps;
-use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::physical_expr::create_physical_expr;
-use datafusion::physical_plan::PhysicalExpr;
-use std::collections::{BTreeSet, HashMap};
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// Blocks read one after the other before a page takes several at once.
+const FIRST_BLOCKS: usize = if cfg!(test) { 2 } else { 8 };
+/// Blocks a page takes at once.
+const NEXT_BLOCKS: usize = 32;
+/// What reading a place in JSON costs in an order, in units of one comparison.
+const JSON_ORDER_COST: usize = 500;
 
 /// Rows looked up one by one; more are found faster by a scan.
 const MAX_LOOKUPS: usize = 1_000;
@@ -53,9 +56,12 @@ impl Query {
         Self { entry, snapshot, filter }
     }
 
-    /// Rows a scan would look at.
+    /// Rows a scan would look at, a dear test counted as several; few when rows are looked up.
     pub(crate) fn rows(&self) -> usize {
-        self.snapshot.rows
+        if self.named_ids(&self.filter).is_some() {
+            return 1;
+        }
+        self.snapshot.rows.saturating_mul(Kernel::new(&self.filter).cost().max(1))
     }
 
     /// The ids of all matching rows, ascending.
@@ -63,12 +69,13 @@ impl Query {
         if let Some(rows) = self.looked_up() {
             return Ok(rows.iter().map(|row| row.id).collect());
         }
-        let kernel = Kernel::new(&self.filter)?;
-        let mut ids = Vec::new();
-        for slab in self.snapshot.slabs() {
-            let mask = kernel.mask(slab)?;
-            each_set(mask.as_ref(), slab.block.len(), |row| ids.extend(slab.block.ids().get(row)));
-        }
+        let kernel = Kernel::new(&self.filter);
+        let slabs: Vec<&Slab> = self.snapshot.slabs().collect();
+        let found = pool::map(self.rows(), &slabs, |slab| {
+            let ids = slab.block.ids();
+            kernel.rows(slab).rows().filter_map(|row| ids.get(row).copied()).collect::<Vec<u32>>()
+        });
+        let mut ids = found.concat();
         ids.sort_unstable();
         Ok(ids)
     }
@@ -77,12 +84,13 @@ impl Query {
         if let Some(rows) = self.looked_up() {
             return Ok(rows.len() as u64);
         }
-        let kernel = Kernel::new(&self.filter)?;
-        let mut count = 0;
-        for slab in self.snapshot.slabs() {
-            count += kernel.mask(slab)?.map_or(slab.block.len(), |mask| mask.count_set_bits()) as u64;
+        let kernel = Kernel::new(&self.filter);
+        if kernel.passes_all() {
+            return Ok(self.snapshot.rows as u64);
         }
-        Ok(count)
+        let slabs: Vec<&Slab> = self.snapshot.slabs().collect();
+        let counts = pool::map(self.rows(), &slabs, |slab| kernel.rows(slab).count() as u64);
+        Ok(counts.iter().sum())
     }
 
     /// The first `need` matching rows in an order.
@@ -97,71 +105,187 @@ impl Query {
             rows.truncate(need);
             return Ok(Page::Rows(rows));
         }
-        let kernel = Kernel::new(&self.filter)?;
+        let kernel = Kernel::new(&self.filter);
         let hits = if by_id {
-            self.page_by_id(&kernel, descending, need)?
+            self.page_by_id(&kernel, descending, need)
         } else {
-            self.top(&kernel, order, descending, need)?
+            self.top(&Walk { kernel: &kernel, order, descending, need })
         };
         Ok(Page::Hits(hits))
     }
 
-    fn page_by_id(&self, kernel: &Kernel, descending: bool, need: usize) -> Result<Vec<Hit>, Error> {
+    fn page_by_id(&self, kernel: &Kernel<'_>, descending: bool, need: usize) -> Vec<Hit> {
         let main = self.snapshot.main();
-        let mut hits = Vec::new();
+        let hits_of = |at: usize, slab: &Slab| {
+            let mut rows: Vec<Hit> = Vec::new();
+            // A block's rows ascend, and no more than `need` of them can be on the page.
+            let bits = kernel.rows(slab);
+            if descending {
+                rows.extend(bits.rows().map(|row| hit(slab, at, row)));
+                rows.reverse();
+                rows.truncate(need);
+            } else {
+                rows.extend(bits.rows().take(need).map(|row| hit(slab, at, row)));
+            }
+            rows
+        };
+        let mut hits: Vec<Hit> = Vec::new();
         for (at, slab) in self.snapshot.side().enumerate() {
-            kernel.hits(slab, main.len() + at, &mut hits)?;
+            hits.extend(hits_of(main.len() + at, slab));
         }
         // The main run ascends by id, so its first `need` hits are enough.
         let enough = hits.len() + need;
-        let ordered: Box<dyn Iterator<Item = (usize, &Slab)>> = if descending {
-            Box::new(main.iter().enumerate().rev())
-        } else {
-            Box::new(main.iter().enumerate())
-        };
-        for (at, slab) in ordered {
+        let mut ordered: Vec<(usize, &Slab)> = main.iter().enumerate().collect();
+        if descending {
+            ordered.reverse();
+        }
+        let (first, later) = ordered.split_at(ordered.len().min(FIRST_BLOCKS));
+        for (at, slab) in first {
             if hits.len() >= enough {
                 break;
             }
-            kernel.hits(slab, at, &mut hits)?;
+            hits.extend(hits_of(*at, slab));
+        }
+        for slabs in later.chunks(NEXT_BLOCKS) {
+            if hits.len() >= enough {
+                break;
+            }
+            let cost = slabs.len() * Block::MAX_ROWS * kernel.cost();
+            hits.extend(pool::map(cost, slabs, |(at, slab)| hits_of(*at, slab)).into_iter().flatten());
         }
         hits.sort_unstable();
         if descending {
             hits.reverse();
         }
         hits.truncate(need);
-        Ok(hits)
+        hits
     }
 
-    fn top(&self, kernel: &Kernel, order: &Field, descending: bool, need: usize) -> Result<Vec<Hit>, Error> {
-        let slabs: Vec<&Slab> = self.snapshot.slabs().collect();
-        let readers: Vec<Reader<'_>> =
-            slabs.iter().map(|slab| slab.block.reader(order.column, order.kind)).collect();
-        macro_rules! top {
-            ($order:expr, $values:pat, $row:ident => $key:expr) => {{
-                let mut top = Top::new(need, descending, $order);
-                for (at, (slab, reader)) in slabs.iter().zip(&readers).enumerate() {
-                    let mask = kernel.mask(slab)?;
-                    each_set(mask.as_ref(), slab.block.len(), |$row| {
-                        let key = match *reader {
-                            $values if !reader.is_null($row) => $key,
-                            _ => None,
-                        };
-                        top.push(key, hit(slab, at, $row));
-                    });
+    fn top(&self, walk: &Walk<'_>) -> Vec<Hit> {
+        let (low, high) = (f64::NEG_INFINITY, f64::INFINITY);
+        match walk.order.kind {
+            Kind::Number => self.top_by(
+                walk,
+                f64::total_cmp,
+                |reader, row| match reader {
+                    Reader::Number(array) if !reader.is_null(row) => Some(array.value(row)),
+                    _ => None,
+                },
+                |column, limit, bits| {
+                    if let Values::Number(array) = &column.values {
+                        let ends = walk.ends(*limit, (low, high));
+                        ends.keep(array.values(), column.numbers(), bits);
+                    }
+                },
+            ),
+            Kind::DateTime => self.top_by(
+                walk,
+                i64::cmp,
+                |reader, row| match reader {
+                    Reader::Moment(array, _) if !reader.is_null(row) => Some(array.value(row)),
+                    _ => None,
+                },
+                |column, limit, bits| {
+                    if let Values::Moment(array) = &column.values {
+                        let ends = walk.ends(*limit, (i64::MIN, i64::MAX));
+                        ends.keep(array.values(), column.moments(), bits);
+                    }
+                },
+            ),
+            Kind::Bool => self.top_by(
+                walk,
+                bool::cmp,
+                |reader, row| match reader {
+                    Reader::Bool(array) if !reader.is_null(row) => Some(array.value(row)),
+                    _ => None,
+                },
+                |_, _, _| {},
+            ),
+            Kind::Text => self.top_by(
+                walk,
+                <&str>::cmp,
+                |reader, row| reader.text(row),
+                |column, limit, bits| keep_bounded_text(column, walk.bound(), limit, bits),
+            ),
+            Kind::Json => self.top_by(
+                walk,
+                String::cmp,
+                |reader, row| sort_text(reader.text(row)?, &walk.order.path),
+                |_, _, _| {},
+            ),
+        }
+    }
+
+    /// The best hits by a key: `read` finds it, `cut` keeps the rows that may still be as good as
+    /// the worst one worth keeping.
+    fn top_by<'s, K: Clone + Send + Sync>(
+        &'s self,
+        walk: &Walk<'_>,
+        compare: fn(&K, &K) -> Ordering,
+        read: impl Fn(&Reader<'s>, usize) -> Option<K> + Sync + Send,
+        cut: impl Fn(&Column, &K, &mut Bits) + Sync + Send,
+    ) -> Vec<Hit> {
+        let slabs = self.promising(walk);
+        let json = if walk.order.kind == Kind::Json { JSON_ORDER_COST } else { 1 };
+        let cost = self.snapshot.rows.saturating_mul(walk.kernel.cost() + json);
+        let shares = pool::shares(cost);
+        // Neighbours go to different shares: all of them soon meet good rows.
+        let shared: Vec<Vec<(usize, &'s Slab)>> =
+            (0..shares).map(|share| slabs.iter().skip(share).step_by(shares).copied().collect()).collect();
+        let slot = Slot::values(walk.order.column, walk.order.kind);
+        let tops = pool::map(cost, &shared, |slabs| {
+            let mut top = Top::new(walk.need, walk.descending, compare);
+            for (at, slab) in slabs {
+                let mut bits = alive(slab);
+                if let Some(limit) = top.limit() {
+                    // Rows without a value come after all others.
+                    match slab.block.column(slot) {
+                        None => continue,
+                        Some(column) => {
+                            if let Some(nulls) = column.nulls() {
+                                bits.keep_where(nulls.inner(), true);
+                            }
+                            cut(column, limit, &mut bits);
+                        }
+                    }
+                    if bits.is_empty() {
+                        continue;
+                    }
                 }
-                Ok(top.finish())
-            }};
-        }
-        match order.kind {
-            Kind::Number => top!(f64::total_cmp, Reader::Number(array), row => Some(array.value(row))),
-            Kind::DateTime => top!(i64::cmp, Reader::Moment(array, _), row => Some(array.value(row))),
-            Kind::Bool => top!(bool::cmp, Reader::Bool(array), row => Some(array.value(row))),
-            Kind::Text => top!(<&str>::cmp, Reader::Text(array), row => Some(array.value(row))),
-            Kind::Json => {
-                top!(String::cmp, Reader::Json(array), row => sort_text(array.value(row), &order.path))
+                walk.kernel.keep(&slab.block, &mut bits);
+                let reader = slab.block.reader(walk.order.column, walk.order.kind);
+                bits.rows().for_each(|row| top.push(read(&reader, row), hit(slab, *at, row)));
+                top.tighten();
             }
-        }
+            top
+        });
+        let best = tops.into_iter().reduce(|mut best, other| {
+            best.merge(other);
+            best
+        });
+        best.map(Top::finish).unwrap_or_default()
+    }
+
+    /// All blocks, those whose bounds promise the best rows first.
+    fn promising(&self, walk: &Walk<'_>) -> Vec<(usize, &Slab)> {
+        let mut slabs: Vec<(usize, &Slab)> = self.snapshot.slabs().enumerate().collect();
+        let slot = Slot::values(walk.order.column, walk.order.kind);
+        let best = |slab: &Slab| {
+            let column = slab.block.column(slot)?;
+            let numbers = column.numbers().map(|zone| if walk.descending { -zone.max } else { zone.min });
+            let moments = column
+                .moments()
+                .map(|zone| if walk.descending { -(zone.max as f64) } else { zone.min as f64 });
+            numbers.or(moments)
+        };
+        slabs.sort_by_cached_key(|(_, slab)| {
+            // Sorts as the number does; blocks without bounds come last.
+            best(slab).map_or(i64::MAX, |best| {
+                let bits = best.to_bits() as i64;
+                bits ^ ((bits >> 63) as u64 >> 1) as i64
+            })
+        });
+        slabs
     }
 
     /// Rows named by `id` or key value, filtered, ascending; `None` when the filter names none.
@@ -170,6 +294,10 @@ impl Query {
         ids.sort_unstable();
         ids.dedup();
         let rows = ids.into_iter().filter_map(|id| self.snapshot.get(id).map(|(_, row)| row));
+        if matches!(self.filter, Filter::Test(_)) {
+            // The condition that names the rows is all there is.
+            return Some(rows.collect());
+        }
         let matching = |row: &Arc<StoredRow>| {
             let row: Row = wire::row(self.entry.columns(), row);
             row_matches(&self.entry, &self.filter, &row)
@@ -235,61 +363,22 @@ impl<'s> Places<'s> {
     }
 }
 
-fn each_set(mask: Option<&BooleanBuffer>, len: usize, mut each: impl FnMut(usize)) {
-    match mask {
-        None => (0..len).for_each(each),
-        Some(mask) => mask.set_indices().for_each(&mut each),
-    }
+/// What a walk over all blocks in search of the best rows knows.
+struct Walk<'w> {
+    kernel: &'w Kernel<'w>,
+    order: &'w Field,
+    descending: bool,
+    need: usize,
 }
 
-/// The conjuncts of a filter, ready to run on blocks.
-pub(crate) struct Kernel {
-    slots: Vec<Slot>,
-    schema: SchemaRef,
-    conjuncts: Vec<(Arc<dyn PhysicalExpr>, bool)>,
-}
-
-impl Kernel {
-    pub(crate) fn new(filter: &Filter) -> Result<Self, Error> {
-        let mut slots = BTreeSet::new();
-        let parts = conjuncts(filter, &mut slots);
-        let schema = schema_of(&slots);
-        let names = DFSchema::from_unqualified_fields(schema.fields().clone(), HashMap::new())?;
-        let (props, context) = (ExecutionProps::new(), PhysicalPlanningContext::default());
-        let conjuncts = parts
-            .iter()
-            .map(|(part, slow)| Ok((create_physical_expr(part, &names, &props, &context)?, *slow)))
-            .collect::<Result<Vec<_>, Error>>()?;
-        Ok(Self { slots: slots.into_iter().collect(), schema, conjuncts })
+impl Walk<'_> {
+    fn bound(&self) -> Bound {
+        if self.descending { Bound::GreaterOrEqual } else { Bound::LessOrEqual }
     }
 
-    /// The matching live rows of a block; `None` = all.
-    pub(crate) fn mask(&self, slab: &Slab) -> Result<Option<BooleanBuffer>, Error> {
-        let mut mask = slab.alive();
-        if self.conjuncts.is_empty() {
-            return Ok(mask);
-        }
-        let batch = batch_of(&slab.block, &self.slots, &self.schema)?;
-        for (conjunct, slow) in &self.conjuncts {
-            let hits = match &mask {
-                Some(mask) if mask.count_set_bits() == 0 => break,
-                // Row-by-row tests cost more than copying the rows that are left.
-                Some(mask) if *slow => {
-                    let chosen = BooleanArray::new(mask.clone(), None);
-                    let left = filter_record_batch(&batch, &chosen)?;
-                    scatter(mask, &evaluate(conjunct, &left)?)
-                }
-                _ => evaluate(conjunct, &batch)?,
-            };
-            mask = Some(mask.map_or_else(|| hits.clone(), |mask| &mask & &hits));
-        }
-        Ok(mask)
-    }
-
-    fn hits(&self, slab: &Slab, at: usize, hits: &mut Vec<Hit>) -> Result<(), Error> {
-        let mask = self.mask(slab)?;
-        each_set(mask.as_ref(), slab.block.len(), |row| hits.push(hit(slab, at, row)));
-        Ok(())
+    /// The keys at least as good as a limit, out of all there can be.
+    fn ends<T>(&self, limit: T, (lowest, highest): (T, T)) -> Ends<T> {
+        if self.descending { Ends { low: limit, high: highest } } else { Ends { low: lowest, high: limit } }
     }
 }
 
@@ -303,26 +392,4 @@ pub(crate) fn batch_of(block: &Block, slots: &[Slot], schema: &SchemaRef) -> Res
     let columns = slots.iter().map(|slot| block.slot(*slot)).collect();
     let options = RecordBatchOptions::new().with_row_count(Some(block.len()));
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
-}
-
-fn evaluate(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<BooleanBuffer, Error> {
-    let array = expr.evaluate(batch)?.into_array(batch.num_rows())?;
-    let hits = array.as_boolean_opt().ok_or_else(|| Error::Internal("a condition is not boolean".into()))?;
-    // Null is no hit.
-    Ok(match hits.nulls() {
-        Some(valid) => hits.values() & valid.inner(),
-        None => hits.values().clone(),
-    })
-}
-
-/// Spreads answers for the chosen rows over all rows.
-fn scatter(chosen: &BooleanBuffer, answers: &BooleanBuffer) -> BooleanBuffer {
-    let mut spread = BooleanBufferBuilder::new(chosen.len());
-    spread.append_n(chosen.len(), false);
-    for (at, row) in chosen.set_indices().enumerate() {
-        if answers.value(at) {
-            spread.set_bit(row, true);
-        }
-    }
-    spread.finish()
 }

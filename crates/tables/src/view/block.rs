@@ -3,6 +3,7 @@
 //! A column a block lacks is null in all its rows. Invariant: all columns have as many values as
 //! there are ids; at most [`Block::MAX_ROWS`].
 
+use super::column::{Column, Values, Words};
 use crate::Error;
 use crate::compute::Rules;
 use crate::filter::Slot;
@@ -15,7 +16,6 @@ use arrow::array::{
 };
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::interleave;
-use arrow::datatypes::{Float64Type, TimestampMillisecondType};
 use quarry_store::Seq;
 use quarry_types::Timestamp;
 use serde_json::Value;
@@ -27,7 +27,7 @@ pub(crate) struct Block {
     ids: Vec<u32>,
     /// The commit that wrote each row.
     seqs: Vec<Seq>,
-    slots: BTreeMap<Slot, ArrayRef>,
+    columns: BTreeMap<Slot, Column>,
     /// States of computed columns per row; `None` = no row has any.
     computed: Option<Vec<States>>,
     /// Rows with computed values waiting, by the rules of that mark.
@@ -86,11 +86,13 @@ impl Block {
         slots: BTreeMap<Slot, ArrayRef>,
         computed: Option<Vec<States>>,
     ) -> Self {
-        let arrays: usize = slots.values().map(|array| array.get_array_memory_size()).sum();
+        let columns: BTreeMap<Slot, Column> =
+            slots.iter().filter_map(|(slot, array)| Some((*slot, Column::new(*slot, array)?))).collect();
+        let arrays: usize = columns.values().map(Column::heap_bytes).sum();
         let states: usize =
             computed.iter().flatten().map(|states| size_of::<States>() + size_of_val(states.as_ref())).sum();
         let heap_bytes = arrays + states + ids.len() * (size_of::<u32>() + size_of::<Seq>());
-        Self { ids, seqs, slots, computed, waiting: ArcSwapOption::empty(), heap_bytes }
+        Self { ids, seqs, columns, computed, waiting: ArcSwapOption::empty(), heap_bytes }
     }
 
     /// Rows with computed values waiting, dead ones included; found once per set of rules.
@@ -110,7 +112,7 @@ impl Block {
 
     /// A block of chosen rows (block, row) of several, which must ascend by id.
     pub(crate) fn gather(blocks: &[&Self], rows: &[(usize, usize)]) -> Result<Self, Error> {
-        let names: BTreeSet<Slot> = blocks.iter().flat_map(|block| block.slots.keys().copied()).collect();
+        let names: BTreeSet<Slot> = blocks.iter().flat_map(|block| block.columns.keys().copied()).collect();
         let mut slots = BTreeMap::new();
         for slot in names {
             let columns: Vec<ArrayRef> = blocks.iter().map(|block| block.slot(slot)).collect();
@@ -163,31 +165,34 @@ impl Block {
 
     /// One Arrow column; all null when the block has no such column.
     pub(crate) fn slot(&self, slot: Slot) -> ArrayRef {
-        match self.slots.get(&slot) {
-            Some(array) => Arc::clone(array),
+        match self.columns.get(&slot) {
+            Some(column) => column.array(),
             None => new_null_array(&slot.data_type(), self.len()),
         }
     }
 
-    pub(crate) fn reader(&self, column: ColumnId, kind: Kind) -> Reader<'_> {
-        self.slots
-            .get(&Slot::values(column, kind))
-            .map_or(Reader::Null, |array| self.open(column, kind, array))
+    /// One column as it is kept; `None` when all its rows are null.
+    pub(crate) fn column(&self, slot: Slot) -> Option<&Column> {
+        self.columns.get(&slot)
     }
 
-    fn open<'b>(&'b self, column: ColumnId, kind: Kind, array: &'b ArrayRef) -> Reader<'b> {
-        match kind {
-            Kind::Number => array.as_primitive_opt::<Float64Type>().map(Reader::Number),
-            Kind::Bool => array.as_boolean_opt().map(Reader::Bool),
-            Kind::Text => array.as_string_view_opt().map(Reader::Text),
-            Kind::Json => array.as_string_view_opt().map(Reader::Json),
-            Kind::DateTime => array.as_primitive_opt::<TimestampMillisecondType>().map(|moments| {
-                let original =
-                    self.slots.get(&Slot::Original(column)).and_then(|array| array.as_string_view_opt());
-                Reader::Moment(moments, original)
-            }),
+    pub(crate) fn reader(&self, column: ColumnId, kind: Kind) -> Reader<'_> {
+        let stored = self.columns.get(&Slot::values(column, kind));
+        stored.map_or(Reader::Null, |stored| self.open(column, kind, stored))
+    }
+
+    fn open<'b>(&'b self, column: ColumnId, kind: Kind, stored: &'b Column) -> Reader<'b> {
+        match (&stored.values, kind) {
+            (Values::Number(array), _) => Reader::Number(array),
+            (Values::Bool(array), _) => Reader::Bool(array),
+            (Values::Text(array), Kind::Json) => Reader::Json(array),
+            (Values::Text(array), _) => Reader::Text(array),
+            (Values::Words(words), Kind::Json) => Reader::JsonWords(words),
+            (Values::Words(words), _) => Reader::Words(words),
+            (Values::Moment(moments), _) => {
+                Reader::Moment(moments, self.columns.get(&Slot::Original(column)))
+            }
         }
-        .unwrap_or(Reader::Null)
     }
 
     /// A row as it was stored.
@@ -195,8 +200,8 @@ impl Block {
         let id = self.ids.get(row).copied().unwrap_or(0);
         let mut stored = StoredRow::new(id, Timestamp::default(), Timestamp::default());
         stored.computed = self.computed(row).to_vec();
-        stored.cells.reserve(self.slots.len());
-        for (slot, array) in &self.slots {
+        stored.cells.reserve(self.columns.len());
+        for (slot, array) in &self.columns {
             let Slot::Values(column, kind) = slot else { continue };
             match (*column, self.open(*column, *kind, array).cell(row)) {
                 (ColumnId::CREATED_AT, Some(Cell::Moment(moment, _))) => stored.created_at = moment,
@@ -222,23 +227,27 @@ pub(crate) enum Reader<'b> {
     Number(&'b Float64Array),
     Bool(&'b BooleanArray),
     Text(&'b StringViewArray),
+    Words(&'b Words),
     Json(&'b StringViewArray),
-    Moment(&'b TimestampMillisecondArray, Option<&'b StringViewArray>),
+    JsonWords(&'b Words),
+    /// With the column of the texts that are not canonical, if there are any.
+    Moment(&'b TimestampMillisecondArray, Option<&'b Column>),
 }
 
-impl Reader<'_> {
+impl<'b> Reader<'b> {
     pub(crate) fn is_null(&self, row: usize) -> bool {
         match self {
             Self::Null => true,
             Self::Number(array) => array.is_null(row),
             Self::Bool(array) => array.is_null(row),
             Self::Text(array) | Self::Json(array) => array.is_null(row),
+            Self::Words(words) | Self::JsonWords(words) => words.is_null(row),
             Self::Moment(array, _) => array.is_null(row),
         }
     }
 
-    fn original(texts: Option<&StringViewArray>, row: usize) -> Option<&str> {
-        texts.filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row))
+    fn original(texts: Option<&'b Column>, row: usize) -> Option<&'b str> {
+        texts.and_then(|texts| texts.text(row))
     }
 
     pub(crate) fn cell(&self, row: usize) -> Option<Cell> {
@@ -250,7 +259,9 @@ impl Reader<'_> {
             Self::Number(array) => Cell::Number(array.value(row)),
             Self::Bool(array) => Cell::Bool(array.value(row)),
             Self::Text(array) => Cell::Text(array.value(row).into()),
+            Self::Words(words) => Cell::Text(words.value(row).into()),
             Self::Json(array) => Cell::Json(array.value(row).into()),
+            Self::JsonWords(words) => Cell::Json(words.value(row).into()),
             Self::Moment(array, texts) => {
                 Cell::Moment(Timestamp(array.value(row)), Self::original(*texts, row).map(Into::into))
             }
@@ -267,11 +278,22 @@ impl Reader<'_> {
             Self::Number(array) => number_value(array.value(row)),
             Self::Bool(array) => Value::Bool(array.value(row)),
             Self::Text(array) => Value::String(array.value(row).to_owned()),
+            Self::Words(words) => Value::String(words.value(row).to_owned()),
             Self::Json(array) => json_value(array.value(row)),
+            Self::JsonWords(words) => json_value(words.value(row)),
             Self::Moment(array, texts) => Value::String(match Self::original(*texts, row) {
                 Some(text) => text.to_owned(),
                 None => Timestamp(array.value(row)).to_string(),
             }),
+        }
+    }
+
+    /// The text of a set string or JSON value.
+    pub(crate) fn text(&self, row: usize) -> Option<&'b str> {
+        match self {
+            Self::Text(array) | Self::Json(array) => array.is_valid(row).then(|| array.value(row)),
+            Self::Words(words) | Self::JsonWords(words) => (!words.is_null(row)).then(|| words.value(row)),
+            Self::Null | Self::Number(_) | Self::Bool(_) | Self::Moment(..) => None,
         }
     }
 }

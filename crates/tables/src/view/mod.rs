@@ -2,10 +2,12 @@
 //! snapshot level with the store. Derived data: may be dropped and rebuilt at any time.
 
 mod block;
+mod column;
 mod follow;
 mod hidden;
 mod snapshot;
 
 pub(crate) use block::{Block, Reader};
+pub(crate) use column::{Codes, Column, Values, Words, Zone};
 pub(crate) use follow::{RowChange, View};
 pub(crate) use snapshot::{Slab, Snapshot};

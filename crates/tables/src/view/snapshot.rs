@@ -53,15 +53,16 @@ impl Slab {
         }
     }
 
-    /// The living rows; `None` = all.
-    pub(crate) fn alive(&self) -> Option<BooleanBuffer> {
-        let words = self.alive.as_ref()?;
-        Some(BooleanBuffer::new(Buffer::from_vec(words.as_ref().clone()), 0, self.block.len()))
+    /// The living rows, a bit each; `None` = all.
+    pub(crate) fn alive_words(&self) -> Option<&[u64]> {
+        self.alive.as_ref().map(|words| words.as_slice())
     }
 
     fn waiting(&self, rules: &Rules) -> BooleanBuffer {
         let waiting = self.block.waiting(rules);
-        self.alive().map_or_else(|| waiting.clone(), |alive| &waiting & &alive)
+        let Some(alive) = self.alive_words() else { return waiting };
+        let alive = BooleanBuffer::new(Buffer::from_vec(alive.to_vec()), 0, self.block.len());
+        &waiting & &alive
     }
 
     pub(super) fn find(&self, id: u32) -> Option<usize> {

@@ -1,11 +1,14 @@
-//! `group`: JSON → typed aggregates → plan parts → wire rows.
+//! Groups as a DataFusion plan: expressions of the aggregates, and wire rows of its result.
+//!
+//! Takes every group there is; knows nothing of the direct way.
 
-use super::order::{decode, encode, pick};
+use super::{Aggregate, Group, GroupOp, UniqueLists, json_order};
 use crate::Error;
 use crate::api::Row;
-use crate::filter::{Field, Slot, resolve};
+use crate::filter::Slot;
+use crate::query::order::{decode, encode, pick};
 use crate::record::number_value;
-use crate::schema::{Kind, Schema};
+use crate::schema::Kind;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringViewArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampMillisecondType};
@@ -17,63 +20,8 @@ use datafusion::logical_expr::{
 };
 use quarry_types::Timestamp;
 use serde_json::Value;
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-const MAX_OUTPUTS: usize = 64;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum GroupOp {
-    Key,
-    Count,
-    Sum,
-    Avg,
-    Min,
-    Max,
-    Unique,
-}
-
-impl GroupOp {
-    fn parse(word: &str) -> Option<Self> {
-        Some(match word {
-            "key" => Self::Key,
-            "count" => Self::Count,
-            "sum" => Self::Sum,
-            "avg" => Self::Avg,
-            "min" => Self::Min,
-            "max" => Self::Max,
-            "unique" => Self::Unique,
-            _ => return None,
-        })
-    }
-
-    fn suffix(self) -> &'static str {
-        match self {
-            Self::Key => "Key",
-            Self::Count => "Count",
-            Self::Sum => "Sum",
-            Self::Avg => "Avg",
-            Self::Min => "Min",
-            Self::Max => "Max",
-            Self::Unique => "Unique",
-        }
-    }
-}
-
-struct Aggregate {
-    path: String,
-    field: Field,
-    op: GroupOp,
-    /// The name in the answer.
-    name: String,
-}
-
-/// A checked group.
-pub(crate) struct Group {
-    outputs: Vec<Aggregate>,
-    order: Option<(usize, bool)>,
-}
 
 /// What a plan needs of a group.
 pub(crate) struct Parts {
@@ -82,87 +30,7 @@ pub(crate) struct Parts {
     pub(crate) order: Vec<SortExpr>,
 }
 
-fn wrong(text: String) -> Error {
-    Error::InvalidQuery(text)
-}
-
 impl Group {
-    /// # Errors
-    /// [`Error::InvalidQuery`] naming the path and what to change.
-    pub(crate) fn parse(
-        group: &Value,
-        schema: &Schema,
-        order_by: Option<&str>,
-        descending: bool,
-    ) -> Result<Self, Error> {
-        let Some(map) = group.as_object().filter(|map| !map.is_empty()) else {
-            return Err(wrong(
-                "group: must be an object of column and operation, such as {\"city\": \"key\"}".into(),
-            ));
-        };
-        let mut outputs: Vec<Aggregate> = Vec::new();
-        for (path, ops) in map {
-            let at = format!("group.{path}");
-            let field = resolve(path, schema, &at)?;
-            let words: Vec<&Value> = match ops {
-                Value::Array(list) if !list.is_empty() => list.iter().collect(),
-                one => vec![one],
-            };
-            for word in words {
-                let op = word.as_str().and_then(GroupOp::parse).ok_or_else(|| {
-                    wrong(format!(
-                        "{at}: unknown operation {word}; use key, count, sum, avg, min, max or unique"
-                    ))
-                })?;
-                let numeric = matches!(field.kind, Kind::Number | Kind::Json);
-                if matches!(op, GroupOp::Sum | GroupOp::Avg) && !numeric {
-                    return Err(wrong(format!(
-                        "{at}: sum and avg work on numbers, the column is a {}",
-                        field.kind.name()
-                    )));
-                }
-                let name = format!("{}{}", camel_case(path), op.suffix());
-                match outputs.iter().find(|other| other.name == name) {
-                    Some(same) if same.path == *path => continue,
-                    Some(other) => {
-                        return Err(wrong(format!(
-                            "{at}: {:?} and {path:?} both answer as {name:?}; ask for one at a time",
-                            other.path
-                        )));
-                    }
-                    None => outputs.push(Aggregate { path: path.clone(), field: field.clone(), op, name }),
-                }
-            }
-        }
-        if outputs.len() > MAX_OUTPUTS {
-            return Err(wrong(format!(
-                "group: {} values asked for, the limit is {MAX_OUTPUTS}",
-                outputs.len()
-            )));
-        }
-        let order = match order_by.filter(|name| !matches!(*name, "id" | "row_id")) {
-            None => None,
-            Some(name) => {
-                let at = outputs.iter().position(|output| output.name == name);
-                let key =
-                    || outputs.iter().position(|output| output.op == GroupOp::Key && output.path == name);
-                match at.or_else(key) {
-                    Some(at) if outputs.get(at).is_some_and(|output| output.op != GroupOp::Unique) => {
-                        Some((at, descending))
-                    }
-                    _ => {
-                        let names: Vec<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
-                        return Err(wrong(format!(
-                            "orderBy: with group, order by one of {}",
-                            names.join(", ")
-                        )));
-                    }
-                }
-            }
-        };
-        Ok(Self { outputs, order })
-    }
-
     /// The expressions of a plan; columns they read are added to `slots`.
     pub(crate) fn expressions(&self, slots: &mut BTreeSet<Slot>) -> Parts {
         let mut parts = Parts { keys: Vec::new(), aggregates: Vec::new(), order: Vec::new() };
@@ -181,8 +49,17 @@ impl Group {
                 GroupOp::Count => parts.aggregates.push(count(value).alias(name)),
                 GroupOp::Sum => parts.aggregates.push(sum(value).alias(name)),
                 GroupOp::Avg => parts.aggregates.push(avg(value).alias(name)),
-                GroupOp::Min => parts.aggregates.push(min(value).alias(name)),
-                GroupOp::Max => parts.aggregates.push(max(value).alias(name)),
+                GroupOp::Min | GroupOp::Max => {
+                    let value = if output.field.kind == Kind::DateTime {
+                        let original = Slot::Original(output.field.column);
+                        slots.insert(original);
+                        ScalarUDF::new_from_impl(Stamp::new()).call(vec![value, original.column()])
+                    } else {
+                        value
+                    };
+                    let least = output.op == GroupOp::Min;
+                    parts.aggregates.push(if least { min(value) } else { max(value) }.alias(name));
+                }
                 GroupOp::Unique => {
                     let distinct =
                         array_agg(value.clone()).distinct().build().unwrap_or_else(|_| array_agg(value));
@@ -205,7 +82,7 @@ impl Group {
     }
 
     /// Wire rows of a plan's result.
-    pub(crate) fn rows(&self, batches: &[RecordBatch]) -> Result<Vec<Row>, Error> {
+    pub(crate) fn rows(&self, batches: &[RecordBatch], lists: &mut UniqueLists) -> Result<Vec<Row>, Error> {
         let mut rows = Vec::new();
         for batch in batches {
             let columns: Vec<&ArrayRef> = (0..self.outputs.len())
@@ -217,7 +94,7 @@ impl Group {
             for row in 0..batch.num_rows() {
                 let mut wire = Row::with_capacity(self.outputs.len());
                 for (output, column) in self.outputs.iter().zip(&columns) {
-                    wire.insert(output.name.clone(), output.value(column, row)?);
+                    wire.insert(output.name.clone(), output.value(column, row, lists)?);
                 }
                 rows.push(wire);
             }
@@ -231,7 +108,7 @@ fn internal(at: usize) -> String {
 }
 
 impl Aggregate {
-    fn value(&self, column: &ArrayRef, row: usize) -> Result<Value, Error> {
+    fn value(&self, column: &ArrayRef, row: usize, lists: &mut UniqueLists) -> Result<Value, Error> {
         let numeric = matches!(self.op, GroupOp::Sum | GroupOp::Avg);
         let kind = if numeric { Kind::Number } else { self.field.kind };
         match self.op {
@@ -240,15 +117,21 @@ impl Aggregate {
                 Ok(counts.as_primitive::<Int64Type>().value(row).into())
             }
             GroupOp::Unique => {
-                let Some(lists) = column.as_list_opt::<i32>().filter(|lists| lists.is_valid(row)) else {
+                let Some(arrays) = column.as_list_opt::<i32>().filter(|arrays| arrays.is_valid(row)) else {
                     return Ok(Value::Array(Vec::new()));
                 };
-                let items = lists.value(row);
+                let items = arrays.value(row);
                 let mut values =
                     (0..items.len()).map(|at| value(kind, &items, at)).collect::<Result<Vec<_>, _>>()?;
                 values.retain(|value| !value.is_null());
                 values.sort_by(json_order);
-                Ok(Value::Array(values))
+                Ok(lists.cut(values))
+            }
+            GroupOp::Min | GroupOp::Max if kind == Kind::DateTime => {
+                Ok(match value(Kind::Text, column, row)? {
+                    Value::String(stamp) => stamp.get(Stamp::DIGITS..).unwrap_or_default().into(),
+                    other => other,
+                })
             }
             _ => value(kind, column, row),
         }
@@ -273,31 +156,6 @@ fn value(kind: Kind, column: &ArrayRef, row: usize) -> Result<Value, Error> {
         }
         Kind::Json => decode(typed(&DataType::Utf8View)?.as_string_view().value(0)),
     })
-}
-
-/// Booleans, numbers, strings, then the rest.
-fn json_order(a: &Value, b: &Value) -> Ordering {
-    match (a, b) {
-        (Value::String(a), Value::String(b)) => a.cmp(b),
-        _ => encode(a).cmp(&encode(b)),
-    }
-}
-
-/// `obj.city` and `my column` as one word: `objCity`, `myColumn`.
-fn camel_case(path: &str) -> String {
-    let mut name = String::with_capacity(path.len());
-    for segment in path.split(|letter: char| !letter.is_alphanumeric()).filter(|segment| !segment.is_empty())
-    {
-        let mut letters = segment.chars();
-        let Some(first) = letters.next() else { continue };
-        if name.is_empty() {
-            name.extend(first.to_lowercase());
-        } else {
-            name.extend(first.to_uppercase());
-        }
-        name.push_str(letters.as_str());
-    }
-    if name.is_empty() { path.to_owned() } else { name }
 }
 
 /// The value at a place of a JSON column: as a number, or as its sortable text.
@@ -347,5 +205,50 @@ impl ScalarUDFImpl for Place {
             Arc::new(places.collect::<StringViewArray>())
         };
         Ok(ColumnarValue::Array(result))
+    }
+}
+
+/// A moment with its text, as a text that sorts by the moment first.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Stamp {
+    signature: Signature,
+}
+
+impl Stamp {
+    /// Digits before the text.
+    const DIGITS: usize = 16;
+
+    fn new() -> Self {
+        Self { signature: Signature::any(2, Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for Stamp {
+    fn name(&self) -> &str {
+        "moment_stamp"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType, DataFusionError> {
+        Ok(DataType::Utf8View)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue, DataFusionError> {
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let wrong = || DataFusionError::Internal("moment stamp: unexpected argument".into());
+        let moments = arrays.first().and_then(|array| array.as_primitive_opt::<TimestampMillisecondType>());
+        let texts = arrays.get(1).and_then(|array| array.as_string_view_opt());
+        let (moments, texts) = (moments.ok_or_else(wrong)?, texts.ok_or_else(wrong)?);
+        let stamps = moments.iter().zip(texts.iter()).map(|(moment, text)| {
+            let ms = moment?;
+            // Shifted, so that moments before 1970 sort first.
+            let sortable = ms.cast_unsigned() ^ 1 << 63;
+            let text = text.map_or_else(|| Timestamp(ms).to_string(), str::to_owned);
+            Some(format!("{sortable:016x}{text}"))
+        });
+        Ok(ColumnarValue::Array(Arc::new(stamps.collect::<StringViewArray>())))
     }
 }
