@@ -53,7 +53,10 @@ impl Parser<'_> {
             self.mark(at, at + 1);
             return asked;
         }
+        // "how much does it cost" asks for the price, not for some other cost.
+        let costs = self.terms.iter().any(|term| term.is(Word::HowMuch));
         for (at, column) in named {
+            let column = if costs { choose::money(self.lexicon).unwrap_or(column) } else { column };
             if !asked.select.contains(&column) {
                 asked.select.push(column);
             }

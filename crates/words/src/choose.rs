@@ -53,7 +53,8 @@ pub(crate) fn date(lexicon: &Lexicon) -> Option<usize> {
 pub(crate) fn title(lexicon: &Lexicon) -> Option<usize> {
     let text = |field: &Field| field.kind == Kind::Text && !field.is_prose && !field.name.contains('.');
     let called = lexicon.fields.iter().position(|field| {
-        text(field) && matches!(field.words.as_slice(), [word] if word == "name" || word == "title")
+        text(field)
+            && matches!(field.words.as_slice(), [word] if word.folded == "name" || word.folded == "title")
     });
     called.or_else(|| first_about(lexicon, &[Concept::Title], |field| text(field) && field.words.len() == 1))
 }
@@ -105,10 +106,14 @@ pub(crate) fn by_amount(lexicon: &Lexicon, numbers: &[Number]) -> Option<usize> 
         .collect();
     match fit.as_slice() {
         [only] => Some(*only),
-        several => {
-            let money = money(lexicon)?;
-            several.contains(&money).then_some(money)
-        }
+        // More than any row has, but of the size of a price, is money as well.
+        [] => money(lexicon).filter(|column| {
+            let range = lexicon.fields.get(*column).and_then(|field| field.range);
+            range.is_some_and(|(low, high)| {
+                numbers.iter().all(|number| number.value >= low && number.value <= high * 10.0)
+            })
+        }),
+        several => money(lexicon).filter(|column| several.contains(column)),
     }
 }
 

@@ -14,6 +14,8 @@ use crate::vocabulary::Kind;
 
 /// Columns named less clearly than this need a fitting comparison or value beside them.
 const CLEAR: f32 = 0.55;
+/// A reading this much weaker than the best one is not considered.
+const FAR: f32 = 0.35;
 
 impl Parser<'_> {
     pub(crate) fn field(&self, column: usize) -> Option<&Field> {
@@ -130,8 +132,9 @@ impl Parser<'_> {
     /// The best column a term names, of those that fit.
     pub(crate) fn column_at(&self, at: usize, fits: impl Fn(&Field) -> bool) -> Option<(usize, f32)> {
         let hits = &self.term(at)?.columns;
+        let floor = hits.first().map_or(CLEAR, |best| (best.strength - FAR).max(CLEAR));
         let hit =
-            hits.iter().find(|hit| hit.strength >= CLEAR && self.field(hit.column).is_some_and(&fits))?;
+            hits.iter().find(|hit| hit.strength >= floor && self.field(hit.column).is_some_and(&fits))?;
         Some((hit.column, hit.strength))
     }
 
@@ -263,6 +266,9 @@ impl Parser<'_> {
                             | Word::Compare(_)
                     )
                 );
+            // The first word is meant literally, whatever it does elsewhere: "starts with Cannot".
+            let ends = matches!(term.word, Some(Word::Close | Word::Comma | Word::Stop));
+            let joins = joins && (end > at || ends);
             if joins || term.quoted.is_some() || (end > at && (term.row || !term.columns.is_empty())) {
                 break;
             }

@@ -30,6 +30,9 @@ impl Parser<'_> {
                 at = again;
             } else if self.is_small(at) && self.taken.get(at) != Some(&true) {
                 at += 1;
+            } else if self.word(at) == Some(Word::With) && self.has_value(column, self.skip_small(at + 1)) {
+                // "paid with paypal"
+                at += 1;
             } else {
                 break;
             }
@@ -52,10 +55,14 @@ impl Parser<'_> {
         self.operand_of(column, named, at, says_is)
     }
 
+    fn has_value(&self, column: usize, at: usize) -> bool {
+        self.term(at).is_some_and(|term| term.values.iter().any(|hit| hit.column == column))
+    }
+
     fn operand_of(&self, column: usize, named: f32, at: usize, says_is: bool) -> Option<Clause> {
         let term = self.term(at)?;
         let next = self.skip_small(at + 1);
-        let own_value = term.values.iter().any(|hit| hit.column == column);
+        let own_value = self.has_value(column, at);
         match term.word {
             Some(Word::Missing) => {
                 return Some(Clause {
@@ -194,9 +201,23 @@ impl Parser<'_> {
         }
         let named = number.unit == Unit::Money || number.unit == Unit::Percent;
         let context = self.context.filter(|column| !named && self.kind(*column) == Kind::Number);
-        let column = context.or_else(|| choose::by_amount(self.lexicon, &[number]))?;
+        let column = context.or_else(|| choose::by_amount(self.lexicon, &self.amounts_from(first)))?;
         self.compared(column, compare, first)
             .map(|clause| Clause { strength: if named { 0.85 } else { 0.55 }, ..clause })
+    }
+
+    /// This number and those compared right after it: "under 25 or over 60" is about one column.
+    fn amounts_from(&self, first: usize) -> Vec<Number> {
+        let mut numbers: Vec<Number> = self.number(first).into_iter().collect();
+        let mut at = first + 1;
+        while matches!(self.word(at), Some(Word::Or | Word::And))
+            && matches!(self.word(at + 1), Some(Word::Compare(_)))
+        {
+            let bare = self.column_at(self.skip_joint(at + 3), choose::is_number).is_none();
+            numbers.extend(self.number(at + 2).filter(|_| bare));
+            at += 3;
+        }
+        numbers
     }
 
     fn covers(&self, column: usize, number: Number) -> bool {

@@ -175,7 +175,6 @@ impl Parser<'_> {
                         | Word::Missing
                         | Word::Compare(_)
                         | Word::Between
-                        | Word::Sort
                         | Word::Per
                         | Word::Text(_)
                         | Word::Aggregate(_)

@@ -3,6 +3,9 @@
 //! A question says "earns" and the column is called `salary`: both are about [`Concept::Pay`].
 //! Knows no table. Invariant: the lists are data; nothing here depends on the order of columns.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// A subject that columns and words share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Concept {
@@ -242,16 +245,64 @@ const FAMILIES: &[Family] = &[
     ),
 ];
 
+type Index = HashMap<&'static str, Vec<Concept>>;
+
+fn index(with_triggers: bool) -> Index {
+    let mut index = Index::new();
+    for Family(concept, names, triggers) in FAMILIES {
+        let triggers = if with_triggers { *triggers } else { &[] };
+        for word in names.iter().chain(triggers) {
+            let concepts = index.entry(word).or_default();
+            if !concepts.contains(concept) {
+                concepts.push(*concept);
+            }
+        }
+    }
+    index
+}
+
+static NAMES: LazyLock<Index> = LazyLock::new(|| index(false));
+static WORDS: LazyLock<Index> = LazyLock::new(|| index(true));
+
+fn look_up<'i>(index: &'i Index, word: &str, singular: &str) -> impl Iterator<Item = Concept> + use<'i> {
+    let of = |word: &str| index.get(word).into_iter().flatten().copied();
+    let other = if singular == word { "" } else { singular };
+    of(word).chain(of(other))
+}
+
 /// The concepts a word of a column's name stands for.
-pub(crate) fn concepts_of_name(word: &str, singular: &str) -> Vec<Concept> {
-    let fits = |family: &&Family| family.1.contains(&word) || family.1.contains(&singular);
-    FAMILIES.iter().filter(fits).map(|family| family.0).collect()
+pub(crate) fn concepts_of_name(word: &str, singular: &str) -> impl Iterator<Item = Concept> {
+    look_up(&NAMES, word, singular)
 }
 
 /// The concepts a word of a question may speak of.
-pub(crate) fn concepts_of_word(word: &str, singular: &str) -> Vec<Concept> {
-    let has = |list: &[&str]| list.contains(&word) || list.contains(&singular);
-    FAMILIES.iter().filter(|family| has(family.1) || has(family.2)).map(|family| family.0).collect()
+pub(crate) fn concepts_of_word(word: &str, singular: &str) -> impl Iterator<Item = Concept> {
+    look_up(&WORDS, word, singular)
+}
+
+impl Concept {
+    /// Whether only numbers are about it.
+    pub(crate) fn is_amount(self) -> bool {
+        matches!(
+            self,
+            C::Price
+                | C::Total
+                | C::Pay
+                | C::Age
+                | C::Size
+                | C::Weight
+                | C::Height
+                | C::Length
+                | C::Duration
+                | C::Speed
+                | C::Distance
+                | C::Temperature
+                | C::Population
+                | C::Capacity
+                | C::Attendance
+                | C::Quantity
+        )
+    }
 }
 
 /// Concepts a preposition before a value hints at.
@@ -411,10 +462,10 @@ mod tests {
 
     #[test]
     fn words_meet_columns_in_a_concept() {
-        assert!(concepts_of_word("earns", "earn").contains(&Concept::Pay));
-        assert!(concepts_of_name("salary", "salary").contains(&Concept::Pay));
-        assert!(concepts_of_word("joined", "joined").contains(&Concept::Hired));
-        assert!(concepts_of_word("banana", "banana").is_empty());
+        assert!(concepts_of_word("earns", "earn").any(|concept| concept == Concept::Pay));
+        assert!(concepts_of_name("salary", "salary").any(|concept| concept == Concept::Pay));
+        assert!(concepts_of_word("joined", "joined").any(|concept| concept == Concept::Hired));
+        assert!(concepts_of_word("banana", "banana").next().is_none());
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) struct Field {
     pub(crate) is_system: bool,
     pub(crate) concepts: BTreeSet<Concept>,
     /// The words of the name, folded; without `is`, `has` and the object it lies in.
-    pub(crate) words: Vec<String>,
+    pub(crate) words: Vec<Form>,
     /// The object it lies in.
     pub(crate) container: Vec<String>,
     description: HashSet<String>,
@@ -44,6 +44,10 @@ pub(crate) struct Form {
 }
 
 impl Form {
+    fn of_word(folded: &str) -> Self {
+        Self { folded: folded.to_owned(), singular: singular(folded), stem: stem(folded) }
+    }
+
     fn of(token: &Token) -> Self {
         Self { folded: token.folded.clone(), singular: token.singular.clone(), stem: token.stem.clone() }
     }
@@ -107,10 +111,13 @@ impl Field {
         {
             words.remove(0);
         }
-        let mut concepts: BTreeSet<Concept> = BTreeSet::new();
-        for word in &words {
-            concepts.extend(concepts_of_name(word, &singular(word)));
-        }
+        let words: Vec<Form> = words.iter().map(|word| Form::of_word(word)).collect();
+        let amount = matches!(column.kind, Kind::Number | Kind::List | Kind::Object);
+        let concepts: BTreeSet<Concept> = words
+            .iter()
+            .flat_map(|word| concepts_of_name(&word.folded, &word.singular))
+            .filter(|concept| amount || !concept.is_amount())
+            .collect();
         let described = column.description.as_deref().map(tokenize).unwrap_or_default();
         let description = described
             .into_iter()
@@ -170,9 +177,9 @@ impl Field {
         let mut at = from;
         for (index, word) in self.words.iter().enumerate() {
             let token = tokens.get(at);
-            let fit = token.map_or(0.0, |token| word_fit(word, token));
+            let fit = token.map_or(0.0, |token| word.named_by(token));
             let last = index + 1 == self.words.len();
-            let dated = self.kind == Kind::DateTime && index > 0 && is_date_word(word);
+            let dated = self.kind == Kind::DateTime && index > 0 && is_date_word(&word.folded);
             if fit > 0.0 {
                 strength = strength.min(fit);
                 at += 1;
@@ -182,7 +189,7 @@ impl Field {
                 })
             {
                 at += 1;
-            } else if index > 0 && (dated || (last && is_generic(word))) {
+            } else if index > 0 && (dated || (last && is_generic(&word.folded))) {
                 strength = strength.min(if dated { 0.95 } else { 0.88 });
             } else {
                 return self.words_around_of(tokens, from);
@@ -200,7 +207,7 @@ impl Field {
         let [head, tail] = self.words.as_slice() else { return None };
         let of = usize::from(tokens.get(from + 1).is_some_and(|token| token.folded == "of"));
         let (first, second) = (tokens.get(from)?, tokens.get(from + 1 + of)?);
-        let fit = word_fit(tail, first).min(word_fit(head, second));
+        let fit = tail.named_by(first).min(head.named_by(second));
         (fit >= 0.7 && of == 1).then_some((fit - 0.05, 3))
     }
 
@@ -210,11 +217,12 @@ impl Field {
         if self.words.len() < 2 {
             return None;
         }
-        let fits = |word: &String| !is_generic(word) && word_fit(word, token) >= 0.7;
+        let fits = |word: &Form| !is_generic(&word.folded) && word.named_by(token) >= 0.7;
         let at = self.words.iter().position(fits)?;
-        let fit = word_fit(self.words.get(at)?, token);
+        let fit = self.words.get(at)?.named_by(token);
         let last = at + 1 == self.words.len();
-        let alone = self.words.iter().enumerate().all(|(other, word)| other == at || is_generic(word));
+        let alone =
+            self.words.iter().enumerate().all(|(other, word)| other == at || is_generic(&word.folded));
         let weight = if alone {
             0.88
         } else if last {
@@ -228,14 +236,14 @@ impl Field {
     /// The word speaks of what the column is about.
     fn subject(&self, tokens: &[Token], from: usize) -> Option<f32> {
         let token = tokens.get(from).filter(|token| token.is_word())?;
-        let concepts = concepts_of_word(&token.folded, &token.singular);
-        if concepts.iter().any(|concept| self.concepts.contains(concept)) {
+        let mut concepts = concepts_of_word(&token.folded, &token.singular);
+        if concepts.any(|concept| self.concepts.contains(&concept)) {
             return Some(if self.words.len() == 1 { 0.68 } else { 0.62 });
         }
         // "requested" for `requester`, "assigned" for `assignee`.
-        let kin = |word: &String| {
-            let shared = shared_prefix(word, &token.folded);
-            shared >= 6 && shared * 20 >= 13 * word.len().max(token.folded.len())
+        let kin = |word: &Form| {
+            let shared = shared_prefix(&word.folded, &token.folded);
+            shared >= 6 && shared * 20 >= 13 * word.folded.len().max(token.folded.len())
         };
         if self.words.iter().any(kin) {
             return Some(0.6);
@@ -244,23 +252,26 @@ impl Field {
     }
 }
 
-/// How well a token stands for a word of a column name.
-fn word_fit(word: &str, token: &Token) -> f32 {
-    if word == token.folded {
-        return 1.0;
+impl Form {
+    /// How well a token stands for this word of a column name: itself, another form, another word for it.
+    fn named_by(&self, token: &Token) -> f32 {
+        if self.folded == token.folded {
+            return 1.0;
+        }
+        if !token.is_word() {
+            return 0.0;
+        }
+        if self.singular == token.singular || alike(&self.singular, &token.singular) {
+            return 0.97;
+        }
+        if self.stem == token.stem {
+            return 0.9;
+        }
+        let mut said = concepts_of_name(&token.folded, &token.singular);
+        let shared =
+            said.any(|concept| concepts_of_name(&self.folded, &self.singular).any(|own| own == concept));
+        if shared { 0.72 } else { 0.0 }
     }
-    if !token.is_word() {
-        return 0.0;
-    }
-    let single = singular(word);
-    if single == token.singular || alike(&single, &token.singular) {
-        return 0.97;
-    }
-    if stem(word) == token.stem {
-        return 0.9;
-    }
-    let (named, said) = (concepts_of_name(word, &single), concepts_of_name(&token.folded, &token.singular));
-    if named.iter().any(|concept| said.contains(concept)) { 0.72 } else { 0.0 }
 }
 
 impl FieldValue {
@@ -268,10 +279,5 @@ impl FieldValue {
         let tokens: Vec<Form> = tokenize(text).iter().map(Form::of).collect();
         let initials = tokens.iter().filter_map(|form| form.folded.chars().next()).collect();
         (!tokens.is_empty()).then(|| Self { text: text.to_owned(), tokens, initials })
-    }
-
-    /// Whether the question may call it by one of its inner words.
-    pub(crate) fn len(&self) -> usize {
-        self.tokens.len()
     }
 }

@@ -133,17 +133,18 @@ impl Parser<'_> {
         (!group.is_empty()).then_some(group)
     }
 
-    fn has_aggregate(&self) -> bool {
-        (0..self.terms.len()).any(|at| matches!(self.word(at), Some(Word::Aggregate(_))))
+    /// Whether something is measured, apart from the word at `except`, which cannot be both key and measure.
+    fn has_aggregate(&self, except: usize) -> bool {
+        let measures = |at: usize| matches!(self.word(at), Some(Word::Aggregate(_)));
+        !measures(except) && (0..self.terms.len()).any(measures)
     }
 
     /// "per department and city", "by status" beside a measure.
     fn read_keys(&mut self, group: &mut Group) {
-        let aggregate = self.has_aggregate();
         for at in 0..self.terms.len() {
             let is_key = match self.word(at) {
                 Some(Word::Per) => true,
-                Some(Word::By) => aggregate && !self.is_sorted(at),
+                Some(Word::By) => !self.is_sorted(at) && self.has_aggregate(self.skip_small(at + 1)),
                 _ => false,
             };
             let mut next = self.skip_small(at + 1);
@@ -381,7 +382,7 @@ impl Parser<'_> {
             field.kind == Kind::Text
                 && can_key(field)
                 && field.container.len() == 1
-                && field.words == ["name"]
+                && field.words.iter().map(|word| word.folded.as_str()).eq(["name"])
                 && field.container.iter().any(|word| *word == token.singular)
         };
         self.lexicon.fields.iter().position(inside)

@@ -5,7 +5,7 @@
 
 use crate::concept::{Concept, concepts_of_word};
 use crate::field::{Field, FieldValue, SAME};
-use crate::fold::{name_words, one_edit_apart, shared_prefix, singular, stem};
+use crate::fold::{name_words, one_edit_apart, shared_prefix, singular};
 use crate::phrase::is_known;
 use crate::token::Token;
 use crate::vocabulary::{Column, Kind, Vocabulary};
@@ -69,7 +69,8 @@ impl Lexicon {
         };
         let mut words: BTreeSet<String> = lexicon.table.iter().cloned().collect();
         for (column, field) in fields.iter().enumerate() {
-            words.extend(field.words.iter().chain(&field.container).cloned());
+            words.extend(field.words.iter().map(|word| word.folded.clone()));
+            words.extend(field.container.iter().cloned());
             for (at, value) in field.values.iter().enumerate() {
                 let place = (column as u32, at as u32);
                 lexicon.add_value(place, value);
@@ -224,9 +225,12 @@ impl Lexicon {
             return None;
         }
         let near =
-            self.spellings.get(length.saturating_sub(1)..).unwrap_or_default().iter().take(3).flatten();
-        let mut found: Vec<&str> =
-            near.map(String::as_str).filter(|word| one_edit_apart(word, &token.folded)).collect();
+            self.spellings.get(length.saturating_sub(2)..).unwrap_or_default().iter().take(4).flatten();
+        let close = |word: &&str| {
+            one_edit_apart(word, &token.folded)
+                || (token.folded.ends_with('s') && one_edit_apart(&format!("{word}s"), &token.folded))
+        };
+        let mut found: Vec<&str> = near.map(String::as_str).filter(close).collect();
         // Several neighbours: the one with the longest common beginning, the first by spelling among equals.
         found.sort_by_key(|word| (std::cmp::Reverse(shared_prefix(word, &token.folded)), *word));
         found.first().copied()
@@ -236,8 +240,8 @@ impl Lexicon {
         self.known.contains(&token.singular)
             || is_known(&token.folded)
             || crate::concept::grade_of(&token.folded).is_some()
-            || !concepts_of_word(&token.folded, &token.singular).is_empty()
-            || self.fields.iter().any(|field| field.words.iter().any(|word| stem(word) == token.stem))
+            || concepts_of_word(&token.folded, &token.singular).next().is_some()
+            || self.fields.iter().any(|field| field.words.iter().any(|word| word.stem == token.stem))
     }
 }
 

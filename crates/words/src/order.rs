@@ -267,7 +267,17 @@ impl Parser<'_> {
         {
             order.limit = Some(1);
         }
-        // The named column may also say something of its own: it is taken only when it is part of the rank.
+        // The noun may repeat the column: "slowest responses"; a date may stand before: "hired most recently".
+        next = self.after_noun(column, next);
+        let same = |at: usize| {
+            self.kind(column) == Kind::DateTime
+                && self.term(at).is_some_and(|term| {
+                    term.values.is_empty() && term.columns.first().is_some_and(|hit| hit.column == column)
+                })
+        };
+        if let Some(before) = from.checked_sub(1).filter(|before| same(*before)) {
+            from = before;
+        }
         self.take_all(from, next);
         true
     }

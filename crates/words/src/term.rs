@@ -202,6 +202,10 @@ fn fits_here(word: Word, tokens: &[Token], from: usize, len: usize) -> bool {
                     .and_then(|at| tokens.get(at))
                     .is_some_and(|token| matches!(token.piece, Piece::Number(_)))
         }
+        // A dot inside an address or a path ends nothing.
+        Word::Stop if tokens.get(from).is_some_and(|token| token.folded == "." && !token.spaced) => {
+            next.is_none_or(|token| token.spaced)
+        }
         Word::Not if len == 1 && tokens.get(from).is_some_and(|token| token.folded == "!") => false,
         _ => true,
     }
@@ -247,7 +251,7 @@ fn opposites(tokens: &[Token], from: usize, lexicon: &Lexicon) -> Vec<(ColumnHit
                 token.folded.as_str(),
                 tokens.get(from + 2).map(|token| token.folded.as_str()).unwrap_or_default(),
             ];
-            if field.words == pair {
+            if field.words.iter().map(|word| word.folded.as_str()).eq(pair) {
                 hits.push((ColumnHit { column, strength: 1.0 }, 3));
             }
         }
