@@ -22,7 +22,7 @@ fn main() {
     let mut times = Vec::new();
     for label in score::labels() {
         let start = Instant::now();
-        let proposal = compilers[label.schema.as_str()].compile(&label.text).unwrap();
+        let proposal = compilers[label.schema.as_str()].compile(&label.text, score::now()).unwrap();
         times.push(start.elapsed().as_secs_f64() * 1e3);
         let hit = score::matches(&label, &proposal);
         for schema in [label.schema.as_str(), "all"] {

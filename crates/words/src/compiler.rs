@@ -12,8 +12,9 @@ use crate::term::terms;
 use crate::token::tokenize;
 use crate::tree::Tree;
 use crate::vocabulary::Vocabulary;
+use quarry_types::Timestamp;
 use serde_json::Value;
-use time::Date;
+use time::OffsetDateTime;
 
 /// Longest question, in bytes of UTF-8.
 pub const MAX_TEXT_BYTES: usize = 2_048;
@@ -26,7 +27,6 @@ const MIN_COVERAGE: f64 = 0.5;
 #[derive(Debug)]
 pub struct Compiler {
     lexicon: Lexicon,
-    today: Date,
 }
 
 /// What a question was understood to ask; `filter`, `order_by`, `limit`, `group` and `select` are
@@ -69,27 +69,17 @@ impl Compiler {
     /// Prepares a vocabulary.
     #[must_use]
     pub fn new(vocabulary: &Vocabulary) -> Self {
-        Self { lexicon: Lexicon::new(vocabulary), today: vocabulary.today }
+        Self { lexicon: Lexicon::new(vocabulary) }
     }
 
-    /// The same vocabulary on another day.
-    pub fn set_today(&mut self, today: Date) {
-        self.today = today;
-    }
-
-    /// Reads a question.
+    /// Reads a question asked at a moment; "yesterday" and "last month" count from its day in UTC.
     ///
     /// # Errors
     /// [`Error::TooLong`] over 2,048 bytes.
-    pub fn compile(&self, text: &str) -> Result<Proposal, Error> {
-        self.compile_on(text, self.today)
-    }
-
-    /// Reads a question as asked on a day.
-    ///
-    /// # Errors
-    /// [`Error::TooLong`] over 2,048 bytes.
-    pub fn compile_on(&self, text: &str, today: Date) -> Result<Proposal, Error> {
+    pub fn compile(&self, text: &str, now: Timestamp) -> Result<Proposal, Error> {
+        let today = OffsetDateTime::from_unix_timestamp(now.as_ms().div_euclid(1_000))
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+            .date();
         if text.len() > MAX_TEXT_BYTES {
             return Err(Error::TooLong { bytes: text.len() });
         }

@@ -268,7 +268,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::token::tokenize;
-    use time::macros::date;
 
     fn lexicon() -> Lexicon {
         let text = |name: &str, values: &[&str]| {
@@ -284,7 +283,7 @@ mod tests {
             Column::new("salary", Kind::Number),
             text("customer.country", &["France"]),
         ];
-        Lexicon::new(&Vocabulary { table: "employeesTable".into(), columns, today: date!(2024 - 11 - 20) })
+        Lexicon::new(&Vocabulary { table: "employeesTable".into(), columns })
     }
 
     fn column(text: &str) -> Option<(String, usize)> {

@@ -310,9 +310,9 @@ mod tests {
             Column::new("furnished", Kind::Bool),
             Column::new("petsAllowed", Kind::Bool),
         ];
-        let vocabulary = Vocabulary { table: "ticketsTable".into(), columns, today: date!(2024 - 11 - 20) };
+        let vocabulary = Vocabulary { table: "ticketsTable".into(), columns };
         let mut tokens = tokenize(text);
-        let (terms, _) = terms(&mut tokens, &Lexicon::new(&vocabulary), vocabulary.today);
+        let (terms, _) = terms(&mut tokens, &Lexicon::new(&vocabulary), date!(2024 - 11 - 20));
         let text = |term: &Term| {
             tokens[term.from..term.to].iter().map(|token| token.folded.clone()).collect::<Vec<_>>().join(" ")
         };

@@ -5,7 +5,6 @@
 
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
-use time::Date;
 
 /// Distinct values kept per column.
 const MAX_VALUES: usize = 2_000;
@@ -39,8 +38,6 @@ pub struct Vocabulary {
     pub table: String,
     /// The columns; places inside objects are columns with dotted names.
     pub columns: Vec<Column>,
-    /// The day that "yesterday" and "last month" count from.
-    pub today: Date,
 }
 
 /// One column, or one place inside an object column.

@@ -1,10 +1,10 @@
 //! The labelled questions of `testdata/words`, and when two queries are the same query.
 
+use quarry_types::Timestamp;
 use quarry_words::{Collector, Kind, Proposal, Vocabulary};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use time::macros::date;
 
 /// The tables a question may be about.
 pub(crate) const SCHEMAS: [&str; 6] = ["products", "employees", "orders", "tickets", "events", "homes"];
@@ -53,7 +53,12 @@ pub(crate) fn table(name: &str) -> Table {
     serde_json::from_str(&text).unwrap()
 }
 
-/// What the rows of a table teach; the questions were asked on 20 November 2024, a Wednesday.
+/// When the questions were asked: a Wednesday.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::parse("2024-11-20T15:00:00Z").unwrap()
+}
+
+/// What the rows of a table teach.
 pub(crate) fn vocabulary(table: &Table) -> Vocabulary {
     let mut columns = Vec::new();
     for (name, shape) in table.schema["properties"].as_object().unwrap() {
@@ -74,7 +79,7 @@ pub(crate) fn vocabulary(table: &Table) -> Vocabulary {
         }
         columns.extend(column.finish());
     }
-    Vocabulary { table: table.table.clone(), columns, today: date!(2024 - 11 - 20) }
+    Vocabulary { table: table.table.clone(), columns }
 }
 
 /// A query with all that does not matter taken out: order of keys and of alternatives, spelling of
