@@ -26,6 +26,14 @@ pub enum Error {
         /// The row asked for.
         id: i64,
     },
+    /// No such selector in this table.
+    #[error("selector {name:?} does not exist in table {table:?}")]
+    NoSelector {
+        /// Name of the table.
+        table: String,
+        /// The selector asked for.
+        name: String,
+    },
     /// The table name is taken.
     #[error("a table named {0:?} exists already; choose another name or delete it first")]
     NameTaken(String),
@@ -63,7 +71,7 @@ impl Error {
             Self::Invalid(_) => ErrorKind::Invalid,
             Self::InvalidQuery(_) => ErrorKind::InvalidQuery,
             Self::InvalidSchema(_) => ErrorKind::InvalidSchema,
-            Self::NoTable(_) | Self::NoRow { .. } => ErrorKind::NotFound,
+            Self::NoTable(_) | Self::NoRow { .. } | Self::NoSelector { .. } => ErrorKind::NotFound,
             Self::NameTaken(_) | Self::Conflict(_) => ErrorKind::Conflict,
             Self::Limit(_) => ErrorKind::LimitExceeded,
             Self::Quota(_) => ErrorKind::QuotaExceeded,

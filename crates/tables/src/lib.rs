@@ -20,6 +20,7 @@ mod tables;
 mod tests;
 mod view;
 mod wire;
+mod words;
 
 pub use api::{
     DeleteRows, Find, Found, GotTable, Recount, Row, Table, TableCounts, TablePatch, TableSpec, TablesDeps,
@@ -29,3 +30,4 @@ pub use error::Error;
 pub use recount::recount;
 pub use search::Cleared;
 pub use tables::Tables;
+pub use words::{Interpretation, Selector, Source};

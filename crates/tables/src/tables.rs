@@ -11,6 +11,7 @@ use crate::schema::{ColumnId, Kind, Schema, check_table_name};
 use crate::search::Indexes;
 use crate::view::Snapshot;
 use crate::wire;
+use crate::words::Compilers;
 use quarry_store::{Commit, RecordStore};
 use quarry_types::{Counter, Scope, TableId, Timestamp};
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ pub struct Tables {
     pub(crate) options: Arc<TablesOptions>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) engine: Arc<Engine>,
+    pub(crate) compilers: Arc<Compilers>,
     pub(crate) indexes: Arc<Indexes>,
 }
 
@@ -42,7 +44,8 @@ impl Tables {
         let catalog = Arc::new(Catalog::new(Arc::clone(&store), options.view_budget_bytes));
         let options = Arc::new(options);
         let indexes = Indexes::new(Arc::clone(&store), embedder, Arc::clone(&catalog), Arc::clone(&options));
-        Self { store, options, catalog, engine: Arc::new(Engine::new()), indexes: Arc::new(indexes) }
+        let (engine, compilers) = (Arc::new(Engine::new()), Arc::new(Compilers::default()));
+        Self { store, options, catalog, engine, compilers, indexes: Arc::new(indexes) }
     }
 
     /// Indexes in the background what the last run left unindexed. Call it once, after the start; rows
@@ -58,6 +61,7 @@ impl Tables {
 
     /// Drops what is cached of a bot; call it after the bot's records were dropped.
     pub fn forget(&self, scope: &Scope) {
+        self.compilers.forget(scope);
         self.indexes.forget(scope);
         self.catalog.forget(scope);
     }
@@ -98,6 +102,7 @@ impl Tables {
             is_compute_enabled: spec.is_compute_enabled.unwrap_or(true),
             created_at: now,
             updated_at: now,
+            selectors: BTreeMap::new(),
         };
         let coll = record::tables();
         // One at a time per bot, so that two at the last free place do not both take it.
@@ -264,7 +269,7 @@ impl Tables {
         Ok(self.change(scope, table, rename).await?.0)
     }
 
-    async fn change(
+    pub(crate) async fn change(
         &self,
         scope: &Scope,
         table: &str,

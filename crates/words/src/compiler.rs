@@ -72,6 +72,13 @@ impl Compiler {
         Self { lexicon: Lexicon::new(vocabulary) }
     }
 
+    /// The most frequent values of each column that has any, for whoever else has to read questions.
+    pub fn examples(&self, most: usize) -> impl Iterator<Item = (&str, Vec<&str>)> {
+        self.lexicon.fields.iter().filter(|field| !field.values.is_empty()).map(move |field| {
+            (field.name.as_str(), field.values.iter().take(most).map(|value| value.text.as_str()).collect())
+        })
+    }
+
     /// Reads a question asked at a moment; "yesterday" and "last month" count from its day in UTC.
     ///
     /// # Errors

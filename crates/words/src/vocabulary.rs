@@ -135,6 +135,11 @@ impl Collector {
         }
     }
 
+    /// Tells that not all rows were shown.
+    pub fn mark_sampled(&mut self) {
+        self.column.complete = false;
+    }
+
     /// One number of a number column.
     pub fn add_number(&mut self, number: f64) {
         let (low, high) = self.column.range.unwrap_or((number, number));

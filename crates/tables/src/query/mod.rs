@@ -7,6 +7,7 @@ mod output;
 mod plan;
 mod scan;
 
+pub(crate) use group::Group;
 pub(crate) use order::sort_text;
 pub(crate) use output::Output;
 pub(crate) use plan::Engine;

@@ -53,14 +53,21 @@ impl Tables {
             compiler.compile(text, Timestamp::now()).map_err(|error| Error::Invalid(error.to_string()))?;
         if let Err(error) = checked(&entry, &find_of(&proposal)) {
             tracing::warn!(%error, "a query made by the rules does not fit its table");
-            proposal = Proposal { explanation: "This could not be expressed as a query.".to_owned(), ..Proposal::default() };
+            proposal = Proposal {
+                explanation: "This could not be expressed as a query.".to_owned(),
+                ..Proposal::default()
+            };
         }
         if let Some(model) = model
             && let Some(proposed) = propose::by_model(model, &entry, &compiler, text).await
         {
             let agreed = same_query(&proposed, &proposal);
-            let confidence = if agreed { proposed.confidence.max(proposal.confidence) } else { proposed.confidence };
-            return Ok(Interpretation { proposal: Proposal { confidence, ..proposed }, source: Source::Model });
+            let confidence =
+                if agreed { proposed.confidence.max(proposal.confidence) } else { proposed.confidence };
+            return Ok(Interpretation {
+                proposal: Proposal { confidence, ..proposed },
+                source: Source::Model,
+            });
         }
         Ok(Interpretation { proposal, source: Source::Rules })
     }
@@ -76,7 +83,11 @@ impl Tables {
 }
 
 fn same_query(a: &Proposal, b: &Proposal) -> bool {
-    a.filter == b.filter && a.group == b.group && a.order_by == b.order_by && a.descending == b.descending && a.limit == b.limit
+    a.filter == b.filter
+        && a.group == b.group
+        && a.order_by == b.order_by
+        && a.descending == b.descending
+        && a.limit == b.limit
 }
 
 /// The query of a proposal.

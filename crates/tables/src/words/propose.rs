@@ -29,7 +29,12 @@ max or unique; {\"id\": \"count\"} counts rows; orderBy with group names a resul
 Use only the columns given. If the question is not about this table, answer {}.";
 
 /// The model's query, when it gives one that fits the table in time.
-pub(super) async fn by_model(model: &ChatModel, entry: &Arc<Entry>, compiler: &Compiler, text: &str) -> Option<Proposal> {
+pub(super) async fn by_model(
+    model: &ChatModel,
+    entry: &Arc<Entry>,
+    compiler: &Compiler,
+    text: &str,
+) -> Option<Proposal> {
     match tokio::time::timeout(PATIENCE, asked(model, entry, compiler, text)).await {
         Ok(proposal) => proposal,
         Err(_) => {
@@ -68,7 +73,9 @@ async fn asked(model: &ChatModel, entry: &Arc<Entry>, compiler: &Compiler, text:
             Err(error) => error.to_string(),
         };
         messages.push(Message::assistant(answer.text));
-        messages.push(Message::user(format!("That query is refused: {problem}. Send the corrected JSON object only.")));
+        messages.push(Message::user(format!(
+            "That query is refused: {problem}. Send the corrected JSON object only."
+        )));
     }
     tracing::warn!("the language model's queries do not fit the table; the rules answer");
     None
@@ -118,7 +125,11 @@ fn read(value: &Value) -> Result<Proposal, String> {
         None => None,
         Some(limit) => {
             let whole = limit.as_u64().filter(|limit| (1..=1_000).contains(limit));
-            Some(whole.and_then(|limit| usize::try_from(limit).ok()).ok_or("limit must be a whole number from 1 to 1000")?)
+            Some(
+                whole
+                    .and_then(|limit| usize::try_from(limit).ok())
+                    .ok_or("limit must be a whole number from 1 to 1000")?,
+            )
         }
     };
     let select = match given("select") {
@@ -156,7 +167,12 @@ mod tests {
     fn answers_of_a_model_are_read_or_refused_by_name() {
         let fine = json!({"filter": {"a": 1}, "orderBy": "a", "orderDirection": "desc", "limit": 5, "group": {}, "select": null, "explanation": "x"});
         let proposal = read(&fine).unwrap();
-        assert!(proposal.filter.is_some() && proposal.group.is_none() && proposal.descending && proposal.limit == Some(5));
+        assert!(
+            proposal.filter.is_some()
+                && proposal.group.is_none()
+                && proposal.descending
+                && proposal.limit == Some(5)
+        );
         assert!(read(&json!({})).unwrap().is_empty());
         for (bad, names) in [
             (json!([]), "object"),

@@ -92,14 +92,20 @@ impl Tables {
         selector: Selector,
     ) -> Result<(), Error> {
         let fine = |letter: char| letter.is_alphanumeric() || " _-.:".contains(letter);
-        if name.trim() != name || name.is_empty() || name.chars().count() > MAX_NAME_CHARS || !name.chars().all(fine) {
+        if name.trim() != name
+            || name.is_empty()
+            || name.chars().count() > MAX_NAME_CHARS
+            || !name.chars().all(fine)
+        {
             return Err(Error::Invalid(format!(
                 "a selector's name must have 1 to {MAX_NAME_CHARS} letters, digits, spaces and _ - . :"
             )));
         }
         let bytes = serde_json::to_vec(&selector).map_or(usize::MAX, |bytes| bytes.len());
         if bytes > MAX_BYTES {
-            return Err(Error::Invalid(format!("the selector has {bytes} bytes as JSON, the limit is {MAX_BYTES}")));
+            return Err(Error::Invalid(format!(
+                "the selector has {bytes} bytes as JSON, the limit is {MAX_BYTES}"
+            )));
         }
         let entry = self.catalog.entry(scope, table).await?;
         checked(&entry, &selector.find())?;

@@ -56,6 +56,11 @@ impl Compilers {
         Some(compiler)
     }
 
+    /// Drops what is kept of a bot.
+    pub(crate) fn forget(&self, scope: &Scope) {
+        self.kept.lock().retain(|one| one.scope != *scope);
+    }
+
     fn keep(&self, one: Kept) {
         let mut kept = self.kept.lock();
         kept.retain(|other| other.scope != one.scope || other.table != one.table);
@@ -119,10 +124,12 @@ fn gather(column: &Column, snapshot: &Snapshot) -> Collector {
         let rows = (0..slab.block.len()).step_by(step).filter(|row| slab.is_alive(*row));
         match reader {
             Reader::Number(numbers) => {
-                rows.filter(|row| numbers.is_valid(*row)).for_each(|row| collector.add_number(numbers.value(row)));
+                rows.filter(|row| numbers.is_valid(*row))
+                    .for_each(|row| collector.add_number(numbers.value(row)));
             }
             Reader::Text(texts) => {
-                rows.filter(|row| texts.is_valid(*row)).for_each(|row| collector.add_text(texts.value(row), 1));
+                rows.filter(|row| texts.is_valid(*row))
+                    .for_each(|row| collector.add_text(texts.value(row), 1));
             }
             Reader::Json(_) => rows.for_each(|row| collector.add(&reader.value(row))),
             Reader::Null | Reader::Bool(_) | Reader::Moment(..) => {}
