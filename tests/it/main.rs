@@ -16,3 +16,4 @@ mod tables;
 mod tenancy;
 mod uploads;
 mod usage;
+mod words;

@@ -157,7 +157,7 @@ impl Understood<'_> {
                     };
                     ends.push(format!("{word} {}", plain(&bound.value)));
                 }
-                format!("{name} is {not}{}", ends.join(if dated { " and " } else { " and " }))
+                format!("{name} is {not}{}", ends.join(" and "))
             }
         }
     }

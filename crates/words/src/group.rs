@@ -383,7 +383,7 @@ impl Parser<'_> {
                 && can_key(field)
                 && field.container.len() == 1
                 && field.words.iter().map(|word| word.folded.as_str()).eq(["name"])
-                && field.container.iter().any(|word| *word == token.singular)
+                && field.container.contains(&token.singular)
         };
         self.lexicon.fields.iter().position(inside)
     }

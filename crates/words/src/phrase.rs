@@ -248,8 +248,11 @@ const PHRASES: &[(Word, &str)] = &[
     ),
 ];
 
-static TABLE: LazyLock<HashMap<&'static str, Vec<(Vec<&'static str>, Word)>>> = LazyLock::new(|| {
-    let mut table: HashMap<&str, Vec<(Vec<&str>, Word)>> = HashMap::new();
+/// Phrases by their first token.
+type Table = HashMap<&'static str, Vec<(Vec<&'static str>, Word)>>;
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let mut table = Table::new();
     for (word, phrases) in PHRASES {
         // The bar itself stands for nothing: no phrase holds one.
         for phrase in phrases.split('|').filter(|phrase| !phrase.is_empty()) {
