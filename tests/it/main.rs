@@ -17,3 +17,4 @@ mod tables;
 mod tenancy;
 mod uploads;
 mod usage;
+mod words;

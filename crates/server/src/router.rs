@@ -105,6 +105,11 @@ routes! {
     PutUpload PUT Signed "/v1/quarry/upload/{bot}/{file}";
     GetContent GET Signed "/v1/quarry/content/{bot}/{file}";
     Answer POST Bot "/v1/quarry/answer";
+    InterpretWords POST Bot "/v1/quarry/tables/{table}/filter";
+    ListSelectors GET Bot "/v1/quarry/tables/{table}/selectors";
+    GetSelector GET Bot "/v1/quarry/tables/{table}/selectors/{name}";
+    PutSelector PUT Bot "/v1/quarry/tables/{table}/selectors/{name}";
+    DeleteSelector DELETE Bot "/v1/quarry/tables/{table}/selectors/{name}";
     GetFileText GET Bot "/v1/quarry/files/{id}/text";
     ExportTableAs POST Bot "/v1/quarry/tables/{table}/export";
     GetTableJob GET Bot "/v1/quarry/tables/{table}/jobs/{job}";

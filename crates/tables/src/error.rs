@@ -37,6 +37,14 @@ pub enum Error {
         /// Worded for the caller.
         message: String,
     },
+    /// No such selector in this table.
+    #[error("selector {name:?} does not exist in table {table:?}")]
+    NoSelector {
+        /// Name of the table.
+        table: String,
+        /// The selector asked for.
+        name: String,
+    },
     /// The table name is taken.
     #[error("a table named {0:?} exists already; choose another name or delete it first")]
     NameTaken(String),
@@ -74,7 +82,9 @@ impl Error {
             Self::Invalid(_) => ErrorKind::Invalid,
             Self::InvalidQuery(_) => ErrorKind::InvalidQuery,
             Self::InvalidSchema(_) => ErrorKind::InvalidSchema,
-            Self::NoTable(_) | Self::NoRow { .. } | Self::NoJob(_) => ErrorKind::NotFound,
+            Self::NoTable(_) | Self::NoRow { .. } | Self::NoJob(_) | Self::NoSelector { .. } => {
+                ErrorKind::NotFound
+            }
             Self::File { kind, .. } => *kind,
             Self::NameTaken(_) | Self::Conflict(_) => ErrorKind::Conflict,
             Self::Limit(_) => ErrorKind::LimitExceeded,

@@ -22,6 +22,7 @@ mod tables;
 mod tests;
 mod view;
 mod wire;
+mod words;
 
 pub use api::{
     DeleteRows, Deleted, Find, Found, GotTable, Recount, Row, Table, TableCounts, TablePatch, TableSpec,
@@ -35,3 +36,4 @@ pub use jobs::{
 pub use recount::recount;
 pub use search::Cleared;
 pub use tables::Tables;
+pub use words::{Interpretation, Selector, Source};

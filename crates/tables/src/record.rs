@@ -13,6 +13,7 @@
 use crate::Error;
 use crate::api::Table;
 use crate::schema::{ColumnId, Kind, Schema};
+use crate::words::Selector;
 use bytes::Bytes;
 use quarry_store::{Coll, Key, Seq};
 use quarry_types::{TableId, Timestamp};
@@ -480,6 +481,9 @@ pub(crate) struct TableRecord {
     pub(crate) is_compute_enabled: bool,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
+    /// Queries kept under a name.
+    #[serde(default)]
+    pub(crate) selectors: BTreeMap<String, Selector>,
 }
 
 impl TableRecord {

@@ -13,6 +13,7 @@ use crate::schema::{ColumnId, Kind, Schema, check_table_name};
 use crate::search::Indexes;
 use crate::view::Snapshot;
 use crate::wire;
+use crate::words::Compilers;
 use quarry_store::{Commit, RecordStore};
 use quarry_types::{Counter, Scope, TableId, Timestamp};
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub struct Tables {
     pub(crate) options: Arc<TablesOptions>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) engine: Arc<Engine>,
+    pub(crate) compilers: Arc<Compilers>,
     pub(crate) indexes: Arc<Indexes>,
     pub(crate) jobs: Arc<Runner>,
     pub(crate) files: Option<Arc<dyn TableFiles>>,
@@ -48,8 +50,9 @@ impl Tables {
         let options = Arc::new(options);
         let indexes = Indexes::new(Arc::clone(&store), embedder, Arc::clone(&catalog), Arc::clone(&options));
         let (engine, indexes) = (Arc::new(Engine::new()), Arc::new(indexes));
+        let compilers = Arc::new(Compilers::default());
         let (jobs, compute) = (Arc::new(Runner::new()), Arc::default());
-        Self { store, options, catalog, engine, indexes, jobs, files: None, compute }
+        Self { store, options, catalog, engine, compilers, indexes, jobs, files: None, compute }
     }
 
     /// Indexes in the background what the last run left unindexed. Call it once, after the start; rows
@@ -72,6 +75,7 @@ impl Tables {
 
     /// Drops what is cached of a bot; call it after the bot's records were dropped.
     pub fn forget(&self, scope: &Scope) {
+        self.compilers.forget(scope);
         self.indexes.forget(scope);
         self.catalog.forget(scope);
     }
@@ -112,6 +116,7 @@ impl Tables {
             is_compute_enabled: spec.is_compute_enabled.unwrap_or(true),
             created_at: now,
             updated_at: now,
+            selectors: BTreeMap::new(),
         };
         let coll = record::tables();
         // One at a time per bot, so that two at the last free place do not both take it.

@@ -10,6 +10,7 @@ mod quarry;
 mod quota;
 mod tables;
 mod usage;
+mod words;
 
 pub use ops::OPENAPI;
 
@@ -77,6 +78,11 @@ pub(crate) fn dispatch(call: Call) -> BoxFuture<'static, Answer> {
         Route::PutUpload => content::upload(call).boxed(),
         Route::GetContent => content::download(call).boxed(),
         Route::Answer => quarry::answer(call).boxed(),
+        Route::InterpretWords => words::filter(call).boxed(),
+        Route::ListSelectors => words::list_selectors(call).boxed(),
+        Route::GetSelector => words::get_selector(call).boxed(),
+        Route::PutSelector => words::put_selector(call).boxed(),
+        Route::DeleteSelector => words::delete_selector(call).boxed(),
         Route::GetFileText => quarry::text(call).boxed(),
         Route::ExportTableAs => jobs::export_as(call).boxed(),
         Route::GetTableJob => jobs::get(call).boxed(),

@@ -104,7 +104,15 @@ pub(crate) async fn row(call: Call) -> Answer {
 
 /// `findTableRows`.
 pub(crate) async fn find(call: Call) -> Answer {
-    let (tables, scope, table, fields) = open(call).await?;
+    let (tables, scope, table, mut fields) = open(call).await?;
+    match fields.remove("selectorName") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(name)) => {
+            let selector = tables.selector(&scope, &table, &name).await?;
+            wire::over_selector(&mut fields, &selector);
+        }
+        Some(_) => return Err(ApiError::query("selectorName must be a selector's name")),
+    }
     let found = tables.find(&scope, &table, wire::find(fields)?).await?;
     let mut body = json!({ "hasMore": found.has_more, "offset": found.offset, "limit": found.limit });
     insert_notes(&mut body, found.warnings, Vec::new());

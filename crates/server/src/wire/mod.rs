@@ -9,6 +9,7 @@ mod job;
 mod passage;
 mod table;
 mod usage;
+mod words;
 
 pub(crate) use answer::{AnswerBody, QuestionBody};
 pub(crate) use base::{BaseBody, base_tags, base_tags_patch};
@@ -21,6 +22,7 @@ pub(crate) use usage::{
     BYTES_PER_VECTOR, ChangeBody, DailyBody, HoldingBody, QuotaBody, UsageBody, UsageKind, finding_body,
     period,
 };
+pub(crate) use words::{InterpretationBody, SelectorInput, WordsBody, over_selector, selector};
 
 use serde::Serialize;
 

@@ -46,6 +46,7 @@ fn entry() -> Arc<Entry> {
         is_compute_enabled: true,
         created_at: Timestamp(0),
         updated_at: Timestamp(0),
+        selectors: BTreeMap::new(),
     };
     Arc::new(Entry::new(record, 1))
 }

@@ -1,0 +1,142 @@
+//! Which columns a question asks to see: "price of …", "names of …", "who …", "list all brands".
+//!
+//! Runs last, on the columns no condition used. Invariant: a column is listed only when the question
+//! asks for it in so many words; a mere mention selects nothing.
+
+use crate::choose;
+use crate::concept::Concept;
+use crate::group::{Group, Measure};
+use crate::parser::Parser;
+use crate::phrase::Word;
+use crate::tree::{Op, Tree};
+use crate::vocabulary::Kind;
+
+/// What to show beside the rows' order and conditions.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Asked {
+    pub(crate) select: Vec<usize>,
+    pub(crate) unique: Option<Group>,
+}
+
+impl Parser<'_> {
+    /// `shaped`: a group or an order was found already.
+    pub(crate) fn asked(&mut self, tree: Option<&Tree>, grouped: bool, ordered: bool) -> Asked {
+        let mut asked = Asked::default();
+        if grouped {
+            return asked;
+        }
+        let pinned = tree.is_some_and(|tree| self.names_a_row(tree));
+        let mut named: Vec<(usize, usize)> = Vec::new();
+        for at in 0..self.terms.len() {
+            if self.used.get(at) == Some(&true)
+                || self.terms.get(at).is_none_or(|term| !term.values.is_empty())
+            {
+                continue;
+            }
+            let row = self.terms.get(at).is_some_and(|term| term.row);
+            let Some((column, strength)) = self.column_at(at, |field| !field.is_system) else { continue };
+            if !row && (strength >= 0.7 || pinned) && self.is_asked_for(at, pinned) {
+                named.push((at, column));
+            }
+        }
+        let lists = |column: usize| {
+            matches!(self.kind(column), Kind::Text | Kind::List)
+                && self.field(column).is_some_and(|field| !field.is_identity)
+        };
+        if let ([(at, column)], false, false) = (named.as_slice(), pinned, ordered)
+            && lists(*column)
+            && (self.is_plural(*at) || self.starts_with_all())
+        {
+            let (at, column) = (*at, *column);
+            let unique = Group { measures: vec![(Some(column), Measure::Unique)], ..Group::default() };
+            asked.unique = Some(unique);
+            self.mark(at, at + 1);
+            return asked;
+        }
+        // "how much does it cost" asks for the price, not for some other cost.
+        let costs = self.terms.iter().any(|term| term.is(Word::HowMuch));
+        for (at, column) in named {
+            let column = if costs { choose::money(self.lexicon).unwrap_or(column) } else { column };
+            if !asked.select.contains(&column) {
+                asked.select.push(column);
+            }
+            self.mark(at, at + 1);
+        }
+        if asked.select.is_empty() {
+            asked.select.extend(self.by_question_word());
+        }
+        asked
+    }
+
+    /// Whether the conditions name one row by its own name.
+    fn names_a_row(&self, tree: &Tree) -> bool {
+        let own = |column: usize| self.field(column).is_some_and(|field| field.is_identity);
+        tree.tests().iter().any(|test| own(test.column) && matches!(test.op, Op::Equals(_) | Op::Holds(..)))
+    }
+
+    /// "price of …", "what is the status …", "list the names", or the mention is all there is.
+    fn is_asked_for(&self, at: usize, pinned: bool) -> bool {
+        let term = self.terms.get(at);
+        let after = term.and_then(|term| self.tokens.get(term.to)).map_or("", |token| token.folded.as_str());
+        let of = matches!(after, "of" | "for");
+        let ask = |word: Option<Word>| {
+            matches!(
+                word,
+                Some(
+                    Word::What
+                        | Word::Show
+                        | Word::HowMuch
+                        | Word::When_
+                        | Word::Where
+                        | Word::Distinct
+                        | Word::Aggregate(_)
+                )
+            )
+        };
+        let word = |at: usize| self.terms.get(at).and_then(|term| term.word);
+        let asked_before = (0..at)
+            .rev()
+            .take_while(|before| self.is_small(*before) || ask(word(*before)) || self.is_listed(*before))
+            .any(|before| ask(word(before)));
+        let alone = (0..self.terms.len()).all(|other| {
+            other == at
+                || self.is_small(other)
+                || matches!(word(other), Some(Word::Row))
+                || self.folded(other) == "?"
+                || self.is_listed(other)
+        });
+        let question = pinned && (0..self.terms.len()).any(|other| ask(word(other)));
+        of || asked_before || alone || question
+    }
+
+    /// Another column or a joint of a list of columns: "name and price of …".
+    fn is_listed(&self, at: usize) -> bool {
+        let Some(term) = self.terms.get(at) else { return false };
+        matches!(term.word, Some(Word::And | Word::Comma))
+            || (!term.columns.is_empty() && term.values.is_empty())
+    }
+
+    fn starts_with_all(&self) -> bool {
+        self.tokens
+            .iter()
+            .take(4)
+            .any(|token| matches!(token.folded.as_str(), "all" | "every" | "different" | "which"))
+    }
+
+    fn by_question_word(&self) -> Option<usize> {
+        let first = (0..self.terms.len()).find(|at| {
+            !matches!(self.terms.get(*at).and_then(|term| term.word), Some(Word::Filler | Word::Show))
+                || self.folded(*at) == "how"
+        })?;
+        match self.terms.get(first)?.word? {
+            Word::Who => choose::title(self.lexicon),
+            Word::Where => choose::about(self.lexicon, &[Concept::Place, Concept::Nation], &[Kind::Text]),
+            Word::HowMuch => choose::money(self.lexicon),
+            _ if self.folded(first) == "how" => {
+                let grade = self.terms.get(first + 1)?.grade?;
+                choose::by_grade(self.lexicon, &grade).map(|(column, _)| column)
+            }
+            _ => None,
+        }
+    }
+}
