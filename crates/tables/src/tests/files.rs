@@ -138,7 +138,11 @@ impl Bench {
     /// The counter, after making sure that a scan of the store finds the same.
     pub(super) async fn counted(&self) -> u64 {
         let usage = self.usage().await;
-        assert_eq!(self.tables.recount(&bot()).await.unwrap().table_rows, usage, "the counter equals the rows");
+        assert_eq!(
+            self.tables.recount(&bot()).await.unwrap().table_rows,
+            usage,
+            "the counter equals the rows"
+        );
         usage
     }
 
