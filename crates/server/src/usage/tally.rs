@@ -65,7 +65,9 @@ impl Activity {
             Route::CreateTableRows
             | Route::UpdateTableRows
             | Route::UpsertTableRows
-            | Route::DeleteTableRows => Some(Self::TableWrite),
+            | Route::DeleteTableRows
+            | Route::ImportTable
+            | Route::DuplicateTable => Some(Self::TableWrite),
             _ => None,
         }
     }
