@@ -18,6 +18,8 @@ mod rows;
 mod schema;
 mod search;
 mod tables;
+#[doc(hidden)]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod view;

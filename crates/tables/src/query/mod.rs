@@ -9,7 +9,7 @@ mod plan;
 mod pool;
 mod scan;
 
-pub(crate) use group::Group;
+pub(crate) use group::{Group, UniqueLists, direct_groups};
 pub(crate) use order::sort_text;
 pub(crate) use output::Output;
 pub(crate) use plan::Engine;

@@ -278,7 +278,7 @@ mod tests {
         ) {
             let text = |row: usize| {
                 let n = (row as u64).wrapping_mul(seed | 1) as usize % distinct;
-                (row % null_every > 0).then(|| if n % 3 == 0 { format!("ü{n} beyond twelve bytes") } else { format!("{n}") })
+                (!row.is_multiple_of(null_every)).then(|| if n.is_multiple_of(3) { format!("ü{n} beyond twelve bytes") } else { format!("{n}") })
             };
             let texts: StringViewArray = (0..rows).map(text).collect();
             let Some(words) = Words::of(&texts) else { panic!("{distinct} of {rows} repeat") };
