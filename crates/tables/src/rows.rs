@@ -24,8 +24,6 @@ pub(crate) const MAX_ID: u64 = 2_147_483_647;
 /// Races a writer loses before it takes the table alone.
 const SHARED_TRIES: usize = 3;
 const MAX_TRIES: usize = 40;
-/// Rows one commit deletes at most; a larger delete is a job.
-pub(crate) const DELETE_CHUNK: usize = 20_000;
 
 /// What one attempt to write produced.
 pub(crate) struct Outcome {

@@ -6,7 +6,7 @@ use crate::api::{
 };
 use crate::catalog::{Catalog, Entry, Listing};
 use crate::compute::Compute;
-use crate::jobs::{Runner, TableFiles};
+use crate::jobs::{Runner, Sizes, TableFiles};
 use crate::query::Engine;
 use crate::record::{self, KeyValue, TableRecord};
 use crate::schema::{ColumnId, Kind, Schema, check_table_name};
@@ -51,7 +51,7 @@ impl Tables {
         let indexes = Indexes::new(Arc::clone(&store), embedder, Arc::clone(&catalog), Arc::clone(&options));
         let (engine, indexes) = (Arc::new(Engine::new()), Arc::new(indexes));
         let compilers = Arc::new(Compilers::default());
-        let (jobs, compute) = (Arc::new(Runner::new()), Arc::default());
+        let (jobs, compute) = (Arc::new(Runner::new(Sizes::default())), Arc::default());
         Self { store, options, catalog, engine, compilers, indexes, jobs, files: None, compute }
     }
 

@@ -12,8 +12,6 @@ use quarry_store::Commit;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Rows of one commit.
-const CHUNK_ROWS: usize = 5_000;
 /// Races after which a chunk takes the table alone.
 const SHARED_TRIES: usize = 3;
 const MAX_TRIES: usize = 40;
@@ -40,7 +38,7 @@ impl Tables {
             let query = Query::new(Arc::clone(&entry), Arc::clone(&snapshot), filter);
             let ids = self.run(query.rows(), move || query.ids()).await?;
             let ids: Vec<u32> =
-                ids.into_iter().filter(|id| u64::from(*id) < below).take(CHUNK_ROWS).collect();
+                ids.into_iter().filter(|id| u64::from(*id) < below).take(self.jobs.sizes.in_place).collect();
             if ids.is_empty() {
                 return self.end(live, JobStatus::Completed, Commit::new(live.scope.bot())).await;
             }
@@ -89,12 +87,12 @@ impl Tables {
                 columns.iter().copied().filter(|id| entry.columns().iter().all(|c| c.id != *id)).collect();
             live.record.total = Some(snapshot.rows as u64);
             let (scope, options) = (live.scope.clone(), Arc::clone(&self.options));
-            let drafting = (Arc::clone(&entry), Arc::clone(&view));
+            let (drafting, most) = ((Arc::clone(&entry), Arc::clone(&view)), self.jobs.sizes.in_place);
             let drafted = tokio::task::spawn_blocking(move || {
                 let (entry, view) = drafting;
                 let ids = snapshot.ids();
                 let from = ids.partition_point(|id| *id <= after);
-                let ids: Vec<u32> = ids.into_iter().skip(from).take(CHUNK_ROWS).collect();
+                let ids: Vec<u32> = ids.into_iter().skip(from).take(most).collect();
                 let mut batch = Batch::new(&entry, &snapshot);
                 for id in &ids {
                     let Some(row) = batch.row(*id) else { continue };

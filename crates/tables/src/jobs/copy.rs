@@ -1,7 +1,7 @@
 //! Copies of tables: schema, tags, key column and the rows of one moment, which appear all at once.
 
 use super::clear::percent;
-use super::hidden::{Arriving, CHUNK_ROWS, Ids};
+use super::hidden::{Arriving, Ids};
 use super::live::{Halt, Live};
 use super::record::{Arrival, Job, JobRecord, Work};
 use crate::Error;
@@ -126,7 +126,7 @@ impl Tables {
         live.record.total = Some(snapshot.rows as u64);
         let columns: Arc<[ColumnId]> = entry.columns().iter().map(|column| column.id).collect();
         let ids = snapshot.ids();
-        for chunk in ids.chunks(CHUNK_ROWS) {
+        for chunk in ids.chunks(self.jobs.sizes.arriving) {
             let (chunk, snapshot, columns) = (chunk.to_vec(), Arc::clone(&snapshot), Arc::clone(&columns));
             let rows = tokio::task::spawn_blocking(move || {
                 let rows = chunk.into_iter().filter_map(|id| {

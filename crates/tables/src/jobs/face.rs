@@ -7,7 +7,6 @@ use crate::api::{DeleteRows, Deleted};
 use crate::filter;
 use crate::query::Query;
 use crate::record::{self, TableRecord};
-use crate::rows::DELETE_CHUNK;
 use crate::schema::ColumnId;
 use crate::tables::Tables;
 use quarry_store::Commit;
@@ -64,7 +63,7 @@ impl Tables {
         let found_at = snapshot.seq;
         let query = Query::new(Arc::clone(&entry), snapshot, parsed.clone());
         let ids = self.run(query.rows(), move || query.ids()).await?;
-        if ids.len() <= DELETE_CHUNK {
+        if ids.len() <= self.jobs.sizes.at_once {
             let still = filter.is_some().then_some((&parsed, found_at));
             let rows = self.delete_found(scope, table, &ids, still).await?;
             return Ok(Deleted { rows, job: None });

@@ -19,8 +19,6 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 
-/// Rows of one commit.
-pub(super) const CHUNK_ROWS: usize = 8_192;
 /// Bytes of a file that make one commit, about.
 pub(super) const CHUNK_BYTES: u64 = 8 << 20;
 /// Races after which a writer takes the table alone.
@@ -226,7 +224,10 @@ impl Tables {
             let view = self.catalog.view(&live.scope, table);
             let _shared = view.writers.read().await;
             let prefix = record::ROW_PREFIX;
-            let page = self.store.scan(live.scope.bot(), &view.coll, prefix, Some(&from), CHUNK_ROWS).await?;
+            let page = self
+                .store
+                .scan(live.scope.bot(), &view.coll, prefix, Some(&from), self.jobs.sizes.arriving)
+                .await?;
             let Some(last) = page.last().map(|record| record.key.clone()) else { break };
             let mut commit = Commit::new(live.scope.bot());
             commit.expect_key(&record::tables(), record::meta_key(table), Some(entry.meta.seq));

@@ -5,7 +5,7 @@
 
 use super::clear::percent;
 use super::files::InputFile;
-use super::hidden::{Arriving, CHUNK_BYTES, CHUNK_ROWS, Ids};
+use super::hidden::{Arriving, CHUNK_BYTES, Ids};
 use super::live::{Halt, Live};
 use super::record::{Arrival, Job, JobRecord, RefusedRow, Work};
 use crate::Error;
@@ -78,7 +78,8 @@ impl Tables {
         let size = input.size;
         let (send, mut chunks) = mpsc::channel(1);
         let columns = entry.columns().iter().map(file_column).collect();
-        let reading = tokio::task::spawn_blocking(move || read_chunks(&input, columns, read, &send));
+        let most = self.jobs.sizes.arriving;
+        let reading = tokio::task::spawn_blocking(move || read_chunks(&input, columns, (read, most), &send));
         loop {
             let chunk = tokio::select! {
                 chunk = chunks.recv() => chunk,
@@ -162,11 +163,11 @@ fn of_file(cause: quarry_transfer::Error) -> Error {
     }
 }
 
-/// Reads the rows behind the first `read` into chunks; ends when nobody takes them any more.
+/// Reads the rows behind the first `read` into chunks of at most `most`; ends when nobody takes them any more.
 fn read_chunks(
     input: &InputFile,
     columns: Vec<quarry_transfer::Column>,
-    read: u64,
+    (read, most): (u64, usize),
     chunks: &mpsc::Sender<Chunk>,
 ) -> Result<(), Error> {
     let options = ReadOptions {
@@ -193,7 +194,7 @@ fn read_chunks(
             _ => 0,
         };
         begin = begin.or(offset);
-        let full = chunk.rows.len() + chunk.refused.len() >= CHUNK_ROWS || bytes >= CHUNK_BYTES;
+        let full = chunk.rows.len() + chunk.refused.len() >= most || bytes >= CHUNK_BYTES;
         if full || (next.is_none() && chunk.last > read) {
             chunk.bytes_read = reader.bytes_read();
             let empty = Chunk { last: chunk.last, ..Chunk::default() };

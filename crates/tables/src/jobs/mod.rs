@@ -20,4 +20,4 @@ pub use export::Export;
 pub use files::{InputFile, NewFile, OpenFile, TableFiles};
 pub use record::{Job, JobKind, JobStatus, RefusedRow};
 
-pub(crate) use runner::Runner;
+pub(crate) use runner::{Runner, Sizes};

@@ -13,6 +13,23 @@ const PLACES: usize = 2;
 /// Jobs of one bot that wait or run.
 pub(super) const MAX_UNFINISHED: usize = 100;
 
+/// How much one commit of a job takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    /// Rows written unseen.
+    pub(crate) arriving: usize,
+    /// Rows deleted or rewritten where others see them: short, so that writers get their turn.
+    pub(crate) in_place: usize,
+    /// Rows a request deletes by itself; more make a job.
+    pub(crate) at_once: usize,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { arriving: 8_192, in_place: 5_000, at_once: 20_000 }
+    }
+}
+
 /// Names a job.
 #[derive(Debug, Clone)]
 pub(super) struct Ticket {
@@ -52,12 +69,13 @@ pub(crate) struct Runner {
     state: parking_lot::Mutex<State>,
     changes: watch::Sender<u64>,
     stopping: AtomicBool,
+    pub(crate) sizes: Sizes,
 }
 
 impl Runner {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(sizes: Sizes) -> Self {
         let (state, stopping) = (parking_lot::Mutex::default(), AtomicBool::new(false));
-        Self { state, changes: watch::Sender::new(0), stopping }
+        Self { state, changes: watch::Sender::new(0), stopping, sizes }
     }
 
     /// Queues a job; one that is here already stays as it is. Answers whether a worker is needed.
@@ -200,7 +218,7 @@ mod tests {
 
     #[test]
     fn bots_take_turns_and_places_are_few() {
-        let runner = Runner::new();
+        let runner = Runner::new(Sizes::default());
         let needed: Vec<bool> = ["a1", "a2", "a3", "a4"].map(|job| runner.add(ticket("a", job))).into();
         assert_eq!(needed, [true, true, false, false]);
         assert!(!runner.add(ticket("a", "a1")), "a job is queued once");

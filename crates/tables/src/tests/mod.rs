@@ -12,6 +12,7 @@ mod rows;
 mod schemas;
 mod search;
 
+use crate::jobs::{Runner, Sizes};
 use crate::{DeleteRows, Error, Find, Found, Row, TableSpec, Tables, TablesDeps, TablesOptions};
 use quarry_embed::EmbedderSlot;
 use quarry_embed::testing::HashEmbedder;
@@ -19,6 +20,7 @@ use quarry_store::{RecordStore, StoreOptions};
 use quarry_types::{BotId, Scope};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A store, tables on it, and the folder it lies in.
@@ -50,16 +52,24 @@ impl Bench {
         Self { folder, store, tables, options }
     }
 
-    /// The same with files to import and export.
+    /// The same with files to import and export, and jobs that commit few rows at a time.
     fn with_files(self, files: &Arc<files::Files>) -> Self {
-        let tables = self.tables.with_files(Arc::clone(files) as _);
+        let sizes = Sizes { arriving: 512, in_place: 300, at_once: 1_500 };
+        let jobs = Arc::new(Runner::new(sizes));
+        let tables = Tables { jobs, ..self.tables.with_files(Arc::clone(files) as _) };
         Self { tables, ..self }
     }
 
     /// Closes the store and opens it again, as a restart does.
     fn reopened(self) -> Self {
         let Self { folder, store, tables, options } = self;
-        drop((tables, store));
+        drop(tables);
+        // A job that has just ended may still be letting go.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Arc::strong_count(&store) > 1 && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        drop(store);
         Self::at(folder, options)
     }
 
