@@ -92,7 +92,7 @@ fn number(text: &str) -> Result<Value, String> {
         return wrong(" that fits; numbers are doubles, up to 1.8e308");
     }
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if parsed.abs() > EXACT && digits.bytes().all(|byte| byte.is_ascii_digit()) && !is_exact(text, parsed) {
+    if parsed.abs() >= EXACT && digits.bytes().all(|byte| byte.is_ascii_digit()) && !is_exact(text, parsed) {
         return wrong(" that can be kept exactly (beyond 2^53); make the column a string");
     }
     Ok(number_value(parsed))
