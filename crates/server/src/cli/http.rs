@@ -85,8 +85,16 @@ pub(super) fn fetch(
         let body = read_json(&head, &mut reader).map_err(&broken)?;
         return Ok((head.status, body));
     }
-    std::io::copy(&mut head.body(&mut reader), into).map_err(&broken)?;
-    Ok((head.status, Value::Null))
+    let mut body = head.body(&mut reader);
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let read = body.read(&mut piece).map_err(&broken)?;
+        if read == 0 {
+            return Ok((head.status, Value::Null));
+        }
+        let bytes = piece.get(..read).unwrap_or_default();
+        into.write_all(bytes).map_err(|cause| format!("cannot write what was read: {cause}"))?;
+    }
 }
 
 fn broken(target: &Target) -> impl Fn(std::io::Error) -> String {

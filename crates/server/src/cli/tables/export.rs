@@ -1,6 +1,6 @@
 //! `quarry tables export`.
 
-use super::jobs::{follow, grouped, number};
+use super::jobs::{Outcome, follow, grouped, number};
 use super::our_path;
 use crate::cli::client::Client;
 use crate::cli::commands::{ForBot, print, text};
@@ -44,13 +44,18 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), String> {
     let out = args.out.clone().unwrap_or_else(|| format!("{}.{}", args.table, options.extension()).into());
     let body = json!({ "format": format.name(), "compress": compress });
     let started = client.call("POST", &format!("{}/export", our_path(&args.table)), Some(&body))?;
-    let job = follow(&client, &args.table, started.get("job").unwrap_or(&Value::Null), &interrupt)?;
+    let job = match follow(&client, &args.table, started.get("job").unwrap_or(&Value::Null), &interrupt) {
+        Outcome::Completed(job) => job,
+        Outcome::Failed(reason) | Outcome::Lost(reason) => return Err(reason),
+    };
     let path = format!("/v1/files/{}", encode(text(&job, "/outputFileId")));
     let written = client
         .call("GET", &path, None)
         .and_then(|file| save(&client, text(&file, "/file/url"), &out, args.out.is_some()));
-    // The copy on the server has done its duty.
-    client.call("DELETE", &path, None)?;
+    // The copy on the server has done its duty, or is of no use.
+    if let Err(reason) = client.call("DELETE", &path, None) {
+        let _ = writeln!(std::io::stderr(), "the copy on the server could not be removed: {reason}");
+    }
     written?;
     if !is_stdout(&out) {
         print(&format!(

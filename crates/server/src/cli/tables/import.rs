@@ -1,6 +1,6 @@
 //! `quarry tables import`.
 
-use super::jobs::{follow, grouped, number};
+use super::jobs::{Outcome, follow, grouped, number};
 use super::progress::{Progress, Watched};
 use super::upload::{Parcel, Source};
 use super::{find_table, table_path};
@@ -10,6 +10,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::router::encode;
 use clap::Args;
 use quarry_transfer::{Format, infer};
+use quarry_types::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -91,13 +92,13 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), String> {
             true
         }
     };
-    let ended = send(&client, &table, &args.file, parcel, &interrupt);
-    match ended {
-        Ok(job) => summary(&table, &job, begun),
-        Err(reason) => {
+    match send(&client, &table, &args.file, parcel, &interrupt) {
+        Outcome::Completed(job) => summary(&table, &job, begun),
+        Outcome::Lost(reason) => Err(reason),
+        Outcome::Failed(reason) => {
             // A table made for rows that never came is taken back too, unless others use it by now.
-            let is_empty = find_table(&client, &table)?.is_some_and(|found| number(&found, "rows") == 0);
-            if made && is_empty {
+            let found = find_table(&client, &table).ok().flatten();
+            if made && found.is_some_and(|found| number(&found, "rows") == 0) {
                 client.call("DELETE", &table_path(&table), None)?;
             }
             Err(format!("{reason}; no rows were added to {table}"))
@@ -181,37 +182,38 @@ fn inferred(source: &Source<'_>, renames: &BTreeMap<String, String>) -> Result<V
 }
 
 /// Uploads the file, has it imported, and removes it again.
-fn send(
-    client: &Client,
-    table: &str,
-    path: &Path,
-    parcel: Parcel,
-    interrupt: &Interrupt,
-) -> Result<Value, String> {
+fn send(client: &Client, table: &str, path: &Path, parcel: Parcel, interrupt: &Interrupt) -> Outcome {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("rows");
     let stem = name.split('.').next().unwrap_or("rows");
     let body = json!({
-        "key": format!("imports/{table}/{stem}.{}", parcel.extension),
+        "key": format!("imports/{table}/{stem}-{}.{}", Timestamp::now().as_ms(), parcel.extension),
         "size": parcel.size,
         "contentType": parcel.media_type,
         "index": false,
         "accessPolicies": [],
         "tags": { "system": "true", "purpose": "table-import", "tableName": table },
     });
-    let made = client.call("PUT", "/v1/files", Some(&body))?;
+    let made = match client.call("PUT", "/v1/files", Some(&body)) {
+        Ok(made) => made,
+        Err(reason) => return Outcome::Failed(reason),
+    };
     let file = text(&made, "/file/id");
-    let ended = upload(client, text(&made, "/file/uploadUrl"), parcel, interrupt).and_then(|()| {
+    let started = upload(client, text(&made, "/file/uploadUrl"), parcel, interrupt).and_then(|()| {
         let path = format!("{}/import", table_path(table));
-        let started = client.call("POST", &path, Some(&json!({ "fileId": file })))?;
-        follow(client, table, started.get("job").unwrap_or(&Value::Null), interrupt)
+        client.call("POST", &path, Some(&json!({ "fileId": file })))
     });
-    // The rows are in the table, or nowhere: the copy of the file has no use any more.
-    let removed = client.call("DELETE", &format!("/v1/files/{}", encode(file)), None);
-    let job = ended?;
-    if let Err(reason) = removed {
-        warn(&format!("the uploaded file {file} could not be removed: {reason}"));
+    let outcome = match started {
+        Ok(started) => follow(client, table, started.get("job").unwrap_or(&Value::Null), interrupt),
+        Err(reason) => Outcome::Failed(reason),
+    };
+    if !matches!(outcome, Outcome::Lost(_)) {
+        // The rows are in the table, or nowhere: the copy of the file has no use any more.
+        let removed = client.call("DELETE", &format!("/v1/files/{}", encode(file)), None);
+        if let Err(reason) = removed {
+            warn(&format!("the uploaded file {file} could not be removed: {reason}"));
+        }
     }
-    Ok(job)
+    outcome
 }
 
 fn upload(client: &Client, url: &str, parcel: Parcel, interrupt: &Interrupt) -> Result<(), String> {

@@ -13,16 +13,19 @@ const POLL_EVERY: Duration = Duration::from_millis(150);
 /// A server that restarts goes on with its jobs; this long it may be away.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Shows progress until the job has ended, and gives its last state. Ctrl-C cancels it.
-///
-/// # Errors
-/// When the job failed or was cancelled, or the server stays away.
-pub(super) fn follow(
-    client: &Client,
-    table: &str,
-    job: &Value,
-    interrupt: &Interrupt,
-) -> Result<Value, String> {
+/// How following a job ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Its last state.
+    Completed(Value),
+    /// Why; the job left nothing behind.
+    Failed(String),
+    /// Why the job is out of sight; it may go on.
+    Lost(String),
+}
+
+/// Shows progress until the job has ended. Ctrl-C cancels it.
+pub(super) fn follow(client: &Client, table: &str, job: &Value, interrupt: &Interrupt) -> Outcome {
     let path = format!("{}/jobs/{}", our_path(table), encode(text(job, "/id")));
     let mut progress = Progress::percent(match text(job, "/type") {
         "export" => "exporting",
@@ -32,28 +35,30 @@ pub(super) fn follow(
     loop {
         if interrupt.is_pressed() && !cancelled {
             progress.note("cancelling; what was done is taken back");
-            // It may have ended meanwhile: its state below tells.
-            client.try_call("DELETE", &path, None)?;
-            cancelled = true;
+            // A refusal means that it has ended meanwhile: its state below tells.
+            cancelled = client.try_call("DELETE", &path, None).is_ok_and(|(status, _)| status < 500);
         }
         match client.try_call("GET", &path, None) {
             Ok((status, answer)) if status < 500 => {
                 heard = Instant::now();
-                let answer = success((status, answer))?;
+                let answer = match success((status, answer)) {
+                    Ok(answer) => answer,
+                    Err(reason) => return Outcome::Lost(reason),
+                };
                 let job = answer.get("job").unwrap_or(&answer);
                 progress.set(number(job, "progress"), &note(job));
                 match text(job, "/status") {
-                    "completed" => return Ok(job.clone()),
+                    "completed" => return Outcome::Completed(job.clone()),
                     "failed" => {
                         let reason = job.get("error").and_then(Value::as_str).unwrap_or("no reason given");
-                        return Err(format!("the job failed: {reason}"));
+                        return Outcome::Failed(format!("the job failed: {reason}"));
                     }
                     _ => {}
                 }
             }
             other if heard.elapsed() > PATIENCE => {
                 let why = other.and_then(success).err().unwrap_or_default();
-                return Err(format!("{why}; the job goes on when the server is back"));
+                return Outcome::Lost(format!("{why}; the job goes on when the server is back"));
             }
             _ => {}
         }

@@ -39,7 +39,7 @@ pub(in crate::cli) struct QueryArgs {
     #[arg(long)]
     desc: bool,
     /// Most rows [default: 20]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// Groups as JSON, such as '{"city": "key", "price": ["avg", "max"]}'
     #[arg(long, value_name = "JSON", value_parser = json_object)]
