@@ -14,6 +14,7 @@ mod limits;
 mod process;
 mod recovery;
 mod tables;
+mod tables_command;
 mod tenancy;
 mod uploads;
 mod usage;

@@ -7,13 +7,14 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-struct Process {
+/// A server in a folder of its own.
+pub(crate) struct Process {
     child: Child,
-    address: String,
-    data: tempfile::TempDir,
+    pub(crate) address: String,
+    pub(crate) data: tempfile::TempDir,
 }
 
-fn start(extra: &[(&str, &str)]) -> Process {
+pub(crate) fn start(extra: &[(&str, &str)]) -> Process {
     let data = tempfile::tempdir().unwrap();
     let mut command = Command::new(worker());
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data.path().join("d"));
@@ -54,13 +55,18 @@ impl Process {
     }
 
     fn command(&self, token: &str, args: &[&str]) -> Output {
-        Command::new(worker())
+        self.prepared(token, args).output().unwrap()
+    }
+
+    /// A client command that speaks to this server.
+    pub(crate) fn prepared(&self, token: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(worker());
+        command
             .args(args)
             .env("QUARRY_URL", format!("http://{}", self.address))
             .env("QUARRY_TOKEN", token)
-            .env("QUARRY_BOT", "cli")
-            .output()
-            .unwrap()
+            .env("QUARRY_BOT", "cli");
+        command
     }
 }
 

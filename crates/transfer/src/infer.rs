@@ -143,13 +143,14 @@ impl Guess {
         let fits = |kind: Kind| value::of_text(trimmed, false, Some(kind), dates).is_ok();
         let could = |bit: u8| !self.any || self.all & bit != 0;
         let mut kinds = STRING;
-        if could(NUMBER) && is_plain_number(trimmed) && fits(Kind::Number) {
+        let is_number = is_plain_number(trimmed) && fits(Kind::Number);
+        if is_number {
             kinds |= NUMBER;
         }
         if could(BOOLEAN) && ["true", "false"].iter().any(|word| word.eq_ignore_ascii_case(trimmed)) {
             kinds |= BOOLEAN;
         }
-        if could(DATE) && !is_plain_number(trimmed) && fits(Kind::DateTime) {
+        if could(DATE) && !is_number && fits(Kind::DateTime) {
             kinds |= DATE;
         }
         if could(OBJECT) && trimmed.starts_with('{') && fits(Kind::Object) {

@@ -44,7 +44,12 @@ pub(crate) fn of_text(
             .ok_or_else(|| format!("{} is not a boolean; write true or false", excerpt(trimmed))),
         Kind::DateTime => date::canonical(trimmed, dates).map(Value::String),
         Kind::Object | Kind::Array => json(trimmed, kind),
-        Kind::Any => Ok(serde_json::from_str(trimmed).unwrap_or_else(|_| Value::String(text.to_owned()))),
+        Kind::Any => Ok(match serde_json::from_str(trimmed) {
+            // More digits than a number keeps: a text, to the letter.
+            Ok(Value::Number(number)) if number.is_f64() && is_digits(trimmed) => text.into(),
+            Ok(value) => value,
+            Err(_) => text.into(),
+        }),
         Kind::String => Ok(Value::String(text.to_owned())),
     }
 }
@@ -91,11 +96,15 @@ fn number(text: &str) -> Result<Value, String> {
     if !parsed.is_finite() {
         return wrong(" that fits; numbers are doubles, up to 1.8e308");
     }
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if parsed.abs() > EXACT && digits.bytes().all(|byte| byte.is_ascii_digit()) && !is_exact(text, parsed) {
+    if parsed.abs() >= EXACT && is_digits(text) && !is_exact(text, parsed) {
         return wrong(" that can be kept exactly (beyond 2^53); make the column a string");
     }
     Ok(number_value(parsed))
+}
+
+/// Digits with or without a sign.
+fn is_digits(text: &str) -> bool {
+    text.strip_prefix(['+', '-']).unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a whole number survives as a double.
@@ -141,6 +150,8 @@ mod tests {
             ("007", Kind::Any, json!("007")),
             ("\"5\"", Kind::Any, json!("5")),
             ("5", Kind::Any, json!(5)),
+            ("-0.5e1", Kind::Any, json!(-5.0)),
+            ("123456789012345678901", Kind::Any, json!("123456789012345678901")),
             ("5", Kind::Integer, json!(5)),
             ("2024-03-01", Kind::DateTime, json!("2024-03-01")),
         ] {

@@ -1,8 +1,9 @@
 //! A connection to a running server as the commands use it.
 
-use super::http::{Request, Target, send};
+use super::http::{Request, Target, fetch, send, send_from};
 use clap::Args;
 use serde_json::Value;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Where a server listens unless told otherwise.
@@ -71,6 +72,16 @@ pub(super) struct Client {
 impl Client {
     /// Sends a JSON body (or none) and gives the JSON answer of a success.
     pub(super) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
+        success(self.try_call(method, path, body)?)
+    }
+
+    /// The same with the status, whatever it is.
+    pub(super) fn try_call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(u16, Value), String> {
         let authorization = format!("Bearer {}", self.token);
         let mut headers =
             vec![("authorization", authorization.as_str()), ("content-type", "application/json")];
@@ -78,21 +89,45 @@ impl Client {
             headers.push(("x-bot-id", self.bot.as_str()));
         }
         let body = body.map(Value::to_string).unwrap_or_default();
-        let request = Request { method, path, headers: &headers, body: body.as_bytes() };
-        success(send(&self.target, &request)?)
+        send(&self.target, &Request { method, path, headers: &headers, body: body.as_bytes() })
     }
 
     /// Puts bytes on an upload URL of this server.
-    pub(super) fn upload(&self, url: &str, content_type: &str, bytes: &[u8]) -> Result<(), String> {
-        let path_at = url.find("/v1/").ok_or("the server gave an upload URL this command cannot use")?;
-        let path = url.get(path_at..).unwrap_or("/");
+    pub(super) fn upload(&self, url: &str, content_type: &str, mut bytes: &[u8]) -> Result<(), String> {
+        let length = bytes.len() as u64;
+        self.upload_from(url, content_type, &mut bytes, length)
+    }
+
+    /// The same with bytes that are read as they are sent.
+    pub(super) fn upload_from(
+        &self,
+        url: &str,
+        content_type: &str,
+        bytes: &mut dyn Read,
+        length: u64,
+    ) -> Result<(), String> {
         let headers = [("content-type", content_type)];
-        success(send(&self.target, &Request { method: "PUT", path, headers: &headers, body: bytes })?)?;
+        let request = Request { method: "PUT", path: local_path(url)?, headers: &headers, body: &[] };
+        success(send_from(&self.target, &request, bytes, length)?)?;
+        Ok(())
+    }
+
+    /// Copies what a content URL of this server gives.
+    pub(super) fn download(&self, url: &str, into: &mut dyn Write) -> Result<(), String> {
+        let request = Request { method: "GET", path: local_path(url)?, headers: &[], body: &[] };
+        success(fetch(&self.target, &request, into)?)?;
         Ok(())
     }
 }
 
-fn success((status, body): (u16, Value)) -> Result<Value, String> {
+/// The path of a signed URL; the server may be known under another name here.
+fn local_path(url: &str) -> Result<&str, String> {
+    let path = url.find("/v1/").and_then(|at| url.get(at..));
+    path.ok_or_else(|| "the server gave a URL this command cannot use".to_owned())
+}
+
+/// The body of a success, or the reason the server gives.
+pub(super) fn success((status, body): (u16, Value)) -> Result<Value, String> {
     if (200..300).contains(&status) {
         return Ok(body);
     }

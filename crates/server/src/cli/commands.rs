@@ -37,7 +37,7 @@ pub(super) enum TokenCommand {
 
 /// Which bot of which server.
 #[derive(Debug, Args)]
-struct ForBot {
+pub(super) struct ForBot {
     #[command(flatten)]
     connection: Connection,
     /// The bot
@@ -46,7 +46,7 @@ struct ForBot {
 }
 
 impl ForBot {
-    fn open(&self) -> Result<Client, String> {
+    pub(super) fn open(&self) -> Result<Client, String> {
         self.connection.open(&self.bot)
     }
 }
@@ -91,16 +91,16 @@ pub(super) struct AskArgs {
     kb: Vec<String>,
 }
 
-fn print(text: &str) {
+pub(super) fn print(text: &str) {
     // A closed pipe is the reader's choice, not a failure.
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or("")
 }
 
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 

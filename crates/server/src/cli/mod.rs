@@ -4,7 +4,12 @@
 mod client;
 mod commands;
 mod http;
+<<<<<<< HEAD
 mod quota;
+=======
+mod interrupt;
+mod tables;
+>>>>>>> 7c38260 (Import, export and query tables from the command line)
 
 use crate::config::Settings;
 use clap::{Parser, Subcommand};
@@ -38,6 +43,9 @@ enum Command {
     Search(commands::SearchArgs),
     /// Ask a question and print the answer with its citations
     Ask(commands::AskArgs),
+    /// Import, export and query tables
+    #[command(subcommand)]
+    Tables(Box<tables::TablesCommand>),
     /// Extract one document (started by the server, never by people)
     #[command(hide = true, name = "extract-worker")]
     ExtractWorker,
@@ -58,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Ingest(args) => commands::ingest(&args),
         Command::Search(args) => commands::search(&args),
         Command::Ask(args) => commands::ask(&args),
+        Command::Tables(command) => tables::run(*command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

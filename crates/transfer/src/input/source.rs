@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The ratio of small files says nothing: a table of zeros is no attack.
-const RATIO_FROM_BYTES: u64 = 64 << 20;
+const RATIO_FROM_BYTES: u64 = 16 << 20;
 
 /// A reader with what was looked at put back in front.
 type Headed<R> = Chain<Cursor<Vec<u8>>, R>;

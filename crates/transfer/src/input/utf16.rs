@@ -11,8 +11,8 @@ pub(super) enum Order {
 }
 
 impl Order {
-    /// The order when the text is UTF-16: by its mark, or because plain Latin text in it has a zero
-    /// in every second byte and UTF-8 has none.
+    /// The order when the text is UTF-16: by its mark, or because Latin text in it has a zero in
+    /// most second bytes and hardly any elsewhere.
     pub(super) fn of(head: &[u8]) -> Option<Self> {
         match head {
             [0xFF, 0xFE, ..] => return Some(Self::Little),
@@ -24,8 +24,8 @@ impl Order {
         let (even, odd) = (zeros(0), zeros(1));
         match () {
             () if pairs < 2 => None,
-            () if odd * 2 > pairs && even == 0 => Some(Self::Little),
-            () if even * 2 > pairs && odd == 0 => Some(Self::Big),
+            () if odd * 2 > pairs && even * 8 < odd => Some(Self::Little),
+            () if even * 2 > pairs && odd * 8 < even => Some(Self::Big),
             () => None,
         }
     }

@@ -1,6 +1,5 @@
 //! Parquet and Arrow IPC out.
 
-use super::put_text;
 use crate::{Column, Error, Format, Kind};
 use ::arrow::array::{
     ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, TimestampMillisecondBuilder,
@@ -211,5 +210,13 @@ impl Batcher {
         let options = ::arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(self.rows));
         (self.rows, self.bytes) = (0, 0);
         Ok(Some(RecordBatch::try_new_with_options(self.schema(), columns, &options)?))
+    }
+}
+
+/// A value as text: texts as they are, the rest as JSON.
+fn put_text(into: &mut String, kind: Kind, value: &Value) {
+    match (kind, value) {
+        (Kind::String, Value::String(text)) => into.push_str(text),
+        (_, value) => into.push_str(&value.to_string()),
     }
 }

@@ -1,7 +1,7 @@
 //! CSV out, after RFC 4180.
 
-use super::put_text;
-use crate::Column;
+use super::put_json;
+use crate::{Column, Kind};
 use serde_json::{Map, Value};
 
 pub(super) fn put_header(into: &mut Vec<u8>, columns: &[Column]) {
@@ -16,18 +16,17 @@ pub(super) fn put_header(into: &mut Vec<u8>, columns: &[Column]) {
 
 pub(super) fn put_row(into: &mut Vec<u8>, columns: &[Column], row: &Map<String, Value>) {
     let start = into.len();
-    let mut text = String::new();
     for (at, column) in columns.iter().enumerate() {
         if at > 0 {
             into.push(b',');
         }
-        match row.get(&column.name) {
-            None | Some(Value::Null) => {}
-            Some(value) => {
-                text.clear();
-                put_text(&mut text, column.kind, value);
-                put_cell(into, &text);
-            }
+        match (column.kind, row.get(&column.name)) {
+            (_, None | Some(Value::Null)) => {}
+            // Nothing in these needs quotes.
+            (_, Some(value @ (Value::Number(_) | Value::Bool(_)))) => put_json(into, value),
+            (Kind::Any | Kind::Object | Kind::Array, Some(value)) => put_cell(into, &value.to_string()),
+            (_, Some(Value::String(text))) => put_cell(into, text),
+            (_, Some(value)) => put_cell(into, &value.to_string()),
         }
     }
     if into.len() == start {

@@ -2,12 +2,10 @@
 
 mod arrow;
 mod csv;
-#[cfg(test)]
-mod tests;
 
 pub use arrow::ArrowSink;
 
-use crate::{Column, Error, Format, Kind};
+use crate::{Column, Error, Format};
 use ::arrow::datatypes::SchemaRef;
 use arrow::Batcher;
 use flate2::Compression;
@@ -220,14 +218,4 @@ fn put_object(into: &mut Vec<u8>, columns: &[Column], row: &Map<String, Value>) 
 fn put_json(into: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
     let written = serde_json::to_writer(&mut *into, value);
     debug_assert!(written.is_ok(), "a JSON value serialises");
-}
-
-/// A value as text of a cell: text columns as they are, the rest as JSON.
-fn put_text(into: &mut String, kind: Kind, value: &Value) {
-    match (kind, value) {
-        (_, Value::Null) => {}
-        (Kind::Any | Kind::Object | Kind::Array, value) => into.push_str(&value.to_string()),
-        (_, Value::String(text)) => into.push_str(text),
-        (_, value) => into.push_str(&value.to_string()),
-    }
 }
