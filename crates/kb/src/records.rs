@@ -105,6 +105,9 @@ pub(crate) struct Job {
     pub(crate) generation: u32,
     /// Times it was started, crashes included.
     pub(crate) attempts: u32,
+    /// Those of them that failed in a way that may pass.
+    #[serde(default)]
+    pub(crate) failures: u32,
     /// Vectors it holds in the counter.
     pub(crate) reserved: u64,
     pub(crate) created_at: Timestamp,
@@ -120,6 +123,7 @@ impl Job {
             version: file.version,
             generation: file.generation,
             attempts: 0,
+            failures: 0,
             reserved: 0,
             created_at: now,
             given,

@@ -7,7 +7,7 @@ use crate::api::Row;
 use crate::catalog::Entry;
 use crate::filter::{self, resolve};
 use crate::query::{Group, Output, Query, UniqueLists, direct_groups};
-use crate::record::{StoredRow, TableRecord};
+use crate::record::{Batches, StoredRow, TableRecord};
 use crate::rows::row_matches;
 use crate::schema::{Checker, Schema};
 use crate::view::Snapshot;
@@ -43,6 +43,7 @@ fn fixture() -> Fixture {
         is_compute_enabled: true,
         created_at: Timestamp(0),
         updated_at: Timestamp(0),
+        selectors: BTreeMap::new(),
     };
     let entry = Arc::new(Entry::new(record, 1));
     let checker = Checker::new(entry.columns());
@@ -72,8 +73,8 @@ fn fixture() -> Fixture {
             (1, Arc::new(stored))
         })
         .collect();
-    let mut snapshot = Snapshot::load(1);
-    stored.chunks(150).for_each(|chunk| snapshot.extend(chunk));
+    let mut snapshot = Snapshot::load(1, Batches::default());
+    stored.chunks(150).for_each(|chunk| snapshot.extend(chunk.to_vec()).unwrap());
     let snapshot = Arc::new(snapshot.with_key(entry.record().key_column));
     let rows = stored.iter().map(|(_, row)| wire::row(entry.columns(), row)).collect();
     Fixture { entry, snapshot, rows }

@@ -21,8 +21,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Starts of a job, crashes included, before it is given up.
-const MAX_ATTEMPTS: u32 = 4;
+/// Attempts that failed in a way that may pass, before a job is given up.
+const MAX_FAILURES: u32 = 4;
+/// Attempts the process did not live to end. Parsers run in children, so a process killed from outside
+/// is far likelier than a file that kills it.
+const MAX_CUT_SHORT: u32 = 30;
 /// Texts embedded between two looks at the clock and the stop signal.
 const EMBED_GROUP: usize = 16;
 
@@ -147,8 +150,10 @@ impl Inner {
             }
         };
         let began = std::time::Instant::now();
-        let outcome = if job.attempts > MAX_ATTEMPTS {
-            Err(Stop::Failed(format!("indexing was given up after {MAX_ATTEMPTS} attempts")))
+        let outcome = if job.attempts.saturating_sub(job.failures) > MAX_CUT_SHORT {
+            Err(Stop::Failed(format!(
+                "the server ended {MAX_CUT_SHORT} times while it indexed the file; upload it again if that had other causes"
+            )))
         } else {
             self.index(scope, &mut job, &mut seq).await
         };
@@ -174,7 +179,13 @@ impl Inner {
                 (self.on_indexed)(bot, false);
                 self.end(scope, &job, Some(reason)).await
             }
-            Err(Stop::Later(error)) if job.attempts < MAX_ATTEMPTS => Err(error),
+            Err(Stop::Later(error)) if job.failures + 1 < MAX_FAILURES => {
+                job.failures += 1;
+                if let Err(error) = self.save_job(scope, &job, seq, 0).await {
+                    tracing::warn!(%error, "a failed attempt is not counted");
+                }
+                Err(error)
+            }
             Err(Stop::Later(error)) => {
                 tracing::error!(%bot, file = %job.file, %error, "indexing given up");
                 (self.on_indexed)(bot, false);
