@@ -4,12 +4,9 @@
 mod client;
 mod commands;
 mod http;
-<<<<<<< HEAD
-mod quota;
-=======
 mod interrupt;
+mod quota;
 mod tables;
->>>>>>> 7c38260 (Import, export and query tables from the command line)
 
 use crate::config::Settings;
 use clap::{Parser, Subcommand};
