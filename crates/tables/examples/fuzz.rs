@@ -135,8 +135,7 @@ fn run(name: &str, target: fn(&[u8]) -> Option<bool>, limit: Duration, seed: u64
         let (input, other) = (corpus.choose(&mut chance).unwrap(), corpus.choose(&mut chance).unwrap());
         let text = mutate(input, other, &mut chance);
         let Ok(answer) = catch_unwind(|| target(&text)) else {
-            println!("{name} panics on: {}", String::from_utf8_lossy(&text));
-            std::process::exit(1);
+            panic!("{name} panics on: {}", String::from_utf8_lossy(&text));
         };
         runs += 1;
         taken += u64::from(answer == Some(true));
