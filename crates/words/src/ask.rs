@@ -28,15 +28,27 @@ impl Parser<'_> {
         let pinned = tree.is_some_and(|tree| self.names_a_row(tree));
         let mut named: Vec<(usize, usize)> = Vec::new();
         for at in 0..self.terms.len() {
-            if self.used.get(at) == Some(&true)
-                || self.terms.get(at).is_none_or(|term| !term.values.is_empty())
-            {
+            let valued = self.terms.get(at).is_none_or(|term| !term.values.is_empty());
+            if self.used.get(at) == Some(&true) || (valued && !self.asks_when) {
                 continue;
             }
             let row = self.terms.get(at).is_some_and(|term| term.row);
             let Some((column, strength)) = self.column_at(at, |field| !field.is_system) else { continue };
-            if !row && (strength >= 0.7 || pinned) && self.is_asked_for(at, pinned) {
+            let needed = if self.asks_when { 0.6 } else { 0.67 };
+            if !row && strength >= needed && self.is_asked_for(at, pinned) {
                 named.push((at, column));
+            }
+        }
+        // "names and salaries of …": what is joined to an asked column is asked for as well.
+        for at in (0..self.terms.len()).rev() {
+            let joint = self.terms.get(at + 1).and_then(|term| term.word);
+            let next = named.iter().position(|(place, _)| *place == at + 2);
+            let free = self.used.get(at) == Some(&false) && !named.iter().any(|(place, _)| *place == at);
+            if let (Some(Word::And | Word::Comma), Some(next), true) = (joint, next, free)
+                && let Some((column, strength)) = self.column_at(at, |field| !field.is_system)
+                && strength >= 0.7
+            {
+                named.insert(next, (at, column));
             }
         }
         let lists = |column: usize| {
@@ -94,10 +106,7 @@ impl Parser<'_> {
             )
         };
         let word = |at: usize| self.terms.get(at).and_then(|term| term.word);
-        let asked_before = (0..at)
-            .rev()
-            .take_while(|before| self.is_small(*before) || ask(word(*before)) || self.is_listed(*before))
-            .any(|before| ask(word(before)));
+        let asked_before = self.asks_before(at, &ask);
         let alone = (0..self.terms.len()).all(|other| {
             other == at
                 || self.is_small(other)
@@ -107,6 +116,22 @@ impl Parser<'_> {
         });
         let question = pinned && (0..self.terms.len()).any(|other| ask(word(other)));
         of || asked_before || alone || question
+    }
+
+    /// Whether a word that asks stands right before, or before a list this column ends.
+    fn asks_before(&self, at: usize, ask: &impl Fn(Option<Word>) -> bool) -> bool {
+        let word = |at: usize| self.terms.get(at).and_then(|term| term.word);
+        let joint = |at: usize| matches!(word(at), Some(Word::And | Word::Comma));
+        for before in (0..at).rev() {
+            if ask(word(before)) {
+                return true;
+            }
+            let listed = joint(before) || (self.is_listed(before) && joint(before + 1));
+            if !self.is_small(before) && !listed {
+                return false;
+            }
+        }
+        false
     }
 
     /// Another column or a joint of a list of columns: "name and price of …".

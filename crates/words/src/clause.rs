@@ -32,6 +32,10 @@ impl Parser<'_> {
     }
 
     fn one_clause(&self, at: usize) -> Option<Clause> {
+        // "when was it shipped" asks for the day, not for rows that are shipped.
+        if self.asks_when && self.column_at(at, |field| field.kind == Kind::DateTime).is_some() {
+            return self.about_column(at);
+        }
         let term = self.term(at)?;
         if let Some(word) = term.word
             && let Some(clause) = self.by_word(word, at)
@@ -58,7 +62,12 @@ impl Parser<'_> {
                 if self.word(next) == Some(Word::Missing) {
                     return None;
                 }
-                let inner = self.clause(next)?;
+                // "not yet shipped": the day it was is missing.
+                let dated = self.column_at(next, |field| field.kind == Kind::DateTime && !field.is_system);
+                let Some(inner) = self.clause(next) else {
+                    let (column, strength) = dated?;
+                    return Some(Clause { tree: self.exists(column, false, true), next: next + 1, strength });
+                };
                 Some(Clause { tree: inner.tree.negate(), ..inner })
             }
             Word::Neither => self.neither(next),
@@ -358,9 +367,41 @@ impl Parser<'_> {
             }
             let column = match number.unit {
                 Unit::Money | Unit::Percent => choose::by_amount(self.lexicon, &[number])?,
-                _ => self.context.filter(|column| self.kind(*column) == Kind::Number)?,
+                _ => match self.context.filter(|column| self.kind(*column) == Kind::Number) {
+                    Some(column) => column,
+                    None => return self.numbered(at),
+                },
             };
             self.range(column, at, false)
+        })
+    }
+
+    /// "order 1042", "#1042": the row whose own name holds the number, or the row id.
+    fn numbered(&self, at: usize) -> Option<Clause> {
+        let before = at.checked_sub(1)?;
+        let singular_row = self.term(before).is_some_and(|term| term.row) && !self.is_plural(before);
+        if !singular_row && !matches!(self.folded(before), "#" | "number" | "no" | "nr") {
+            return None;
+        }
+        let term = self.term(at)?;
+        let hits = self.lexicon.values_with(self.tokens.get(term.from..term.to)?);
+        let own =
+            |hit: &&crate::lexicon::ValueHit| self.field(hit.column).is_some_and(|field| field.is_identity);
+        let named: Vec<_> = hits.iter().filter(own).collect();
+        if let [hit] = named.as_slice() {
+            let text = self.field(hit.column)?.values.get(hit.value)?.text.clone();
+            return Some(Clause {
+                tree: Tree::equals(hit.column, Literal::Text(text)),
+                next: at + 1,
+                strength: 0.85,
+            });
+        }
+        let id = self.lexicon.fields.iter().position(|field| field.name == "id")?;
+        let number = self.number(at)?;
+        (named.is_empty() && number.unit == Unit::None).then(|| Clause {
+            tree: Tree::equals(id, Literal::Number(number.value)),
+            next: at + 1,
+            strength: 0.6,
         })
     }
 
@@ -368,12 +409,29 @@ impl Parser<'_> {
     pub(crate) fn counted(&self, at: usize) -> Option<Clause> {
         let number = self.number(at)?;
         let (to, next) = self.second_end(at);
-        let (suffix, next) = self.suffix(next);
+        let (suffix, mut next) = self.suffix(next);
+        // "2 or 3 bedrooms"
+        let mut others = Vec::new();
+        while to.is_none() && suffix.is_none() && matches!(self.word(next), Some(Word::Or | Word::Comma)) {
+            let Some(other) = self.number(next + 1) else { break };
+            others.push(other.value);
+            next += 2;
+        }
         let noun = self.skip_joint(next);
-        let (column, strength) = self.column_at(noun, choose::is_number)?;
+        let (column, strength) = self.counted_noun(noun)?;
         let (late, next) = self.suffix(self.after_noun(column, noun + 1));
-        let clause = self.amount(column, number, to, suffix.or(late));
-        Some(Clause { tree: clause, next, strength })
+        let first = self.amount(column, number, to, suffix.or(late));
+        let others = others.into_iter().map(|value| Tree::equals(column, Literal::Number(value)));
+        Some(Clause { tree: Tree::any(std::iter::once(first).chain(others).collect()), next, strength })
+    }
+
+    /// The number column a noun after a number names; "years old" is an age.
+    pub(crate) fn counted_noun(&self, at: usize) -> Option<(usize, f32)> {
+        if self.word(at) == Some(Word::Aged) {
+            return choose::about(self.lexicon, &[Concept::Age], &[Kind::Number])
+                .map(|column| (column, 0.95));
+        }
+        self.column_at(at, choose::is_number)
     }
 
     /// Steps over a hyphen and small words: "3-bedroom", "20 days of vacation".

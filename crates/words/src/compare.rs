@@ -7,14 +7,17 @@ use crate::date::{Span, year};
 use crate::number::{Number, Unit};
 use crate::parser::{Clause, Parser};
 use crate::phrase::{Compare, Word};
-use crate::tree::{Literal, Op, Tree, day_text};
+use crate::tree::{Bound, Literal, Op, Tree, day_text};
 use crate::vocabulary::Kind;
 
 impl Parser<'_> {
     /// A column and what is said of it: "price under 20", "status is not open", "hired in 2021".
     pub(crate) fn about_column(&self, at: usize) -> Option<Clause> {
-        let hits = self.term(at)?.columns.clone();
-        hits.iter().filter(|hit| hit.strength >= 0.4).find_map(|hit| {
+        let term = self.term(at)?;
+        // A word for the rows names a column only when it is the column's own.
+        let floor = if term.row { 0.7 } else { 0.4 };
+        let hits = term.columns.clone();
+        hits.iter().filter(|hit| hit.strength >= floor).find_map(|hit| {
             let clause = self.said_of(hit.column, hit.strength, at + 1)?;
             Some(Clause { strength: clause.strength.min(hit.strength.max(0.6)), ..clause })
         })
@@ -176,7 +179,7 @@ impl Parser<'_> {
         }
         let number = term.number?;
         let noun = self.skip_joint(first + 1);
-        if let Some((column, strength)) = self.column_at(noun, choose::is_number) {
+        if let Some((column, strength)) = self.counted_noun(noun) {
             let clause = self.compared(column, compare, first)?;
             return Some(Clause {
                 strength,
@@ -200,7 +203,19 @@ impl Parser<'_> {
             return self.compared(column, compare, first).map(|clause| Clause { strength: 0.6, ..clause });
         }
         let named = number.unit == Unit::Money || number.unit == Unit::Percent;
-        let context = self.context.filter(|column| !named && self.kind(*column) == Kind::Number);
+        // "price over 10 and under 20"; after a comma only where it can be meant.
+        let joined = at
+            .checked_sub(1)
+            .is_some_and(|before| matches!(self.word(before), Some(Word::And | Word::Or | Word::Stop)));
+        let context = self.context.filter(|column| {
+            !named && self.kind(*column) == Kind::Number && (joined || self.covers(*column, number))
+        });
+        // "more than 3 weeks", "over 5 parsecs": a noun that is no column leaves the number without one.
+        let foreign = self.term(noun).is_some_and(|term| term.is_unknown())
+            && self.folded(noun).chars().all(char::is_alphabetic);
+        if !named && context.is_none() && foreign {
+            return None;
+        }
         let column = context.or_else(|| choose::by_amount(self.lexicon, &self.amounts_from(first)))?;
         self.compared(column, compare, first)
             .map(|clause| Clause { strength: if named { 0.85 } else { 0.55 }, ..clause })
@@ -402,13 +417,37 @@ impl Parser<'_> {
             }
         };
         // The noun after the number may repeat the column: "less than 20 vacation days".
-        Some(Clause { tree, next: self.after_noun(column, self.skip_unit(column, at + 1)), strength: 0.95 })
+        let mut next = self.after_noun(column, self.skip_unit(column, at + 1));
+        // "1200 per month": a rate is still the number.
+        let unit = self.folded(next + 1);
+        if self.word(next) == Some(Word::Per)
+            && matches!(unit, "month" | "year" | "week" | "day" | "night" | "hour")
+        {
+            next += 2;
+        }
+        Some(Clause { tree, next, strength: 0.95 })
     }
 
     /// Small words before a repeated noun; when none is repeated, nothing is stepped over.
     fn skip_unit(&self, column: usize, at: usize) -> usize {
         let noun = self.skip_joint(at);
         if self.after_noun(column, noun) > noun { noun } else { at }
+    }
+
+    /// A number column that holds years, within a span of whole years: "built in the 1970s".
+    fn years(&self, column: usize, at: usize) -> Option<Tree> {
+        let span = self.term(at)?.span?;
+        let whole = |day: time::Date| day.ordinal() == 1;
+        let yearly = self.field(column)?.words.iter().any(|word| word.folded == "year");
+        if !yearly || !whole(span.start) || !whole(span.end) {
+            return None;
+        }
+        let (first, after) = (f64::from(span.start.year()), f64::from(span.end.year()));
+        if after - first == 1.0 {
+            return Some(Tree::equals(column, Literal::Number(first)));
+        }
+        let bound = |value: f64, inclusive: bool| Some(Bound { value: Literal::Number(value), inclusive });
+        Some(Tree::test(column, Op::Range(bound(first, true), bound(after, false))))
     }
 
     /// Equality with a number, a span of days, or a list or range of them. `until` keeps only the end.
@@ -433,7 +472,11 @@ impl Parser<'_> {
         if self.kind(column) != Kind::Number || until {
             return None;
         }
-        let number = self.number(at)?;
+        if let Some(tree) = self.years(column, at) {
+            return Some(Clause { tree, next: at + 1, strength: 0.9 });
+        }
+        // "lowest rating first" orders.
+        let number = self.number(at).filter(|_| self.word(at) != Some(Word::First))?;
         let (to, next) = self.second_end(at);
         let next = self.after_noun(column, self.skip_unit(column, next));
         let (suffix, next) = self.suffix(next);

@@ -109,17 +109,15 @@ impl Compiler {
             && order.by.is_none()
             && order.limit.is_none()
             && asked.select.is_empty();
-        if nothing || coverage <= MIN_COVERAGE {
+        // A refusal without its object would turn the question around.
+        if nothing || coverage <= MIN_COVERAGE || lost {
             return Ok(Proposal { explanation: help(fields, &unused), unused, ..Proposal::default() });
         }
         let strength = match parser.strengths.as_slice() {
             [] => 1.0,
             all => all.iter().map(|strength| f64::from(*strength)).sum::<f64>() / all.len() as f64,
         };
-        let mut confidence = coverage * (0.4 + 0.6 * strength);
-        if lost {
-            confidence *= 0.6;
-        }
+        let confidence = coverage * (0.4 + 0.6 * strength);
         let understood = Understood {
             fields,
             tree: tree.as_ref(),

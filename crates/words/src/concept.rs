@@ -146,7 +146,7 @@ const FAMILIES: &[Family] = &[
     Family(
         C::Assignee,
         &["assignee", "owner", "handler", "assigned", "agent", "responsible", "broker"],
-        &["handled", "handling", "owned", "managed", "assigned", "broker", "realtor"],
+        &["handled", "handle", "handling", "owned", "managed", "assigned", "broker", "realtor"],
     ),
     Family(
         C::Boss,

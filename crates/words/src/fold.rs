@@ -86,18 +86,24 @@ pub(crate) fn singular(folded: &str) -> String {
         .unwrap_or_else(|| folded.to_owned())
 }
 
-/// Whether two different folded words of five letters or more are one insertion, deletion,
+/// Whether two different folded words, the longer of five letters or more, are one insertion, deletion,
 /// replacement or swap of neighbours apart. The first letters must agree in words under seven letters.
 pub(crate) fn one_edit_apart(a: &str, b: &str) -> bool {
     if a == b || a.is_empty() || b.is_empty() {
         return false;
     }
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let (short, long) = if a.len() <= b.len() { (&a, &b) } else { (&b, &a) };
-    if short.len() < MIN_TYPO_LETTERS || long.len() > MAX_TYPO_LETTERS || long.len() - short.len() > 1 {
-        return false;
+    if a.is_ascii() && b.is_ascii() {
+        return one_edit(a.as_bytes(), b.as_bytes());
     }
-    if long.len() < 7 && short.first() != long.first() {
+    let letters = |word: &str| word.chars().take(MAX_TYPO_LETTERS + 1).collect::<Vec<char>>();
+    one_edit(&letters(a), &letters(b))
+}
+
+fn one_edit<T: PartialEq>(a: &[T], b: &[T]) -> bool {
+    let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    let lengths =
+        (MIN_TYPO_LETTERS..=MAX_TYPO_LETTERS).contains(&long.len()) && long.len() - short.len() <= 1;
+    if !lengths || (long.len() < 7 && short.first() != long.first()) {
         return false;
     }
     let front = short.iter().zip(long).take_while(|(x, y)| x == y).count();

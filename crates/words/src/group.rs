@@ -3,8 +3,7 @@
 //! Takes its terms out before conditions are read. Invariant: the group names only columns that can be
 //! grouped, and the names of its results are those the tables answer with.
 
-use crate::choose::{self, adds_up};
-use crate::concept::Concept;
+use crate::choose;
 use crate::field::Field;
 use crate::parser::Parser;
 use crate::phrase::{Sum, Word};
@@ -60,7 +59,7 @@ impl Group {
         self.keys.is_empty() && self.measures.is_empty()
     }
 
-    fn measure(&mut self, column: Option<usize>, measure: Measure) {
+    pub(crate) fn measure(&mut self, column: Option<usize>, measure: Measure) {
         if !self.measures.contains(&(column, measure)) {
             self.measures.push((column, measure));
         }
@@ -115,7 +114,7 @@ fn answer_name(path: &str, op: &str) -> String {
     name
 }
 
-fn can_key(field: &Field) -> bool {
+pub(crate) fn can_key(field: &Field) -> bool {
     !field.in_list && !matches!(field.kind, Kind::Object) && !field.is_system
 }
 
@@ -247,12 +246,12 @@ impl Parser<'_> {
         }
     }
 
-    fn row_next(&self, at: usize) -> bool {
+    pub(crate) fn row_next(&self, at: usize) -> bool {
         self.term(self.skip_small(at)).is_some_and(|term| term.row || term.is(Word::Row))
     }
 
     /// The number column a measure is about: the next one, past rows and other measures.
-    fn next_measured(&self, from: usize) -> Option<(usize, usize)> {
+    pub(crate) fn next_measured(&self, from: usize) -> Option<(usize, usize)> {
         let mut at = from;
         for _ in 0..6 {
             at = self.skip_small(at);
@@ -343,161 +342,6 @@ impl Parser<'_> {
             token.folded != token.singular
                 || matches!(token.folded.as_str(), "staff" | "folks" | "everyone" | "furniture")
         })
-    }
-
-    /// "which brand has the highest average rating", "most common city", "top 3 countries by total".
-    fn read_ranked_keys(&mut self, group: &mut Group) {
-        if !group.keys.is_empty() {
-            return;
-        }
-        for at in 0..self.terms.len() {
-            if self.word(at) == Some(Word::Common) {
-                let key = self.skip_small(at + 1);
-                if let Some(column) = self.ranked_key(key) {
-                    let limit = (!self.is_plural(key)).then_some(1);
-                    group.keys.push(column);
-                    group.measure(None, Measure::Count);
-                    (group.descending, group.limit) = (Some(true), limit);
-                    [at, key].into_iter().for_each(|at| self.take(at));
-                    return;
-                }
-            }
-            if self.has_most(group, at) || self.top_by(group, at) {
-                return;
-            }
-        }
-    }
-
-    /// A text column, or the name inside an object, that can be ranked.
-    fn ranked_key(&self, at: usize) -> Option<usize> {
-        let named = self
-            .column_at(at, |field| field.kind == Kind::Text && can_key(field))
-            .filter(|(_, strength)| *strength >= 0.6);
-        let row = self.term(at).is_some_and(|term| term.row);
-        if let Some((column, strength)) = named.filter(|(_, strength)| !row || *strength > 0.9) {
-            return (strength > 0.0).then_some(column);
-        }
-        let token = self.tokens.get(self.term(at)?.from)?;
-        let inside = |field: &Field| {
-            field.kind == Kind::Text
-                && can_key(field)
-                && field.container.len() == 1
-                && field.words.iter().map(|word| word.folded.as_str()).eq(["name"])
-                && field.container.contains(&token.singular)
-        };
-        self.lexicon.fields.iter().position(inside)
-    }
-
-    /// Much (true) or little, as "most", "fewest", "highest" say.
-    pub(crate) fn extreme(&self, at: usize) -> Option<bool> {
-        let term = self.term(at)?;
-        match term.word {
-            Some(Word::Most) => Some(true),
-            Some(Word::Least) => Some(false),
-            _ => term.grade.filter(|grade| grade.degree == crate::concept::Degree::Superlative)?.general,
-        }
-    }
-
-    /// "which K has the most rows", "K with the highest average N".
-    fn has_most(&mut self, group: &mut Group, at: usize) -> bool {
-        let asked = self.word(at) == Some(Word::What);
-        let key = if asked { self.skip_small(at + 1) } else { at };
-        let Some(column) = self.ranked_key(key) else { return false };
-        let mut most = key + 1;
-        let mut has = asked;
-        while self.is_small(most) || self.word(most) == Some(Word::With) {
-            has |= self.word(most) == Some(Word::With);
-            most += 1;
-        }
-        let Some(much) = self.extreme(most).filter(|_| has) else { return false };
-        if group.measures.is_empty() {
-            let next = self.skip_small(most + 1);
-            if let Some((measured, place)) = self.next_measured(next).filter(|_| !self.row_next(next)) {
-                let sums = self.field(measured).is_some_and(adds_up);
-                group.measure(
-                    Some(measured),
-                    if sums {
-                        Measure::Sum
-                    } else if much {
-                        Measure::Max
-                    } else {
-                        Measure::Min
-                    },
-                );
-                self.take(place);
-            } else if self.row_next(next) {
-                group.measure(None, Measure::Count);
-                self.take(next);
-            } else {
-                return false;
-            }
-        }
-        group.keys.push(column);
-        (group.descending, group.limit) = (Some(much), (!self.is_plural(key)).then_some(1));
-        [at, key, most].into_iter().for_each(|at| self.take(at));
-        true
-    }
-
-    /// "top 3 countries by total", "biggest venues by capacity".
-    fn top_by(&mut self, group: &mut Group, at: usize) -> bool {
-        let top = match self.word(at) {
-            Some(Word::Top) => Some(true),
-            Some(Word::Bottom) => Some(false),
-            _ => self.term(at).and_then(|term| {
-                let grade = term.grade.filter(|grade| grade.degree == crate::concept::Degree::Superlative)?;
-                grade.general.or_else(|| choose::by_grade(self.lexicon, &grade).map(|(_, much)| much))
-            }),
-        };
-        let Some(much) = top else { return false };
-        let number = self.number(at + 1);
-        let key = self.skip_small(at + 1 + usize::from(number.is_some()));
-        let by = key + 1;
-        let Some(column) = self.ranked_key(key).filter(|_| self.word(by) == Some(Word::By)) else {
-            return false;
-        };
-        let Some((measured, place)) = self.next_measured(by + 1) else { return false };
-        let field = self.field(measured);
-        let measure = match field {
-            Some(field) if field.concepts.contains(&Concept::Score) => Measure::Avg,
-            Some(field) if adds_up(field) => Measure::Sum,
-            _ if much => Measure::Max,
-            _ => Measure::Min,
-        };
-        if group.measures.is_empty() {
-            group.measure(Some(measured), measure);
-        }
-        group.keys.push(column);
-        (group.descending, group.limit) = (Some(much), number.and_then(limit_of));
-        [at, key, by, place].into_iter().for_each(|at| self.take(at));
-        if number.is_some() {
-            self.take(at + 1);
-        }
-        true
-    }
-
-    /// "highest salary in each city", "what is the lowest price".
-    fn read_extremes(&mut self, group: &mut Group) {
-        if !group.measures.is_empty() {
-            return;
-        }
-        for at in 0..self.terms.len() {
-            let Some(much) = self.extreme(at) else { continue };
-            let next = self.skip_small(at + 1);
-            let Some((column, _)) = self.column_at(next, |field| choose::is_number(field) && !field.in_list)
-            else {
-                continue;
-            };
-            let asked = at >= 2
-                && self.word(at - 1).is_some()
-                && (0..at).all(|before| self.is_small(before))
-                && (0..at).any(|before| self.word(before) == Some(Word::What));
-            let rows = self.terms.iter().any(|term| term.row || term.is(Word::Row));
-            if !group.keys.is_empty() || (asked && !rows) {
-                group.measure(Some(column), if much { Measure::Max } else { Measure::Min });
-                [at, next].into_iter().for_each(|at| self.take(at));
-                return;
-            }
-        }
     }
 }
 

@@ -33,6 +33,39 @@ pub(crate) struct ValueHit {
     pub(crate) partial: bool,
 }
 
+/// Shorter words are not taken for misspelled ones.
+const MIN_RESPELLED: usize = 4;
+
+/// Words of the language that are worth reading through a slip.
+const OPERATORS: [&str; 26] = [
+    "under",
+    "above",
+    "below",
+    "between",
+    "without",
+    "except",
+    "before",
+    "after",
+    "since",
+    "until",
+    "cheapest",
+    "expensive",
+    "newest",
+    "oldest",
+    "latest",
+    "largest",
+    "highest",
+    "lowest",
+    "average",
+    "sorted",
+    "ordered",
+    "contains",
+    "starting",
+    "exactly",
+    "neither",
+    "distinct",
+];
+
 #[derive(Debug)]
 pub(crate) struct Lexicon {
     pub(crate) fields: Vec<Field>,
@@ -68,6 +101,7 @@ impl Lexicon {
             known: HashSet::new(),
         };
         let mut words: BTreeSet<String> = lexicon.table.iter().cloned().collect();
+        words.extend(OPERATORS.iter().map(|word| (*word).to_owned()));
         for (column, field) in fields.iter().enumerate() {
             words.extend(field.words.iter().map(|word| word.folded.clone()));
             words.extend(field.container.iter().cloned());
@@ -221,14 +255,15 @@ impl Lexicon {
     /// The word a misspelled one stands for, when one edit leads to it.
     pub(crate) fn respell(&self, token: &Token) -> Option<&str> {
         let length = token.folded.chars().count();
-        if !token.is_word() || length < 5 || self.is_word(token) {
+        if !token.is_word() || length < MIN_RESPELLED || self.is_word(token) {
             return None;
         }
         let near =
             self.spellings.get(length.saturating_sub(2)..).unwrap_or_default().iter().take(4).flatten();
+        let bare = token.folded.strip_suffix('s').unwrap_or(&token.folded);
         let close = |word: &&str| {
             one_edit_apart(word, &token.folded)
-                || (token.folded.ends_with('s') && one_edit_apart(&format!("{word}s"), &token.folded))
+                || (bare.len() < token.folded.len() && one_edit_apart(word, bare))
         };
         let mut found: Vec<&str> = near.map(String::as_str).filter(close).collect();
         // Several neighbours: the one with the longest common beginning, the first by spelling among equals.

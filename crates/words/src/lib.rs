@@ -21,7 +21,10 @@ mod number;
 mod order;
 mod parser;
 mod phrase;
+mod rank;
 mod term;
+#[cfg(test)]
+mod tests;
 mod token;
 mod tree;
 mod value;

@@ -112,6 +112,20 @@ impl Parser<'_> {
             self.take_all(at, next);
             return true;
         }
+        // "sort the employees by name"
+        let by_word = (at + 1..at + 6).find(|at| self.word(*at) == Some(Word::By));
+        if let Some(by_word) = by_word
+            && let place = self.skip_small(by_word + 1)
+            && let Some((column, _)) = self.column_at(place, can_order)
+            && let Some(named) = self.by(column, group)
+        {
+            let (descending, next) = self.direction(place + 1).unwrap_or((false, place + 1));
+            (order.by, order.descending) = (Some(named), descending);
+            self.take(at);
+            self.take(by_word);
+            self.take_all(place, next);
+            return true;
+        }
         let graded = self
             .term(by)
             .and_then(|term| term.grade)
@@ -160,7 +174,7 @@ impl Parser<'_> {
     }
 
     /// The column and direction of a superlative at a term, and the term after it.
-    fn ranked(&self, at: usize) -> Option<(usize, bool, usize)> {
+    pub(crate) fn ranked(&self, at: usize) -> Option<(usize, bool, usize)> {
         let term = self.term(at)?;
         let next = self.skip_small(at + 1);
         let numeric = |field: &Field| matches!(field.kind, Kind::Number | Kind::DateTime) && can_order(field);
@@ -183,7 +197,12 @@ impl Parser<'_> {
             return self.about_column(place).is_none().then_some((column, term.is(Word::Top), place + 1));
         }
         let grade = term.grade?;
-        let plain = PLAIN.contains(&self.folded(at)) && term.values.is_empty() && term.columns.is_empty();
+        let alone = term.values.is_empty() && term.columns.is_empty();
+        // "low satisfaction" of a number; "high priority" is a value.
+        let quality = grade.general.is_some()
+            && self.column_at(next, choose::is_number).is_some()
+            && self.about_column(next).is_none();
+        let plain = quality || (alone && PLAIN.contains(&self.folded(at)));
         let than = (at + 1..at + 3).any(|at| self.folded(at) == "than");
         if grade.degree != Degree::Superlative && (!plain || than) {
             return None;
@@ -243,6 +262,16 @@ impl Parser<'_> {
             next += 1;
         } else if matches!(self.word(at), Some(Word::Top | Word::Bottom)) {
             order.limit = self.number(self.skip_small(at + 1)).and_then(limit_of);
+        }
+        // "biggest event by attendance"
+        let by_word = self.last_of_run(next);
+        if self.word(by_word) == Some(Word::By)
+            && let place = self.skip_small(by_word + 1)
+            && let Some((named, _)) = self.column_at(place, choose::is_number)
+        {
+            order.by = Some(By::Column(named));
+            self.take(by_word);
+            self.take(place);
         }
         let mut first = false;
         if self.word(next) == Some(Word::First) {
@@ -341,6 +370,16 @@ impl Parser<'_> {
                     order.descending = self.word(at) != Some(Word::Bottom) && self.kind(column) != Kind::Text;
                     let place = self.skip_small(by + 1);
                     self.take_all(by, place + 1);
+                }
+                // "first five people hired", "last ten hired"
+                let noun = self.last_of_run(at + 2);
+                if order.by.is_none()
+                    && let Some((column, _)) = self.column_at(noun, |field| field.kind == Kind::DateTime)
+                    && self.about_column(noun).is_none()
+                {
+                    order.by = Some(By::Column(column));
+                    order.descending = self.word(at) == Some(Word::Last);
+                    self.take(noun);
                 }
                 self.take_all(at, at + 2);
                 true

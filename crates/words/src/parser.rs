@@ -39,6 +39,8 @@ pub(crate) struct Parser<'a> {
     /// The column spoken of last, for "over 10 and under 20".
     pub(crate) context: Option<usize>,
     pub(crate) strengths: Vec<f32>,
+    /// The question begins with "when".
+    pub(crate) asks_when: bool,
     depth: usize,
     brackets: usize,
     nested: Cell<usize>,
@@ -47,6 +49,7 @@ pub(crate) struct Parser<'a> {
 impl<'a> Parser<'a> {
     pub(crate) fn new(lexicon: &'a Lexicon, today: Date, tokens: &'a [Token], terms: Vec<Term>) -> Self {
         let len = terms.len();
+        let asks_when = terms.iter().take(2).any(|term| term.is(Word::When_));
         Self {
             lexicon,
             today,
@@ -56,6 +59,7 @@ impl<'a> Parser<'a> {
             taken: vec![false; len],
             context: None,
             strengths: Vec::new(),
+            asks_when,
             depth: 0,
             brackets: 0,
             nested: Cell::new(0),
@@ -204,7 +208,14 @@ impl<'a> Parser<'a> {
             let (tree, next) = self.sequence(at);
             parts.extend(tree);
             if self.word(next) != Some(Word::And) {
-                return (self.all(parts), next);
+                // "steel tables and glass desks" are two kinds of rows, not one that is both.
+                let kinds: Option<Vec<Vec<usize>>> = parts.iter().map(Tree::named_columns).collect();
+                let parallel = kinds.is_some_and(|kinds| {
+                    kinds.len() > 1
+                        && kinds.first().is_some_and(|first| first.len() > 1)
+                        && kinds.windows(2).all(|two| two[0] == two[1])
+                });
+                return (if parallel { Some(Tree::any(parts)) } else { self.all(parts) }, next);
             }
             self.mark(next, next + 1);
             at = next + 1;
@@ -229,6 +240,17 @@ impl<'a> Parser<'a> {
                     at = next.max(at + 1);
                     continue;
                 }
+                Some(Word::Not | Word::Except)
+                    if self.depth < MAX_DEPTH && self.word(self.skip_small(at + 1)) == Some(Word::Open) =>
+                {
+                    let (tree, next) = self.bracket(self.skip_small(at + 1));
+                    if let Some(tree) = tree {
+                        self.mark(at, at + 1);
+                        parts.push(tree.negate());
+                    }
+                    at = next;
+                    continue;
+                }
                 Some(Word::Open) if self.depth < MAX_DEPTH => {
                     let (tree, next) = self.bracket(at);
                     parts.extend(tree);
@@ -241,7 +263,10 @@ impl<'a> Parser<'a> {
                 Some(clause) => {
                     let clause = self.extend(clause);
                     self.mark(at, clause.next);
-                    self.context = clause.tree.column().or(self.context);
+                    // A mere presence is not what a later number or day is about.
+                    if !clause.tree.is_presence() {
+                        self.context = clause.tree.column().or(self.context);
+                    }
                     self.strengths.push(clause.strength);
                     parts.push(clause.tree);
                     at = clause.next.max(at + 1);

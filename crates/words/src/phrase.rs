@@ -91,6 +91,8 @@ pub(crate) enum Word {
     OutOfStock,
     Open,
     Close,
+    /// "years old" after a number.
+    Aged,
     /// Stands for the rows, like "people" or "items".
     Row,
     /// Carries nothing.
@@ -111,13 +113,13 @@ const PHRASES: &[(Word, &str)] = &[
     (W::When(C::AtMost), "until|till|no later than|not after|not later than|up until|up till"),
     (
         W::Compare(C::AtLeast),
-        "at least|no less than|not less than|no fewer than|not fewer than|not under|not below|minimum of|a minimum of|>=|upwards of|starting at|greater than or equal to|more than or equal to|not lower than",
+        "at least|no less than|not less than|no fewer than|not fewer than|not under|not below|minimum of|a minimum of|>=|upwards of|starting at|greater than or equal to|more than or equal to|not lower than|min|minimum",
     ),
     (W::When(C::AtLeast), "not before|no earlier than"),
     (W::Compare(C::Less), "under|below|less than|fewer than|lower than|<|underneath"),
     (
         W::Compare(C::AtMost),
-        "at most|up to|no more than|not more than|not over|not above|maximum of|a maximum of|<=|less than or equal to|no greater than|not exceeding|not higher than|no higher than|at the most",
+        "at most|up to|no more than|not more than|not over|not above|maximum of|a maximum of|<=|less than or equal to|no greater than|not exceeding|not higher than|no higher than|at the most|max|maximum",
     ),
     (W::Compare(C::Equal), "exactly|equal to|equals|=|precisely|is equal to|equal"),
     (
@@ -146,7 +148,7 @@ const PHRASES: &[(Word, &str)] = &[
     ),
     (
         W::Except,
-        "except|except for|excluding|exclude|excludes|other than|apart from|besides|but not|rather than|aside from|leaving out|leave out|minus|ignoring|and not|anything but|everything but|but no",
+        "except|except for|excluding|exclude|excludes|other than|apart from|besides|but not|rather than|aside from|leaving out|leave out|minus|ignoring|and not|anything but|everything but|nothing from|nothing in|nothing by|nothing at|none of|none from",
     ),
     (W::And, "and|&|as well as|also|along with|together with|and also|and are|and is"),
     (W::Or, "or|/|or else|and / or|and or|or are|or is"),
@@ -198,6 +200,7 @@ const PHRASES: &[(Word, &str)] = &[
         W::Descending,
         "descending|desc|high to low|from high to low|highest to lowest|from highest to lowest|z to a|z - a|from z to a|decreasing|largest to smallest|newest to oldest|reverse|reversed|in descending order|descending order|in reverse order|most expensive to cheapest",
     ),
+    (W::Aged, "years old|year old|years of age|yrs old|year olds"),
     (W::First, "first"),
     (W::Last, "last"),
     (W::Top, "top"),
@@ -234,17 +237,20 @@ const PHRASES: &[(Word, &str)] = &[
     (W::Upcoming, "upcoming|future|coming up|yet to come|coming soon|still to come"),
     (W::Past, "past|already over|already happened|over already"),
     (W::Free, "free|for free|at no cost|free of charge|gratis|no charge"),
-    (W::InStock, "in stock|left in stock|available in stock|still in stock|currently in stock"),
+    (
+        W::InStock,
+        "in stock|available|still available|available now|left in stock|available in stock|still in stock|currently in stock",
+    ),
     (W::OutOfStock, "out of stock|sold out|not in stock|no longer in stock|unavailable"),
     (W::Open, "("),
     (W::Close, ")"),
     (
         W::Row,
-        "people|person|persons|staff|folks|everyone|everybody|anyone|anybody|someone|items|item|entries|entry|records|record|rows|row|things|thing|stuff|anything|everything|something|ones|one|guys|members|member|workers|worker|results|result|data|listings|listing|those|options|option|table",
+        "people|person|persons|staff|folks|everyone|everybody|anyone|anybody|someone|items|item|entries|entry|records|record|rows|row|things|thing|stuff|anything|everything|something|ones|one|guys|members|member|workers|worker|results|result|the data|all data|listings|listing|those|options|option|table",
     ),
     (
         W::Filler,
-        "the|a|an|to|do|does|did|done|can|could|would|should|will|shall|may|might|must|i|me|my|mine|we|us|our|you|your|it|its|they|them|their|he|she|his|her|this|that|these|those that|there|here|how|please|all|any|some|only|just|still|currently|now|right|so|very|really|too|as|if|then|than|off|out|up|down|both|like|want to|work|works|working|worked|live|lives|living|based|come|comes|came|take|takes|place|take place|took place|taking place|happen|happens|happened|make|makes|sell|selling|use|uses|using|used|belong|belongs|belonging|go|gone|able|let|let's|lets|okay|ok|hi|hey|thanks|thank|kindly|want|wants|need|needs|would like|actually|currently|left|old|years old|year old|yrs|going|with a|serving|'d|'re|'ve|i'd|i'm|we're|that's|there's|?|!|who're|it's|set|value|values|whatever|themselves|own|even|again|already|ever|such|same|per se|quite|pretty|more|much|many|few|several|fairly|kind|sort of|kind of|mostly|in the|located|holding|hold|available|anywhere|somewhere|sitting|exact|recorded|info|information|details|new|at all|altogether|within the|made",
+        "the|a|an|to|do|does|did|done|can|could|would|should|will|shall|may|might|must|i|me|my|mine|we|us|our|you|your|it|its|they|them|their|he|she|his|her|this|that|these|those that|there|here|how|please|all|any|some|only|just|still|currently|now|right|so|very|really|too|as|if|then|than|off|out|up|down|both|like|want to|work|works|working|worked|live|lives|living|based|come|comes|came|take|takes|place|take place|took place|taking place|happen|happens|happened|make|makes|sell|selling|use|uses|using|used|belong|belongs|belonging|go|gone|able|let|let's|lets|okay|ok|hi|hey|thanks|thank|kindly|want|wants|need|needs|would like|actually|currently|left|old|yrs|going|with a|serving|'d|'re|'ve|i'd|i'm|we're|that's|there's|?|!|who're|it's|set|value|values|whatever|themselves|own|even|again|already|ever|such|same|per se|quite|pretty|more|much|many|friendly|a month|a year|a week|a night|a day|monthly|yearly|annually|few|several|fairly|kind|sort of|kind of|mostly|in the|located|holding|hold|anywhere|somewhere|sitting|exact|recorded|info|information|details|new|at all|altogether|within the|made",
     ),
 ];
 
@@ -266,7 +272,8 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     table
 });
 
-/// The phrases that begin at a token, longest first, with the number of tokens they take.
+/// The phrases that begin at a token, longest first, with the number of tokens they take; of one
+/// length the first that fits its place counts.
 pub(crate) fn phrases_at(tokens: &[Token], from: usize) -> Vec<(Word, usize)> {
     let Some(phrases) = tokens.get(from).and_then(|token| TABLE.get(token.folded.as_str())) else {
         return Vec::new();
@@ -279,7 +286,7 @@ pub(crate) fn phrases_at(tokens: &[Token], from: usize) -> Vec<(Word, usize)> {
     };
     let mut found: Vec<(Word, usize)> = Vec::new();
     for (parts, word) in phrases {
-        if fits(parts) && !found.iter().any(|(_, taken)| *taken == parts.len()) {
+        if fits(parts) {
             found.push((*word, parts.len()));
         }
     }

@@ -131,7 +131,7 @@ fn readings(tokens: &[Token], from: usize, lexicon: &Lexicon, today: Date) -> BT
     }
     for (word, len) in phrases_at(tokens, from) {
         if fits_here(word, tokens, from, len) {
-            at(len, &mut |term| term.word = Some(word));
+            at(len, &mut |term| term.word = term.word.or(Some(word)));
         }
     }
     if let Some((number, len)) = number_at(tokens, from).filter(|_| !is_pronoun(tokens, from)) {
@@ -206,6 +206,14 @@ fn fits_here(word: Word, tokens: &[Token], from: usize, len: usize) -> bool {
         Word::Stop if tokens.get(from).is_some_and(|token| token.folded == "." && !token.spaced) => {
             next.is_none_or(|token| token.spaced)
         }
+        // "max 900" bounds, "max price" measures.
+        Word::Compare(_)
+            if tokens.get(from).is_some_and(|token| {
+                matches!(token.folded.as_str(), "max" | "maximum" | "min" | "minimum")
+            }) =>
+        {
+            number_next
+        }
         Word::Not if len == 1 && tokens.get(from).is_some_and(|token| token.folded == "!") => false,
         _ => true,
     }
@@ -235,9 +243,14 @@ fn value_fits_here(hit: &ValueHit, len: usize, tokens: &[Token], from: usize, le
 fn opposites(tokens: &[Token], from: usize, lexicon: &Lexicon) -> Vec<(ColumnHit, usize)> {
     let Some(token) = tokens.get(from).filter(|token| token.is_word()) else { return Vec::new() };
     let mut hits = Vec::new();
-    if let Some(rest) = token.folded.strip_prefix("un").filter(|rest| rest.chars().count() >= 4) {
-        let bare = tokenize(rest);
-        let found = lexicon.columns_at(&bare, 0).into_iter().filter(|(hit, _)| hit.strength >= 0.55);
+    for (prefix, stem, floor) in
+        [("un", "", 0.55), ("in", "", 0.85), ("im", "", 0.85), ("dis", "", 0.85), ("off", "on", 0.85)]
+    {
+        let Some(rest) = token.folded.strip_prefix(prefix).filter(|rest| rest.chars().count() >= 4) else {
+            continue;
+        };
+        let bare = tokenize(&format!("{stem}{rest}"));
+        let found = lexicon.columns_at(&bare, 0).into_iter().filter(|(hit, _)| hit.strength >= floor);
         hits.extend(found.map(|(hit, _)| (hit, 1)));
     }
     if token.folded == "non" && tokens.get(from + 1).is_some_and(|token| token.folded == "-") {
@@ -264,7 +277,15 @@ fn look_inside_values(terms: Vec<Term>, tokens: &[Token], lexicon: &Lexicon) -> 
     let mut seen: Vec<Term> = Vec::new();
     let mut at = 0;
     while let Some(term) = terms.get(at) {
-        let run = terms.iter().skip(at).take(MAX_PARTIAL_RUN).take_while(|term| term.is_unknown()).count();
+        // A number may belong to a name ("Jazz Night 2024"), but does not begin one.
+        let belongs = |term: &Term| {
+            term.is_unknown() || (term.number.is_some() && term.values.is_empty() && term.columns.is_empty())
+        };
+        let run = if term.is_unknown() {
+            terms.iter().skip(at).take(MAX_PARTIAL_RUN).take_while(|term| belongs(term)).count()
+        } else {
+            0
+        };
         let found = (1..=run).rev().find_map(|len| {
             let to = terms.get(at + len - 1)?.to;
             let words = tokens.get(term.from..to)?;

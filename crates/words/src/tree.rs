@@ -162,28 +162,43 @@ impl Tree {
             let single = |column: usize| {
                 fields.get(column).is_some_and(|field| field.kind != Kind::List && !field.in_list)
             };
-            let twin =
-                part.equal_values().filter(|(column, _)| single(*column)).and_then(|(column, values)| {
-                    let at = kept
-                        .iter()
-                        .position(|other| other.equal_values().is_some_and(|(same, _)| same == column))?;
-                    Some((at, values.to_vec()))
-                });
-            match twin {
-                Some((at, values)) => {
-                    if let Some(Self::Test(Test { op: Op::Equals(known), .. })) = kept.get_mut(at) {
-                        known.extend(
-                            values.into_iter().filter(|value| !known.contains(value)).collect::<Vec<_>>(),
-                        );
-                    }
-                }
-                None if kept.contains(&part) => {}
-                None => kept.push(part),
+            let joins = part.equal_values().is_some_and(|(column, _)| single(column))
+                || part.unequal_values().is_some();
+            if kept.contains(&part) || (joins && kept.iter_mut().any(|other| other.absorb(&part))) {
+                continue;
             }
+            kept.push(part);
         }
         match kept.len() {
             1 => kept.remove(0),
             _ => Self::All(kept),
+        }
+    }
+
+    /// Takes over the values of another equality, or another refusal, of the same column.
+    fn absorb(&mut self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Not(mine), Self::Not(theirs)) => mine.absorb(theirs),
+            (
+                Self::Test(Test { column, op: Op::Equals(known) }),
+                Self::Test(Test { column: same, op: Op::Equals(values) }),
+            ) if column == same => {
+                for value in values {
+                    if !known.contains(value) {
+                        known.push(value.clone());
+                    }
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The values a plain refusal lists.
+    fn unequal_values(&self) -> Option<(usize, &[Literal])> {
+        match self {
+            Self::Not(inner) => inner.equal_values(),
+            _ => None,
         }
     }
 
@@ -196,27 +211,38 @@ impl Tree {
                 other => vec![other],
             };
             for part in inner {
-                let twin = part.equal_values().and_then(|(column, values)| {
-                    let same = |other: &Self| other.equal_values().is_some_and(|(other, _)| other == column);
-                    Some((kept.iter().position(same)?, values.to_vec()))
-                });
-                match twin {
-                    Some((at, values)) => {
-                        if let Some(Self::Test(Test { op: Op::Equals(known), .. })) = kept.get_mut(at) {
-                            known.extend(
-                                values.into_iter().filter(|value| !known.contains(value)).collect::<Vec<_>>(),
-                            );
-                        }
-                    }
-                    None if kept.contains(&part) => {}
-                    None => kept.push(part),
+                let joins = part.equal_values().is_some();
+                if kept.contains(&part) || (joins && kept.iter_mut().any(|other| other.absorb(&part))) {
+                    continue;
                 }
+                kept.push(part);
             }
         }
         match kept.len() {
             1 => kept.remove(0),
             _ => Self::Any(kept),
         }
+    }
+
+    /// Whether it only asks for there being a value or none.
+    pub(crate) fn is_presence(&self) -> bool {
+        match self {
+            Self::Not(inner) => inner.is_presence(),
+            Self::Test(test) => test.op == Op::Exists,
+            _ => false,
+        }
+    }
+
+    /// The columns of plain equalities that all hold, ascending; none when there is anything else.
+    pub(crate) fn named_columns(&self) -> Option<Vec<usize>> {
+        let mut columns = match self {
+            Self::All(parts) => {
+                parts.iter().map(|part| Some(part.equal_values()?.0)).collect::<Option<Vec<_>>>()?
+            }
+            other => vec![other.equal_values()?.0],
+        };
+        columns.sort_unstable();
+        Some(columns)
     }
 
     /// Every test, outermost first.

@@ -94,10 +94,7 @@ pub(crate) fn canonical(filter: &Value) -> Value {
 fn sorted(word: &str, mut parts: Vec<Value>) -> Value {
     parts.sort_by_key(Value::to_string);
     parts.dedup();
-    match (word, parts.len()) {
-        ("or", 1) => parts.remove(0),
-        _ => json!({ word: parts }),
-    }
+    json!({ word: parts })
 }
 
 fn conjuncts(filter: &Value) -> Vec<Value> {
@@ -105,15 +102,15 @@ fn conjuncts(filter: &Value) -> Vec<Value> {
     for (key, value) in filter.as_object().into_iter().flatten() {
         match key.as_str() {
             "$and" => parts.extend(value.as_array().into_iter().flatten().flat_map(conjuncts)),
-            "$or" => {
-                let branches = value
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .map(|part| sorted("and", conjuncts(part)))
-                    .collect();
-                parts.push(sorted("or", branches));
-            }
+            "$or" => match value.as_array().map(Vec::as_slice).unwrap_or_default() {
+                [only] => parts.extend(conjuncts(only)),
+                branches => {
+                    parts.push(sorted(
+                        "or",
+                        branches.iter().map(|part| sorted("and", conjuncts(part))).collect(),
+                    ));
+                }
+            },
             "$not" => parts.push(json!({"not": sorted("and", conjuncts(value))})),
             column => parts.extend(tests(column, value)),
         }
