@@ -6,6 +6,7 @@
 
 mod files;
 mod http;
+mod imports;
 mod rows;
 
 use crate::common::{TOKEN, worker};

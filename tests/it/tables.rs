@@ -172,6 +172,9 @@ async fn schemas_change() {
     assert!(columns.contains_key("extra") && !columns.contains_key("ok"), "{columns:?}");
     let refused = engine.put("b", "/v1/tables/PeopleTable", json!({ "schema": { "more": 1 } })).await;
     assert!((400..500).contains(&refused.status), "frozen: {}", refused.text());
-    engine.post("b", "/v1/tables/PeopleTable/duplicate", json!({})).await.refused(405, "MethodNotFound");
-    assert_eq!(engine.get("b", "/v1/tables/PeopleTable/jobs").await.ok()["jobs"], json!([]));
+    let copy = engine.post("b", "/v1/tables/PeopleTable/duplicate", json!({})).await.ok();
+    assert_eq!((&copy["table"]["name"], &copy["rows"]), (&json!("People_copyTable"), &json!(3)), "{copy}");
+    let jobs = engine.get("b", "/v1/tables/PeopleTable/jobs").await.ok()["jobs"].clone();
+    let kinds: Vec<&Value> = jobs.as_array().unwrap().iter().map(|job| &job["type"]).collect();
+    assert_eq!(kinds, ["duplicate_table", "clear_column"], "{jobs}");
 }

@@ -63,6 +63,12 @@ async fn tables_of_another_bot_do_not_exist() {
             ("POST", at("/rows/find"), json!({})),
             ("POST", at("/rows/delete"), json!({ "deleteAllRows": true })),
             ("GET", at("/jobs"), json!({})),
+            ("GET", at("/export"), json!({})),
+            ("POST", at("/import"), json!({ "fileId": "rows.csv" })),
+            ("POST", at("/duplicate"), json!({})),
+            ("POST", format!("/v1/quarry/tables/{name}/export"), json!({})),
+            ("GET", format!("/v1/quarry/tables/{name}/jobs/job_1"), json!({})),
+            ("DELETE", format!("/v1/quarry/tables/{name}/jobs/job_1"), json!({})),
         ];
         for (method, path, body) in calls {
             let reply = engine.call("beta", method, &path, body).await;

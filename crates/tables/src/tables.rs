@@ -11,7 +11,6 @@ use crate::query::Engine;
 use crate::record::{self, KeyValue, TableRecord};
 use crate::schema::{ColumnId, Kind, Schema, check_table_name};
 use crate::search::Indexes;
-use crate::view::Snapshot;
 use crate::wire;
 use crate::words::Compilers;
 use quarry_store::{Commit, RecordStore};
@@ -326,7 +325,17 @@ impl Tables {
                 let grown = i64::from(next.factor) - i64::from(before.factor);
                 let rows = i64::try_from(snapshot.stored_rows()).unwrap_or(i64::MAX);
                 commit.quota(Counter::TableRows, rows * grown, self.options.row_quota);
-                reindex(&mut commit, &view.coll, &snapshot, before, &next)?;
+                if next.key_column != before.key_column {
+                    let (old, new) = (before.key_column, next.key_column);
+                    let entries = move || {
+                        let values = |column: Option<ColumnId>| {
+                            column.map(|column| snapshot.stored_values_of(column)).unwrap_or_default()
+                        };
+                        (values(old), values(new))
+                    };
+                    let (gone, come) = tokio::task::spawn_blocking(entries).await?;
+                    reindex(&mut commit, &view.coll, &gone, &come, (before, &next))?;
+                }
             }
             let cleaning = self.stage_clearing(scope, before, &next, &mut commit).await?;
             match self.store.commit(commit).await {
@@ -438,42 +447,39 @@ fn key_column(schema: &Schema, name: &str) -> Result<ColumnId, Error> {
     Ok(column.id)
 }
 
+/// Rows by the value they hold in a column.
+type Owners = BTreeMap<KeyValue, Vec<u32>>;
+
 /// Adds the index entries of a new key column and removes those of the old one.
 fn reindex(
     commit: &mut Commit,
     coll: &quarry_store::Coll,
-    snapshot: &Snapshot,
-    before: &TableRecord,
-    next: &TableRecord,
+    gone: &Owners,
+    come: &Owners,
+    (before, next): (&TableRecord, &TableRecord),
 ) -> Result<(), Error> {
-    if next.key_column == before.key_column {
-        return Ok(());
+    let duplicates: Vec<String> = come
+        .values()
+        .filter(|ids| ids.len() > 1)
+        .map(|ids| ids.iter().take(NAMED_DUPLICATES).map(u32::to_string).collect::<Vec<_>>().join(", "))
+        .collect();
+    if !duplicates.is_empty() {
+        let name = next.key_column_name().unwrap_or_default();
+        let named: Vec<String> =
+            duplicates.iter().take(NAMED_DUPLICATES).map(|ids| format!("rows {ids}")).collect();
+        return Err(Error::Conflict(format!(
+            "column {name:?} cannot be the key column: {} of its values occur more than once ({}); make them unique first",
+            duplicates.len(),
+            named.join("; ")
+        )));
     }
     if let Some(old) = before.key_column {
-        for value in snapshot.stored_values_of(old).keys() {
+        for value in gone.keys() {
             commit.del(coll, record::index_key(old, value));
         }
     }
     if let Some(new) = next.key_column {
-        let values = snapshot.stored_values_of(new);
-        let duplicates: Vec<String> = values
-            .values()
-            .filter(|ids| ids.len() > 1)
-            .map(|ids| ids.iter().take(NAMED_DUPLICATES).map(u32::to_string).collect::<Vec<_>>().join(", "))
-            .collect();
-        if !duplicates.is_empty() {
-            let name = next.key_column_name().unwrap_or_default();
-            let named: Vec<String> =
-                duplicates.iter().take(NAMED_DUPLICATES).map(|ids| format!("rows {ids}")).collect();
-            return Err(Error::Conflict(format!(
-                "column {name:?} cannot be the key column: {} of its values occur more than once ({}); make them unique first",
-                duplicates.len(),
-                named.join("; ")
-            )));
-        }
-        let entries =
-            values.iter().filter_map(|(value, ids): (&KeyValue, &Vec<u32>)| Some((value, *ids.first()?)));
-        for (value, id) in entries {
+        for (value, id) in come.iter().filter_map(|(value, ids)| Some((value, *ids.first()?))) {
             commit.put(coll, record::index_key(new, value), id.to_be_bytes().to_vec());
         }
     }

@@ -59,6 +59,7 @@ impl Tables {
                         view.offer(seq, changes);
                         view.at_least(seq, key).await?;
                     }
+                    self.indexes.wake(&live.scope, entry.record());
                 }
                 None if lost == MAX_TRIES => return Err(Halt::Failed(Error::Busy(table.to_string()))),
                 None => {
@@ -128,6 +129,7 @@ impl Tables {
                         view.offer(seq, changes);
                         view.at_least(seq, key).await?;
                     }
+                    self.indexes.wake(&live.scope, entry.record());
                 }
                 None if lost == MAX_TRIES => return Err(Halt::Failed(Error::Busy(table.to_string()))),
                 None => {
@@ -138,9 +140,20 @@ impl Tables {
         }
     }
 
-    /// Row search drops the vectors of columns that left it by itself; this says when it is done.
+    /// Deletes the vectors of a table whose columns left row search. Where others are still searched
+    /// the index renews the rows by itself, and there is nothing to do here.
     pub(super) async fn drop_vectors(&self, live: &mut Live) -> Result<(), Halt> {
-        self.end(live, JobStatus::Completed, Commit::new(live.scope.bot())).await
+        let table = live.record.table.clone();
+        loop {
+            live.check()?;
+            let most = self.jobs.sizes.in_place;
+            let cleared = self.clear_vectors(&live.scope, table.as_str(), most).await?;
+            live.record.rows += cleared.rows;
+            if !cleared.more {
+                return self.end(live, JobStatus::Completed, Commit::new(live.scope.bot())).await;
+            }
+            self.save(live).await?;
+        }
     }
 }
 

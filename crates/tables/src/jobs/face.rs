@@ -7,7 +7,7 @@ use crate::api::{DeleteRows, Deleted};
 use crate::filter;
 use crate::query::Query;
 use crate::record::{self, TableRecord};
-use crate::schema::ColumnId;
+use crate::schema::{Column, ColumnId};
 use crate::tables::Tables;
 use quarry_store::Commit;
 use quarry_types::{Scope, TableId, Timestamp};
@@ -192,33 +192,49 @@ impl Tables {
         self.jobs.stop().await;
     }
 
-    /// Adds a job that drops the values of columns a schema change leaves unreachable. Readers see
-    /// none of them from the change on; the job only gives their bytes back.
+    /// Adds the jobs that tidy up after a schema change: one drops the values of columns that are
+    /// gone, one the vectors of columns that are searched no more. Nobody sees either from the change
+    /// on; the jobs only give their room back.
     pub(crate) async fn stage_clearing(
         &self,
         scope: &Scope,
         before: &TableRecord,
         next: &TableRecord,
         commit: &mut Commit,
-    ) -> Result<Option<JobRecord>, Error> {
+    ) -> Result<Vec<JobRecord>, Error> {
         let gone = before.schema.columns.iter().map(|column| column.id);
         let columns: Vec<ColumnId> =
             gone.filter(|id| next.schema.columns.iter().all(|column| column.id != *id)).collect();
-        let rows = record::rows_of(&before.id);
-        if columns.is_empty()
-            || self.store.head(scope.bot(), &rows).await?.records == 0
-            || self.jobs.unfinished(scope.bot()) >= MAX_UNFINISHED
-        {
-            // Without the job the values leave with the next write of their row.
-            return Ok(None);
+        let searched_no_more = before.schema.columns.iter().any(|column| {
+            let now = next.schema.columns.iter().find(|now| now.id == column.id);
+            column.is_searchable() && !now.is_some_and(Column::is_searchable)
+        });
+        let mut works = Vec::new();
+        if !columns.is_empty() {
+            works.push(Work::ClearColumn { columns, after: 0 });
         }
-        let job = JobRecord::new(&before.id, Work::ClearColumn { columns, after: 0 });
-        self.stage_job(scope, &job, commit)?;
-        Ok(Some(job))
+        if searched_no_more {
+            works.push(Work::ClearVectors);
+        }
+        let rows = record::rows_of(&before.id);
+        let unfinished = self.jobs.unfinished(scope.bot());
+        if works.is_empty()
+            || self.store.head(scope.bot(), &rows).await?.records == 0
+            || unfinished + works.len() > MAX_UNFINISHED
+        {
+            // Without the jobs values leave with the next write of their row, and the index tidies
+            // up by itself.
+            return Ok(Vec::new());
+        }
+        let jobs: Vec<JobRecord> = works.into_iter().map(|work| JobRecord::new(&before.id, work)).collect();
+        for job in &jobs {
+            self.stage_job(scope, job, commit)?;
+        }
+        Ok(jobs)
     }
 
-    pub(crate) fn begin_clearing(&self, scope: &Scope, job: Option<JobRecord>) {
-        if let Some(job) = job {
+    pub(crate) fn begin_clearing(&self, scope: &Scope, jobs: Vec<JobRecord>) {
+        for job in jobs {
             self.enqueue(Ticket { scope: scope.clone(), table: job.table, job: job.id });
         }
     }

@@ -258,6 +258,7 @@ impl Tables {
                     if let Some(seq) = committed.seq(&view.coll) {
                         view.follow(seq, changes, entry.record().key_column).await?;
                     }
+                    self.indexes.wake(&live.scope, entry.record());
                 }
                 Err(quarry_store::Error::Conflict { .. }) if lost < MAX_TRIES => {
                     lost += 1;

@@ -38,7 +38,8 @@ struct Chunk {
 struct Checked {
     rows: Arc<Vec<Arriving>>,
     refused: Vec<RefusedRow>,
-    unknown: BTreeSet<String>,
+    /// What was passed over.
+    warnings: BTreeSet<String>,
 }
 
 impl Tables {
@@ -90,12 +91,10 @@ impl Tables {
             same_columns(&shape, &entry)?;
             let (last, bytes_read) = (chunk.last, chunk.bytes_read);
             let checked = tokio::task::spawn_blocking(move || check(&entry, chunk)).await?;
-            let (refused, unknown) = (checked.refused, checked.unknown);
+            let (refused, warnings) = (checked.refused, checked.warnings);
             let advance = |record: &mut JobRecord| {
                 record.refuse(refused.iter().cloned());
-                record.warn(unknown.iter().map(|name| {
-                    format!("column {name:?} does not exist in the table; its values were ignored")
-                }));
+                record.warn(warnings.iter().cloned());
                 if let Work::Import { read, .. } = &mut record.work {
                     *read = last;
                 }
@@ -221,10 +220,16 @@ fn read_chunks(
 }
 
 fn check(entry: &Entry, chunk: Chunk) -> Checked {
-    let (mut refused, mut unknown) = (chunk.refused, BTreeSet::new());
+    let (mut refused, mut unknown, mut warnings) = (chunk.refused, BTreeSet::new(), BTreeSet::new());
     let mut rows = Vec::with_capacity(chunk.rows.len());
     let now = Timestamp::now();
     for (line, values) in chunk.rows {
+        for rule in entry.rules.iter() {
+            if values.get(&rule.name).is_some_and(|value| !value.is_null()) {
+                let name = &rule.name;
+                warnings.insert(format!("column {name:?} is computed; the values given were ignored"));
+            }
+        }
         match entry.checker.check(&values, true, &mut unknown) {
             Ok(cells) => {
                 let mut row = StoredRow::new(0, now, now);
@@ -241,7 +246,10 @@ fn check(entry: &Entry, chunk: Chunk) -> Checked {
         }
     }
     refused.sort_by_key(|row| row.line);
-    Checked { rows: Arc::new(rows), refused, unknown }
+    let ignored =
+        |name: String| format!("column {name:?} does not exist in the table; its values were ignored");
+    warnings.extend(unknown.into_iter().map(ignored));
+    Checked { rows: Arc::new(rows), refused, warnings }
 }
 
 /// Rows of one import must mean the same: the columns they go into stay as they were.
