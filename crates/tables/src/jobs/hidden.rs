@@ -44,7 +44,8 @@ pub(super) struct Arriving {
 /// One commit's worth of rows, drafted.
 struct Drafted {
     commit: Commit,
-    changes: Vec<RowChange>,
+    /// What a loaded view applies; `None` = none was loaded when the rows were drafted.
+    changes: Option<Vec<RowChange>>,
     refused: Vec<RefusedRow>,
     taken: u64,
 }
@@ -256,7 +257,7 @@ impl Tables {
             match self.store.commit(commit).await {
                 Ok(committed) => {
                     if let Some(seq) = committed.seq(&view.coll) {
-                        view.follow(seq, changes, entry.record().key_column).await?;
+                        view.follow(seq, Some(changes), entry.record().key_column).await?;
                     }
                     self.indexes.wake(&live.scope, entry.record());
                 }
@@ -280,7 +281,8 @@ impl Draft {
         let table = record::tables();
         self.commit.expect_key(&table, record::meta_key(&record.id), Some(self.entry.meta.seq));
         let mut next_id = self.first_id;
-        let (mut changes, mut refused) = (Vec::new(), Vec::new());
+        let mut changes = self.watched.then(Vec::new);
+        let mut refused = Vec::new();
         let mut taken = 0_u64;
         for (arriving, key) in rows.iter().zip(std::mem::take(&mut self.keys)) {
             let mut row = arriving.row.clone();
@@ -325,7 +327,7 @@ impl Draft {
             let name = record::row_key(row.id);
             self.commit.expect_key(&self.coll, name.clone(), None);
             self.commit.put(&self.coll, name, encoded);
-            if self.watched {
+            if let Some(changes) = &mut changes {
                 changes.push((row.id, Some(Arc::new(row))));
             }
         }

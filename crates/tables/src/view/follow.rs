@@ -91,15 +91,18 @@ impl View {
         self.own.lock().insert(seq, changes);
     }
 
-    /// Keeps a loaded snapshot level with a commit of our own; an unloaded one stays so.
+    /// Keeps a loaded snapshot level with a commit of our own; an unloaded one stays so. Without
+    /// `changes` they are read back: the view may have been loaded since the commit was drafted.
     pub(crate) async fn follow(
         &self,
         seq: Seq,
-        changes: Vec<RowChange>,
+        changes: Option<Vec<RowChange>>,
         key: Option<ColumnId>,
     ) -> Result<(), Error> {
         if self.is_loaded() {
-            self.offer(seq, changes);
+            if let Some(changes) = changes {
+                self.offer(seq, changes);
+            }
             self.at_least(seq, key).await?;
         }
         Ok(())
