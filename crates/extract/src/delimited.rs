@@ -13,7 +13,8 @@ const BLOCK_ROWS: usize = 2_000;
 
 /// Reads a table; `false` when the text is none.
 pub(crate) fn extract(text: &str, builder: &mut Builder) -> bool {
-    let Some(delimiter) = DELIMITERS.into_iter().max_by_key(|d| likeness(text, *d)).filter(|d| likeness(text, *d) > 0)
+    let Some(delimiter) =
+        DELIMITERS.into_iter().max_by_key(|d| likeness(text, *d)).filter(|d| likeness(text, *d) > 0)
     else {
         return false;
     };

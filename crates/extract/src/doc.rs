@@ -234,6 +234,3 @@ impl Body<'_, '_> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -80,7 +80,9 @@ fn read_book(main: &str, text: &str, limits: &Limits) -> Result<Book, Error> {
                 "title" => in_title = book.title.is_empty(),
                 "item" => {
                     let page = element.attribute("media-type").is_some_and(|kind| kind.contains("html"));
-                    if let (true, Some(id), Some(href)) = (page, element.attribute("id"), element.attribute("href")) {
+                    if let (true, Some(id), Some(href)) =
+                        (page, element.attribute("id"), element.attribute("href"))
+                    {
                         book.items.insert(id, resolve(folder, &unescape(&href)));
                     }
                 }

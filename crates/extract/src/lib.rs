@@ -19,6 +19,8 @@ mod eml;
 mod epub;
 mod error;
 mod flow;
+#[cfg(test)]
+mod formats_tests;
 mod html;
 mod library;
 mod limits;

@@ -296,7 +296,7 @@ mod tests {
     fn foreign_kinds_are_named() {
         let reason = |bytes: &[u8], name| MediaType::sniff(bytes, name, "").unwrap_err().to_string();
         assert!(reason(b"\x89PNG\r\n\x1a\n", "a.pdf").contains("PNG picture"));
-        assert!(reason(b"PK\x03\x04....xl/workbook.xml", "a.xlsx").contains("Excel"));
+        assert!(reason(b"PK\x03\x04....some/file", "a.zip").contains("zip archive"));
         assert!(reason(&[0, 1, 2, 3, 0, 0, 7], "a").contains("binary data"));
         assert!(reason(b"just words", "a.pdf").contains("broken PDF"));
     }

@@ -15,8 +15,16 @@ use std::collections::HashMap;
 const FORMAT: &str = "OpenDocument";
 
 /// Elements left out with all they hold.
-const SKIPPED: [&str; 8] =
-    ["tracked-changes", "annotation", "annotation-end", "forms", "note-citation", "ruby-text", "title", "desc"];
+const SKIPPED: [&str; 8] = [
+    "tracked-changes",
+    "annotation",
+    "annotation-end",
+    "forms",
+    "note-citation",
+    "ruby-text",
+    "title",
+    "desc",
+];
 
 /// A repeated cell or row is written at most this often: sheets fill themselves up with empty ones.
 const MAX_REPEATS: usize = 64;

@@ -101,7 +101,9 @@ impl Slide {
             match xml.next() {
                 Ok(Some(Token::Start(element))) => match element.name().as_str() {
                     "sp" => place.placeholder.clear(),
-                    "ph" => place.placeholder = element.attribute("type").unwrap_or_else(|| "body".to_owned()),
+                    "ph" => {
+                        place.placeholder = element.attribute("type").unwrap_or_else(|| "body".to_owned())
+                    }
                     "p" => {
                         place.text.clear();
                         place.level = 0;
@@ -171,7 +173,8 @@ impl Slide {
         let level = if page == 1 { 1 } else { 2 };
         builder.heading(level, &self.title, Some(page));
         let mut list = String::new();
-        let bullets = self.items.iter().filter(|item| matches!(item, Item::Text { listed: true, .. })).count();
+        let bullets =
+            self.items.iter().filter(|item| matches!(item, Item::Text { listed: true, .. })).count();
         for item in &self.items {
             match item {
                 Item::Text { text, level, listed: true } if bullets > 1 => {

@@ -17,10 +17,40 @@ const FORMAT: &str = "RTF";
 
 /// Destinations whose text is no part of the document.
 const SKIPPED: [&str; 34] = [
-    "colortbl", "pict", "object", "objdata", "header", "headerl", "headerr", "headerf", "footer", "footerl",
-    "footerr", "footerf", "fldinst", "themedata", "colorschememapping", "latentstyles", "datastore",
-    "listtable", "listoverridetable", "rsidtbl", "generator", "xmlnstbl", "bkmkstart", "bkmkend", "filetbl",
-    "revtbl", "annotation", "atnid", "atnauthor", "pgptbl", "private", "userprops", "listpicture", "falt",
+    "colortbl",
+    "pict",
+    "object",
+    "objdata",
+    "header",
+    "headerl",
+    "headerr",
+    "headerf",
+    "footer",
+    "footerl",
+    "footerr",
+    "footerf",
+    "fldinst",
+    "themedata",
+    "colorschememapping",
+    "latentstyles",
+    "datastore",
+    "listtable",
+    "listoverridetable",
+    "rsidtbl",
+    "generator",
+    "xmlnstbl",
+    "bkmkstart",
+    "bkmkend",
+    "filetbl",
+    "revtbl",
+    "annotation",
+    "atnid",
+    "atnauthor",
+    "pgptbl",
+    "private",
+    "userprops",
+    "listpicture",
+    "falt",
 ];
 
 /// Where text of a group goes.
@@ -88,13 +118,14 @@ struct Reader<'a, 'b> {
     table: bool,
     row: bool,
     lists: usize,
+    /// Levels that headings are moved down because a title stands above them.
+    shift: u8,
 }
 
 impl<'a, 'b> Reader<'a, 'b> {
     fn new(bytes: &'a [u8], max_depth: usize, builder: &'b mut Builder) -> Self {
         let charset = Charset::default();
-        let group =
-            Group { target: Target::Body, charset, unicode_skip: 1, hidden: false, deleted: false };
+        let group = Group { target: Target::Body, charset, unicode_skip: 1, hidden: false, deleted: false };
         Self {
             bytes,
             at: 0,
@@ -115,6 +146,7 @@ impl<'a, 'b> Reader<'a, 'b> {
             table: false,
             row: false,
             lists: 0,
+            shift: 0,
         }
     }
 
@@ -186,7 +218,8 @@ impl<'a, 'b> Reader<'a, 'b> {
             return;
         }
         let bytes = std::mem::take(&mut self.pending);
-        let charset = if self.group.target == Target::Body { self.group.charset } else { self.default_charset };
+        let charset =
+            if self.group.target == Target::Body { self.group.charset } else { self.default_charset };
         let text = charset.decode(&bytes);
         self.text(&text);
     }
@@ -238,7 +271,10 @@ impl<'a, 'b> Reader<'a, 'b> {
         match byte {
             b'\'' => {
                 let digit = |at: usize| {
-                    self.bytes.get(at).and_then(|b| char::from(*b).to_digit(16)).and_then(|d| u8::try_from(d).ok())
+                    self.bytes
+                        .get(at)
+                        .and_then(|b| char::from(*b).to_digit(16))
+                        .and_then(|d| u8::try_from(d).ok())
                 };
                 if let (Some(high), Some(low)) = (digit(self.at), digit(self.at + 1)) {
                     self.at += 2;
@@ -430,6 +466,8 @@ impl<'a, 'b> Reader<'a, 'b> {
             self.flow.end_paragraph();
             return;
         }
+        // What was read stands after the table.
+        let text = self.flow.take_text();
         self.end_table();
         let style = self.styles.get(&self.paragraph.style).copied();
         let level = self.paragraph.outline.map(|level| level + 1).or(style);
@@ -437,11 +475,18 @@ impl<'a, 'b> Reader<'a, 'b> {
         match level {
             Some(level) => {
                 self.end_lists(0);
-                self.flow.end(Unit::Heading(level.max(1)));
+                if level == 0 && !text.trim().is_empty() {
+                    self.flow.builder.set_title(&crate::clean::line(&text));
+                    if self.flow.builder.is_empty() {
+                        self.shift = 1;
+                    }
+                }
+                self.flow.text(&text);
+                let level = if level == 0 { 1 } else { level.saturating_add(self.shift) };
+                self.flow.end(Unit::Heading(level));
             }
             None if self.paragraph.listed || !marker.trim().is_empty() => {
                 let depth = self.paragraph.level + 1;
-                let text = self.flow.take_text();
                 self.end_lists(depth);
                 while self.lists < depth {
                     self.flow.begin_list(None);
@@ -452,7 +497,6 @@ impl<'a, 'b> Reader<'a, 'b> {
                 self.flow.end_paragraph();
             }
             None => {
-                let text = self.flow.take_text();
                 self.end_lists(0);
                 self.flow.text(&text);
                 self.flow.end_paragraph();
@@ -464,7 +508,11 @@ impl<'a, 'b> Reader<'a, 'b> {
 /// A number as it is, any drawn bullet as a dash.
 fn list_marker(marker: &str) -> String {
     let marker = crate::clean::line(marker);
-    if marker.chars().any(char::is_alphanumeric) && marker.chars().count() <= 12 { marker } else { "-".to_owned() }
+    if marker.chars().any(char::is_alphanumeric) && marker.chars().count() <= 12 {
+        marker
+    } else {
+        "-".to_owned()
+    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! The document part: paragraphs, lists, tables, notes, text boxes.
 
+use super::FORMAT;
 use super::numbering::Numbering;
 use super::styles::{Role, Styles};
-use super::FORMAT;
-use crate::xml::{Element, Token, Xml};
 use crate::Error;
 use crate::document::Builder;
 use crate::flow::{Flow, Unit};
 use crate::limits::Limits;
+use crate::xml::{Element, Token, Xml};
 use std::collections::HashMap;
 
 /// Texts of foot- and endnotes by kind and id.

@@ -1,9 +1,9 @@
 //! List markers and heading numbers, counted as Word counts them.
 
 use super::FORMAT;
-use crate::xml::{Element, Token, Xml};
 use crate::Error;
 use crate::limits::Limits;
+use crate::xml::{Element, Token, Xml};
 use std::collections::HashMap;
 
 const LEVELS: usize = 9;

@@ -1,9 +1,9 @@
 //! Which paragraph styles are headings, titles, quotes or lists.
 
 use super::FORMAT;
-use crate::xml::{Token, Xml};
 use crate::Error;
 use crate::limits::Limits;
+use crate::xml::{Token, Xml};
 use std::collections::HashMap;
 
 /// What a style makes of a paragraph.
