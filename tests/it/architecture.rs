@@ -51,7 +51,9 @@ fn heavy_libraries_stay_behind_their_seams() {
     let owners = [
         ("datafusion", "quarry-tables"),
         ("parquet", "quarry-transfer"),
-        ("csv", "quarry-transfer"),
+        ("calamine", "quarry-extract"),
+        ("cfb", "quarry-extract"),
+        ("mail-parser", "quarry-extract"),
         ("reqwest", "quarry-fetch"),
         ("rquickjs", "quarry-script"),
         ("tantivy", "quarry-index"),

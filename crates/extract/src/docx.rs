@@ -5,9 +5,7 @@
 
 mod body;
 mod numbering;
-mod package;
 mod styles;
-mod xml;
 
 #[cfg(test)]
 mod tests;
@@ -15,19 +13,19 @@ mod tests;
 use crate::Error;
 use crate::document::Builder;
 use crate::limits::Limits;
+use crate::package::Package;
+use crate::xml::{Token, Xml};
 use body::Body;
 use numbering::Numbering;
-use package::Package;
 use styles::Styles;
-use xml::Xml;
 
 /// The format's name in errors.
 const FORMAT: &str = "DOCX";
 
 /// Reads a whole document.
 pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> Result<(), Error> {
-    let mut package = Package::open(bytes, limits)?;
-    let main = package.main_part()?;
+    let mut package = Package::open(FORMAT, bytes, limits)?;
+    let main = package.main_part("word/document.xml")?;
     let folder = main.rsplit_once('/').map_or("", |(folder, _)| folder);
     let beside = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
     let Some(document) = package.part(&main)? else {
@@ -47,31 +45,31 @@ pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> R
     let numbering = Numbering::read(&minor(&mut package, &beside("numbering.xml"))?, limits)?;
     let footnotes = minor(&mut package, &beside("footnotes.xml"))?;
     let endnotes = minor(&mut package, &beside("endnotes.xml"))?;
-    let properties = minor(&mut package, "docProps/core.xml")?;
     for warning in warnings {
         builder.warn(warning);
     }
     let mut notes = body::read_notes(&footnotes, "footnote", limits)?;
     notes.extend(body::read_notes(&endnotes, "endnote", limits)?);
     Body::new(builder, styles, numbering, notes).read(&document, limits)?;
-    if let Some(title) = core_title(&properties, limits) {
+    if let Some(title) = core_title(&mut package, limits)? {
         builder.set_title(&crate::clean::line(&title));
     }
     Ok(())
 }
 
-/// The title among the document's properties.
-fn core_title(properties: &str, limits: &Limits) -> Option<String> {
-    let mut xml = Xml::new(properties, limits);
+/// The title among the properties of an Office Open XML package.
+pub(crate) fn core_title(package: &mut Package<'_>, limits: &Limits) -> Result<Option<String>, Error> {
+    let properties = package.minor_part("docProps/core.xml")?.unwrap_or_default();
+    let mut xml = Xml::new(FORMAT, &properties, limits);
     let mut inside = false;
     let mut title = String::new();
     while let Ok(Some(token)) = xml.next() {
         match token {
-            xml::Token::Start(element) => inside = element.name() == "title",
-            xml::Token::End(_) => inside = false,
-            xml::Token::Text(text) if inside => title.push_str(&text),
-            xml::Token::Text(_) => {}
+            Token::Start(element) => inside = element.name() == "title",
+            Token::End(_) => inside = false,
+            Token::Text(text) if inside => title.push_str(&text),
+            Token::Text(_) => {}
         }
     }
-    (!title.trim().is_empty()).then_some(title)
+    Ok((!title.trim().is_empty()).then_some(title))
 }

@@ -61,6 +61,11 @@ impl<'b> Flow<'b> {
         self.text.push_str(text);
     }
 
+    /// Takes back the text of the current unit.
+    pub(crate) fn take_text(&mut self) -> String {
+        std::mem::take(&mut self.text)
+    }
+
     /// Ends the current unit as a paragraph (or as whatever its surroundings make of it).
     pub(crate) fn end_paragraph(&mut self) {
         self.end(Unit::Paragraph);

@@ -1,4 +1,5 @@
-//! Bytes to documents to passages: PDF, DOCX, HTML, Markdown and text, parsed in a child process.
+//! Bytes to documents to passages, parsed in a child process: PDF, Word (DOCX, DOC, RTF), OpenDocument,
+//! PowerPoint, workbooks, HTML, EPUB, e-mail, Markdown, CSV and text.
 //!
 //! Knows nothing of stores, models or HTTP. Invariants: an extractor returns within its
 //! [`Limits`], with a document or a named [`Error`]; whatever a parser does beyond that (panic,
@@ -10,21 +11,33 @@
 
 mod chunk;
 mod clean;
+mod delimited;
+mod doc;
 mod document;
 mod docx;
+mod eml;
+mod epub;
 mod error;
 mod flow;
+#[cfg(test)]
+mod formats_tests;
 mod html;
 mod library;
 mod limits;
 mod markdown;
 mod media;
+mod odf;
+mod package;
 mod pdf;
 mod pool;
+mod pptx;
 mod protocol;
+mod rtf;
 mod sandbox;
+mod sheet;
 mod text;
 mod worker;
+mod xml;
 
 pub use chunk::{ChunkOptions, chunk, embedded_text};
 pub use document::{Block, Document};

@@ -11,6 +11,22 @@ pub enum MediaType {
     Pdf,
     /// Word, Office Open XML.
     Docx,
+    /// Word 97–2003, binary.
+    Doc,
+    /// Rich Text Format.
+    Rtf,
+    /// OpenDocument text or presentation.
+    OpenDocument,
+    /// PowerPoint, Office Open XML.
+    Pptx,
+    /// A workbook: XLSX, XLSB, XLS or ODS.
+    Sheet,
+    /// An electronic book.
+    Epub,
+    /// An e-mail message.
+    Email,
+    /// Comma- or tab-separated values.
+    Csv,
     /// A web page.
     Html,
     /// Markdown or MDX.
@@ -29,9 +45,12 @@ impl MediaType {
         if let Some(found) = by_signature(bytes, name) {
             return found;
         }
-        let declared = by_content_type(content_type).or_else(|| by_name(name));
-        if declared == Some(Self::Pdf) || declared == Some(Self::Docx) {
-            let format = if declared == Some(Self::Pdf) { "PDF" } else { "DOCX" };
+        let declared = match (by_content_type(content_type), by_name(name)) {
+            // Uploaders that know no type say plain text; the name knows more.
+            (Some(Self::Text) | None, Some(named)) => Some(named),
+            (declared, _) => declared,
+        };
+        if let Some(format) = declared.and_then(Self::container) {
             return Err(Error::broken(format, "its content is something else; save it again"));
         }
         if is_binary(bytes) {
@@ -43,12 +62,39 @@ impl MediaType {
         Ok(declared.unwrap_or(Self::Text))
     }
 
+    /// The format's name when its files are told by their first bytes.
+    fn container(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Pdf => "PDF",
+            Self::Docx => "DOCX",
+            Self::Doc => "DOC",
+            Self::OpenDocument => "OpenDocument",
+            Self::Pptx => "PPTX",
+            Self::Sheet => "workbook",
+            Self::Epub => "EPUB",
+            _ => return None,
+        })
+    }
+
+    /// Whether the whole file is text, with the smaller limit that parsers of text have.
+    pub(crate) fn is_markup(self) -> bool {
+        matches!(self, Self::Html | Self::Markdown | Self::Text | Self::Csv)
+    }
+
     /// The usual content type.
     #[must_use]
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Pdf => "application/pdf",
             Self::Docx => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            Self::Doc => "application/msword",
+            Self::Rtf => "application/rtf",
+            Self::OpenDocument => "application/vnd.oasis.opendocument.text",
+            Self::Pptx => "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+            Self::Sheet => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Self::Epub => "application/epub+zip",
+            Self::Email => "message/rfc822",
+            Self::Csv => "text/csv",
             Self::Html => "text/html",
             Self::Markdown => "text/markdown",
             Self::Text => "text/plain",
@@ -72,13 +118,15 @@ fn by_signature(bytes: &[u8], name: &str) -> Option<Result<MediaType, Error>> {
         return Some(zip_kind(bytes));
     }
     if head.starts_with(b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1") {
-        return Some(compound_kind(bytes, name));
+        return Some(compound_kind(bytes));
     }
-    const KNOWN: [(&[u8], &str); 14] = [
+    if head.starts_with(b"{\\rtf") {
+        return Some(Ok(MediaType::Rtf));
+    }
+    const KNOWN: [(&[u8], &str); 13] = [
         (b"\x89PNG", "PNG picture"),
         (b"\xFF\xD8\xFF", "JPEG picture"),
         (b"GIF8", "GIF picture"),
-        (b"{\\rtf", "RTF"),
         (b"\x1F\x8B", "gzip archive"),
         (b"7z\xBC\xAF", "7z archive"),
         (b"Rar!", "RAR archive"),
@@ -111,13 +159,15 @@ fn zip_kind(bytes: &[u8]) -> Result<MediaType, Error> {
     if has(b"word/document") || has(b"word/styles.xml") {
         Ok(MediaType::Docx)
     } else if has(b"ppt/presentation.xml") {
-        Err(unsupported("PowerPoint"))
+        Ok(MediaType::Pptx)
     } else if has(b"xl/workbook") {
-        Err(unsupported("Excel workbook"))
+        Ok(MediaType::Sheet)
     } else if has(b"application/epub+zip") {
-        Err(unsupported("EPUB"))
+        Ok(MediaType::Epub)
+    } else if has(b"application/vnd.oasis.opendocument.spreadsheet") {
+        Ok(MediaType::Sheet)
     } else if has(b"application/vnd.oasis.opendocument") {
-        Err(unsupported("OpenDocument"))
+        Ok(MediaType::OpenDocument)
     } else if has(b"[Content_Types].xml") {
         // A Word package may name its main part freely; the reader follows the relationships.
         Ok(MediaType::Docx)
@@ -126,14 +176,19 @@ fn zip_kind(bytes: &[u8]) -> Result<MediaType, Error> {
     }
 }
 
-fn compound_kind(bytes: &[u8], name: &str) -> Result<MediaType, Error> {
+fn compound_kind(bytes: &[u8]) -> Result<MediaType, Error> {
     let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     if contains(bytes, &utf16("EncryptedPackage")) {
         return Err(Error::Encrypted);
     }
-    let lower = name.to_ascii_lowercase();
-    if lower.ends_with(".doc") || contains(bytes, &utf16("WordDocument")) {
-        return Err(unsupported("Word 97-2003 document; save it as DOCX"));
+    if contains(bytes, &utf16("WordDocument")) {
+        return Ok(MediaType::Doc);
+    }
+    if contains(bytes, &utf16("Workbook")) || contains(bytes, &utf16("Book")) {
+        return Ok(MediaType::Sheet);
+    }
+    if contains(bytes, &utf16("PowerPoint Document")) {
+        return Err(unsupported("PowerPoint 97-2003; save it as PPTX"));
     }
     Err(unsupported("Office 97-2003 file"))
 }
@@ -142,14 +197,32 @@ fn contains(hay: &[u8], needle: &[u8]) -> bool {
     hay.windows(needle.len().max(1)).any(|w| w == needle)
 }
 
+const ALL: [MediaType; 13] = [
+    MediaType::Pdf,
+    MediaType::Docx,
+    MediaType::Doc,
+    MediaType::Rtf,
+    MediaType::OpenDocument,
+    MediaType::Pptx,
+    MediaType::Sheet,
+    MediaType::Epub,
+    MediaType::Email,
+    MediaType::Csv,
+    MediaType::Html,
+    MediaType::Markdown,
+    MediaType::Text,
+];
+
 fn by_content_type(content_type: &str) -> Option<MediaType> {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
         "application/pdf" => Some(MediaType::Pdf),
         "text/html" | "application/xhtml+xml" => Some(MediaType::Html),
         "text/markdown" | "text/x-markdown" | "text/mdx" => Some(MediaType::Markdown),
-        _ if essence == MediaType::Docx.content_type() => Some(MediaType::Docx),
-        _ => None,
+        "text/csv" | "text/tab-separated-values" => Some(MediaType::Csv),
+        "text/rtf" => Some(MediaType::Rtf),
+        "text/plain" => Some(MediaType::Text),
+        _ => ALL.into_iter().find(|media| media.content_type() == essence),
     }
 }
 
@@ -158,9 +231,17 @@ fn by_name(name: &str) -> Option<MediaType> {
     match extension.to_ascii_lowercase().as_str() {
         "pdf" => Some(MediaType::Pdf),
         "docx" | "docm" | "dotx" => Some(MediaType::Docx),
+        "doc" | "dot" => Some(MediaType::Doc),
+        "rtf" => Some(MediaType::Rtf),
+        "odt" | "ott" | "odp" => Some(MediaType::OpenDocument),
+        "pptx" | "pptm" | "ppsx" => Some(MediaType::Pptx),
+        "xlsx" | "xlsm" | "xlsb" | "xls" | "ods" => Some(MediaType::Sheet),
+        "epub" => Some(MediaType::Epub),
+        "eml" => Some(MediaType::Email),
+        "csv" | "tsv" => Some(MediaType::Csv),
         "html" | "htm" | "xhtml" => Some(MediaType::Html),
         "md" | "markdown" | "mdx" | "mkd" => Some(MediaType::Markdown),
-        "txt" | "text" | "log" | "csv" | "tsv" | "json" | "yaml" | "yml" | "rst" => Some(MediaType::Text),
+        "txt" | "text" | "log" | "json" | "yaml" | "yml" | "rst" => Some(MediaType::Text),
         _ => None,
     }
 }
@@ -215,7 +296,7 @@ mod tests {
     fn foreign_kinds_are_named() {
         let reason = |bytes: &[u8], name| MediaType::sniff(bytes, name, "").unwrap_err().to_string();
         assert!(reason(b"\x89PNG\r\n\x1a\n", "a.pdf").contains("PNG picture"));
-        assert!(reason(b"PK\x03\x04....xl/workbook.xml", "a.xlsx").contains("Excel"));
+        assert!(reason(b"PK\x03\x04....some/file", "a.zip").contains("zip archive"));
         assert!(reason(&[0, 1, 2, 3, 0, 0, 7], "a").contains("binary data"));
         assert!(reason(b"just words", "a.pdf").contains("broken PDF"));
     }

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::limits::Limits;
 use crate::media::MediaType;
 use crate::protocol::{JOB_VARIABLE, Job, Line, Progress, write_line, write_result};
-use crate::{docx, html, markdown, pdf, sandbox, text};
+use crate::{delimited, doc, docx, eml, epub, html, markdown, odf, pdf, pptx, rtf, sandbox, sheet, text};
 use std::io::{self, BufWriter, Read, Write};
 use std::process::ExitCode;
 
@@ -36,13 +36,26 @@ fn run(bytes: &[u8], job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Do
         return Err(Error::Empty);
     }
     let media = MediaType::sniff(bytes, &job.name, &job.content_type)?;
-    if !matches!(media, MediaType::Pdf | MediaType::Docx) {
+    if media.is_markup() {
         check_size("the text", bytes.len() as u64, limits.max_markup_bytes)?;
     }
     let mut builder = Builder::new(limits);
     match media {
         MediaType::Pdf => pdf::extract(bytes, limits, &mut builder, progress)?,
         MediaType::Docx => docx::extract(bytes, limits, &mut builder)?,
+        MediaType::Doc => doc::extract(bytes, limits, &mut builder)?,
+        MediaType::Rtf => rtf::extract(bytes, limits, &mut builder)?,
+        MediaType::OpenDocument => odf::extract(bytes, limits, &mut builder)?,
+        MediaType::Pptx => pptx::extract(bytes, limits, &mut builder)?,
+        MediaType::Sheet => sheet::extract(bytes, limits, &mut builder)?,
+        MediaType::Epub => epub::extract(bytes, limits, &mut builder)?,
+        MediaType::Email => eml::extract(bytes, limits, &mut builder)?,
+        MediaType::Csv => {
+            let source = text::decode(bytes);
+            if !delimited::extract(&source, &mut builder) {
+                text::extract(&source, &mut builder);
+            }
+        }
         MediaType::Html => html::extract(&text::decode_html(bytes, &job.content_type), limits, &mut builder),
         MediaType::Markdown => {
             let mut source = text::decode(bytes);

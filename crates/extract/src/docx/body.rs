@@ -1,12 +1,13 @@
 //! The document part: paragraphs, lists, tables, notes, text boxes.
 
+use super::FORMAT;
 use super::numbering::Numbering;
 use super::styles::{Role, Styles};
-use super::xml::{Element, Token, Xml};
 use crate::Error;
 use crate::document::Builder;
 use crate::flow::{Flow, Unit};
 use crate::limits::Limits;
+use crate::xml::{Element, Token, Xml};
 use std::collections::HashMap;
 
 /// Texts of foot- and endnotes by kind and id.
@@ -19,7 +20,7 @@ const SKIPPED: [&str; 9] =
 
 /// Reads the notes part; `kind` is its element's name.
 pub(super) fn read_notes(text: &str, kind: &'static str, limits: &Limits) -> Result<Notes, Error> {
-    let mut xml = Xml::new(text, limits);
+    let mut xml = Xml::new(FORMAT, text, limits);
     let mut notes = Notes::new();
     let mut current: Option<(String, String)> = None;
     let mut skip: Vec<String> = Vec::new();
@@ -118,7 +119,7 @@ impl<'b> Body<'b> {
 
     /// Reads to the end; text before a break in the XML is kept with a warning.
     pub(super) fn read(mut self, text: &str, limits: &Limits) -> Result<(), Error> {
-        let mut xml = Xml::new(text, limits);
+        let mut xml = Xml::new(FORMAT, text, limits);
         loop {
             match xml.next() {
                 Ok(Some(Token::Start(element))) => self.start(&element),

@@ -1,8 +1,9 @@
 //! List markers and heading numbers, counted as Word counts them.
 
-use super::xml::{Element, Token, Xml};
+use super::FORMAT;
 use crate::Error;
 use crate::limits::Limits;
+use crate::xml::{Element, Token, Xml};
 use std::collections::HashMap;
 
 const LEVELS: usize = 9;
@@ -28,7 +29,7 @@ pub(super) struct Numbering {
 
 impl Numbering {
     pub(super) fn read(text: &str, limits: &Limits) -> Result<Self, Error> {
-        let mut xml = Xml::new(text, limits);
+        let mut xml = Xml::new(FORMAT, text, limits);
         let mut numbering = Self::default();
         let mut open = Open::default();
         loop {

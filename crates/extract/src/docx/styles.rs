@@ -1,8 +1,9 @@
 //! Which paragraph styles are headings, titles, quotes or lists.
 
-use super::xml::{Token, Xml};
+use super::FORMAT;
 use crate::Error;
 use crate::limits::Limits;
+use crate::xml::{Token, Xml};
 use std::collections::HashMap;
 
 /// What a style makes of a paragraph.
@@ -34,7 +35,7 @@ const MAX_CHAIN: usize = 16;
 
 impl Styles {
     pub(super) fn read(text: &str, limits: &Limits) -> Result<Self, Error> {
-        let mut xml = Xml::new(text, limits);
+        let mut xml = Xml::new(FORMAT, text, limits);
         let mut styles = Self::default();
         let mut current: Option<(String, Style)> = None;
         loop {

@@ -1,0 +1,236 @@
+//! Word 97–2003 documents (and plain Word 6/95 ones), read from their streams.
+//!
+//! Structure after the published binary format [MS-DOC]: the piece table gives the text, paragraph
+//! runs give style, list and table membership, character runs tell hidden and deleted text. Every
+//! offset comes from the file and is checked against the stream it points into.
+
+mod bytes;
+mod fib;
+mod runs;
+mod styles;
+
+use crate::Error;
+use crate::document::Builder;
+use crate::flow::{Flow, Unit};
+use crate::limits::Limits;
+use fib::Fib;
+use runs::{Paragraph, Runs};
+use std::io::{Cursor, Read};
+use styles::Styles;
+
+/// The format's name in errors.
+const FORMAT: &str = "DOC";
+
+/// Reads a whole document.
+pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> Result<(), Error> {
+    let mut file = cfb::CompoundFile::open(Cursor::new(bytes)).map_err(|e| Error::broken(FORMAT, e))?;
+    let mut stream = |name: &str| -> Result<Vec<u8>, Error> {
+        let opened = file.open_stream(name).map_err(|e| Error::broken(FORMAT, e))?;
+        let mut data = Vec::new();
+        opened.take(limits.max_part_bytes).read_to_end(&mut data).map_err(|e| Error::broken(FORMAT, e))?;
+        Ok(data)
+    };
+    let main = stream("/WordDocument")?;
+    let fib = Fib::read(&main)?;
+    let table = match fib.table_name() {
+        Some(name) => stream(name)?,
+        None => Vec::new(),
+    };
+    let pieces = fib.pieces(&main, &table)?;
+    let runs = Runs::read(&main, &table, &fib);
+    let styles = Styles::read(&table, &fib);
+    let text = Text::decode(&main, &pieces, limits, builder);
+    let mut body = Body {
+        flow: Flow::new(builder),
+        styles: &styles,
+        table: false,
+        row: false,
+        lists: 0,
+        fields: Vec::new(),
+        shift: 0,
+    };
+    for part in fib.parts() {
+        body.read(text.part(part), &runs);
+    }
+    body.flow.finish();
+    Ok(())
+}
+
+/// The characters of the document with the file offset of each.
+struct Text {
+    chars: Vec<(char, u32)>,
+}
+
+impl Text {
+    fn decode(main: &[u8], pieces: &[fib::Piece], limits: &Limits, builder: &mut Builder) -> Self {
+        let mut chars = Vec::new();
+        for piece in pieces {
+            let width = if piece.wide { 2 } else { 1 };
+            let length = piece.chars.saturating_mul(width);
+            let bytes = bytes::slice(main, piece.offset, length);
+            if bytes.len() < length {
+                builder.warn("the file is damaged; text may be missing".to_owned());
+            }
+            if chars.len() + bytes.len() / width > limits.max_text_chars {
+                builder.warn(format!("only the first {} characters were read", limits.max_text_chars));
+                break;
+            }
+            let at = |n: usize| u32::try_from(piece.offset + n * width).unwrap_or(u32::MAX);
+            if piece.wide {
+                let units = bytes.chunks_exact(2).map(|pair| match pair {
+                    [low, high] => u16::from_le_bytes([*low, *high]),
+                    _ => 0,
+                });
+                // One entry per unit keeps positions equal to the file's; a pair's second half is empty.
+                let mut n = 0;
+                for decoded in char::decode_utf16(units) {
+                    let c = decoded.unwrap_or('\u{fffd}');
+                    chars.push((c, at(n)));
+                    n += c.len_utf16();
+                    if c.len_utf16() == 2 {
+                        chars.push(('\0', at(n - 1)));
+                    }
+                }
+            } else {
+                let (text, ..) = encoding_rs::WINDOWS_1252.decode(bytes);
+                chars.extend(text.chars().enumerate().map(|(n, c)| (c, at(n))));
+            }
+        }
+        Self { chars }
+    }
+
+    fn part(&self, (start, length): (usize, usize)) -> &[(char, u32)] {
+        let start = start.min(self.chars.len());
+        let end = start.saturating_add(length).min(self.chars.len());
+        self.chars.get(start..end).unwrap_or_default()
+    }
+}
+
+/// An open field: its instruction is left out, its result is text.
+enum Field {
+    Instruction,
+    Result,
+}
+
+struct Body<'b, 's> {
+    flow: Flow<'b>,
+    styles: &'s Styles,
+    table: bool,
+    row: bool,
+    lists: usize,
+    fields: Vec<Field>,
+    shift: u8,
+}
+
+impl Body<'_, '_> {
+    fn read(&mut self, chars: &[(char, u32)], runs: &Runs) {
+        self.fields.clear();
+        for (c, offset) in chars {
+            match c {
+                '\u{13}' => self.fields.push(Field::Instruction),
+                '\u{14}' => {
+                    if let Some(field) = self.fields.last_mut() {
+                        *field = Field::Result;
+                    }
+                }
+                '\u{15}' => {
+                    self.fields.pop();
+                }
+                '\r' | '\u{c}' | '\u{7}' | '\u{e}' => self.end_paragraph(*c, &runs.paragraph(*offset)),
+                _ if self.fields.iter().any(|field| matches!(field, Field::Instruction)) => {}
+                _ if runs.is_left_out(*offset) => {}
+                '\u{b}' => self.flow.text("\n"),
+                '\u{1e}' => self.flow.text("-"),
+                // Pictures, drawn objects, note and comment marks.
+                '\u{1}' | '\u{2}' | '\u{5}' | '\u{8}' | '\u{1f}' | '\0' => {}
+                c => self.flow.text(c.encode_utf8(&mut [0; 4])),
+            }
+            if self.flow.builder.is_full() {
+                break;
+            }
+        }
+        self.end_paragraph('\r', &Paragraph::default());
+        self.end_table();
+        self.end_lists(0);
+    }
+
+    fn end_paragraph(&mut self, mark: char, paragraph: &Paragraph) {
+        if paragraph.in_table || mark == '\u{7}' {
+            self.in_table(mark, paragraph);
+            return;
+        }
+        let text = self.flow.take_text();
+        self.end_table();
+        let level = paragraph.outline.or_else(|| self.styles.heading(paragraph.style));
+        match level {
+            Some(level) => {
+                self.end_lists(0);
+                let is_title = level == 0;
+                if is_title && !text.trim().is_empty() {
+                    self.flow.builder.set_title(&crate::clean::line(&text));
+                    if self.flow.builder.is_empty() {
+                        self.shift = 1;
+                    }
+                }
+                self.flow.text(&text);
+                let level = if is_title { 1 } else { level.saturating_add(self.shift) };
+                self.flow.end(Unit::Heading(level));
+            }
+            None if paragraph.listed && !text.trim().is_empty() => {
+                let depth = usize::from(paragraph.level.min(8)) + 1;
+                self.end_lists(depth);
+                while self.lists < depth {
+                    self.flow.begin_list(None);
+                    self.lists += 1;
+                }
+                self.flow.begin_item_with("-");
+                self.flow.text(&text);
+                self.flow.end_paragraph();
+            }
+            None => {
+                if !text.trim().is_empty() {
+                    self.end_lists(0);
+                }
+                self.flow.text(&text);
+                self.flow.end_paragraph();
+            }
+        }
+    }
+
+    fn in_table(&mut self, mark: char, paragraph: &Paragraph) {
+        let text = self.flow.take_text();
+        if !self.table {
+            self.end_lists(0);
+            self.flow.begin_table();
+            self.table = true;
+            self.row = false;
+        }
+        if mark == '\u{7}' && paragraph.row_end {
+            self.row = false;
+            return;
+        }
+        if !self.row {
+            self.flow.begin_row();
+            self.flow.begin_cell(false, 1);
+            self.row = true;
+        }
+        self.flow.text(&text);
+        self.flow.end_paragraph();
+        if mark == '\u{7}' {
+            self.flow.begin_cell(false, 1);
+        }
+    }
+
+    fn end_table(&mut self) {
+        if std::mem::take(&mut self.table) {
+            self.flow.end_table();
+        }
+    }
+
+    fn end_lists(&mut self, depth: usize) {
+        while self.lists > depth {
+            self.flow.end_list();
+            self.lists -= 1;
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The file information block and the piece table: where the text lies.
+
+use super::FORMAT;
+use super::bytes::{offset_at, slice, u8_at, u16_at, u32_at};
+use crate::Error;
+
+/// First version with the layout of Word 97.
+const WORD_97: u16 = 0xc1;
+const ENCRYPTED: u16 = 0x0100;
+const TABLE_1: u16 = 0x0200;
+/// Offsets of (position, length) pairs in the block of Word 97 and later.
+const STYLES: usize = 0xa2;
+const CHARACTER_RUNS: usize = 0xfa;
+const PARAGRAPH_RUNS: usize = 0x102;
+const PIECES: usize = 0x1a2;
+/// Most pieces read; documents edited for years have some thousands.
+const MAX_PIECES: usize = 1 << 20;
+
+/// A run of characters that lie together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) offset: usize,
+    pub(super) chars: usize,
+    /// Two bytes a character (UTF-16), else one (Windows-1252).
+    pub(super) wide: bool,
+}
+
+/// What the head of the main stream says.
+#[derive(Debug)]
+pub(super) struct Fib {
+    version: u16,
+    flags: u16,
+    /// Where the text starts in files without piece table.
+    text_start: usize,
+    /// Characters of body, foot notes, headers, macros, comments, end notes, text boxes.
+    counts: [usize; 7],
+    pub(super) styles: (usize, usize),
+    pub(super) character_runs: (usize, usize),
+    pub(super) paragraph_runs: (usize, usize),
+    pieces: (usize, usize),
+}
+
+impl Fib {
+    pub(super) fn read(main: &[u8]) -> Result<Self, Error> {
+        let broken = |what: &str| Error::broken(FORMAT, what);
+        let magic = u16_at(main, 0).ok_or_else(|| broken("its main stream is empty"))?;
+        if !matches!(magic, 0xa5ec | 0xa5dc) {
+            return Err(broken("its main stream is no Word text"));
+        }
+        let version = u16_at(main, 2).unwrap_or(0);
+        let flags = u16_at(main, 0x0a).unwrap_or(0);
+        if flags & ENCRYPTED != 0 {
+            return Err(Error::Encrypted);
+        }
+        let pair = |at: usize| (offset_at(main, at).unwrap_or(0), offset_at(main, at + 4).unwrap_or(0));
+        let (first_count, known) = if version >= WORD_97 { (0x4c, true) } else { (0x34, false) };
+        let mut counts = [0; 7];
+        for (n, count) in counts.iter_mut().enumerate() {
+            *count = offset_at(main, first_count + n * 4).unwrap_or(0);
+        }
+        let none = (0, 0);
+        Ok(Self {
+            version,
+            flags,
+            text_start: offset_at(main, 0x18).unwrap_or(0),
+            counts,
+            styles: if known { pair(STYLES) } else { none },
+            character_runs: if known { pair(CHARACTER_RUNS) } else { none },
+            paragraph_runs: if known { pair(PARAGRAPH_RUNS) } else { none },
+            pieces: pair(if known { PIECES } else { 0x160 }),
+        })
+    }
+
+    /// The stream that holds the tables; older files hold them in the main stream.
+    pub(super) fn table_name(&self) -> Option<&'static str> {
+        let name = if self.flags & TABLE_1 != 0 { "/1Table" } else { "/0Table" };
+        (self.version >= WORD_97).then_some(name)
+    }
+
+    /// Start and length in characters of the parts that are text of the document: body, foot
+    /// notes, end notes, text boxes.
+    pub(super) fn parts(&self) -> [(usize, usize); 4] {
+        let part = |n: usize| {
+            let start = self.counts.iter().take(n).fold(0_usize, |sum, count| sum.saturating_add(*count));
+            (start, self.counts.get(n).copied().unwrap_or(0))
+        };
+        [part(0), part(1), part(5), part(6)]
+    }
+
+    /// The pieces of the text in order.
+    pub(super) fn pieces(&self, main: &[u8], table: &[u8]) -> Result<Vec<Piece>, Error> {
+        let holder = if self.version >= WORD_97 { table } else { main };
+        let clx = slice(holder, self.pieces.0, self.pieces.1);
+        match self.piece_table(clx) {
+            Some(pieces) => Ok(pieces),
+            // Files saved whole by Word 6 and 95 have their text in one run.
+            None if self.version < WORD_97 => {
+                let chars = self.counts.iter().fold(0_usize, |sum, count| sum.saturating_add(*count));
+                Ok(vec![Piece { offset: self.text_start, chars: chars.min(main.len()), wide: false }])
+            }
+            None => Err(Error::broken(FORMAT, "its piece table is missing")),
+        }
+    }
+
+    fn piece_table(&self, clx: &[u8]) -> Option<Vec<Piece>> {
+        let mut at = 0_usize;
+        while u8_at(clx, at)? == 1 {
+            at = at.checked_add(3 + usize::from(u16_at(clx, at + 1)?))?;
+        }
+        if u8_at(clx, at)? != 2 {
+            return None;
+        }
+        let length = offset_at(clx, at + 1)?;
+        let plc = slice(clx, at + 5, length);
+        let count = (plc.len().checked_sub(4)? / 12).min(MAX_PIECES);
+        let mut pieces = Vec::with_capacity(count);
+        for n in 0..count {
+            let (start, end) = (u32_at(plc, n * 4)?, u32_at(plc, n * 4 + 4)?);
+            let position = u32_at(plc, (count + 1) * 4 + n * 8 + 2)?;
+            let chars = usize::try_from(end.checked_sub(start)?).ok()?;
+            // Word 97 marks one-byte text by a bit and gives twice its offset.
+            let narrow = self.version < WORD_97 || position & 0x4000_0000 != 0;
+            let offset = match (self.version < WORD_97, narrow) {
+                (true, _) => position,
+                (false, true) => (position & 0x3fff_ffff) / 2,
+                (false, false) => position,
+            };
+            pieces.push(Piece { offset: usize::try_from(offset).ok()?, chars, wide: !narrow });
+        }
+        (!pieces.is_empty()).then_some(pieces)
+    }
+}
