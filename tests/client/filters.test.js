@@ -79,7 +79,8 @@ const CASES = [
   // Dates: exact, by day, as the client sends Date objects
   [{ due: { $gte: '2024-01-01' } }, 'abc'],
   [{ due: { $lt: '2024-01-01' } }, 'e'],
-  [{ due: '2024-01-01' }, 'a'],
+  // A date alone is its whole day.
+  [{ due: '2024-01-01' }, 'ab'],
   [{ due: { $gt: '2024-01-01T12:00:00Z', $lt: '2024-12-31' } }, 'bc'],
   [{ due: { $eq: '2024-01-01T13:30:00+01:00' } }, 'b'],
   [{ due: { $gte: new Date(Date.UTC(2024, 5, 30)) } }, 'c'],
