@@ -60,7 +60,7 @@ impl Tables {
         self.indexes.resume();
     }
 
-    /// Ends background indexing; what is left of it is done after the next start.
+    /// Ends background work; what is left of it is done after the next start.
     pub async fn shutdown(&self) {
         self.stop_compute().await;
         self.indexes.shutdown().await;
