@@ -1,6 +1,7 @@
 //! What the start of a CSV tells: its delimiter, and how its dates are written.
 
 use super::record::{Record, Splitter};
+use crate::Column;
 use crate::value::DateOrder;
 
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -17,11 +18,12 @@ pub(super) struct Dialect {
 }
 
 impl Dialect {
-    /// Reads the head; `whole` when it is all there is.
-    pub(super) fn detect(head: &[u8], whole: bool) -> Self {
+    /// Reads the head; `whole` when it is all there is. A delimiter by which the header names
+    /// nothing but `columns` wins over all counting.
+    pub(super) fn detect(head: &[u8], whole: bool, columns: &[Column]) -> Self {
         let (preamble, named) = separator_line(head);
         let body = head.get(preamble..).unwrap_or_default();
-        let delimiter = named.unwrap_or_else(|| delimiter(body, whole));
+        let delimiter = named.unwrap_or_else(|| delimiter(body, whole, columns));
         Self { delimiter, dates: date_order(body, whole, delimiter), preamble }
     }
 }
@@ -54,12 +56,13 @@ fn for_each_record(head: &[u8], whole: bool, delimiter: u8, mut call: impl FnMut
 }
 
 /// The delimiter that cuts the header into several cells and most rows into as many.
-fn delimiter(head: &[u8], whole: bool) -> u8 {
+fn delimiter(head: &[u8], whole: bool, columns: &[Column]) -> u8 {
     let score = |delimiter: u8| {
-        let (mut width, mut rows, mut alike) = (0_usize, 0_usize, 0_usize);
+        let (mut width, mut rows, mut alike, mut known) = (0_usize, 0_usize, 0_usize, false);
         for_each_record(head, whole, delimiter, |record| {
             if width == 0 {
                 width = record.len();
+                known = names_only(record, columns);
             } else {
                 rows += 1;
                 alike += usize::from(record.len() == width);
@@ -67,10 +70,10 @@ fn delimiter(head: &[u8], whole: bool) -> u8 {
         });
         // In tenths, so that one ragged row among many does not outweigh more columns.
         let share = (alike * 10).checked_div(rows).unwrap_or(10);
-        if width > 1 { (share, width) } else { (0, 0) }
+        if width > 1 { (known, share, width) } else { (known, 0, 0) }
     };
     // The first of equals wins: the comma.
-    let mut best = (b',', (0, 0));
+    let mut best = (b',', (false, 0, 0));
     for candidate in DELIMITERS {
         let scored = score(candidate);
         if scored > best.1 {
@@ -78,6 +81,18 @@ fn delimiter(head: &[u8], whole: bool) -> u8 {
         }
     }
     best.0
+}
+
+/// Whether every cell of the header is the name of one of the columns.
+fn names_only(header: &Record, columns: &[Column]) -> bool {
+    (0..header.len()).all(|at| {
+        let cell = header.cell(at).and_then(|(range, quoted)| Some((header.bytes().get(range)?, quoted)));
+        let text = cell.and_then(|(bytes, quoted)| Some((std::str::from_utf8(bytes).ok()?, quoted)));
+        text.is_some_and(|(text, quoted)| {
+            let name = if quoted { text } else { text.trim() };
+            columns.iter().any(|column| column.name == name)
+        })
+    })
 }
 
 /// Looks for dates such as 25/12/2024 that can be read in one order only.
@@ -116,11 +131,21 @@ mod tests {
             ("\"x;y;z\",b\n\"1;2;3\",2\n", b','),
             ("", b','),
         ] {
-            assert_eq!(Dialect::detect(text.as_bytes(), true).delimiter, expected, "{text:?}");
+            assert_eq!(Dialect::detect(text.as_bytes(), true, &[]).delimiter, expected, "{text:?}");
         }
-        let named = Dialect::detect(b"sep=;\r\na,b;c\r\n", true);
+        let named = Dialect::detect(b"sep=;\r\na,b;c\r\n", true, &[]);
         assert_eq!((named.delimiter, named.preamble), (b';', 7));
-        assert_eq!(Dialect::detect(b"sep=\t\na\tb\n", true).delimiter, b'\t');
+        assert_eq!(Dialect::detect(b"sep=\t\na\tb\n", true, &[]).delimiter, b'\t');
+    }
+
+    #[test]
+    fn a_header_of_known_names_decides() {
+        let columns = ["a;b;c", "d;e"].map(|name| Column::new(name, crate::Kind::String));
+        let text = b"a;b;c,d;e\n1;2;3,4;5\n";
+        assert_eq!(Dialect::detect(text, true, &columns).delimiter, b',');
+        assert_eq!(Dialect::detect(text, true, &[]).delimiter, b';');
+        let one = Column::new("a\tb", crate::Kind::String);
+        assert_eq!(Dialect::detect(b"a\tb\n1\n", true, &[one]).delimiter, b',');
     }
 
     #[test]
@@ -131,7 +156,7 @@ mod tests {
             ("d\n3/4/2024\n", None),
             ("d\n25/12/2024\n12/25/2024\n", None),
         ] {
-            assert_eq!(Dialect::detect(text.as_bytes(), true).dates, expected, "{text:?}");
+            assert_eq!(Dialect::detect(text.as_bytes(), true, &[]).dates, expected, "{text:?}");
         }
     }
 }

@@ -44,7 +44,7 @@ impl CsvRows {
     ) -> Result<Self, Error> {
         input.head()?;
         let whole = input.head_is_all();
-        let dialect = Dialect::detect(input.head()?, whole);
+        let dialect = Dialect::detect(input.head()?, whole, columns.unwrap_or_default());
         input.consume(dialect.preamble);
         let first_line = 1 + u64::from(dialect.preamble > 0);
         let mut splitter = Splitter::new(dialect.delimiter, limits.max_row_bytes, first_line);
