@@ -5,7 +5,7 @@
 
 use crate::Error;
 use crate::codec::{self, BotEntry, CollState, catalog_key, change_key, row_key, row_prefix, tag};
-use crate::engine::{Effect, Space};
+use crate::engine::{Effect, Space, View};
 use crate::outcomes::{CatalogWrites, Outcomes};
 use crate::quota;
 use crate::record::{Coll, Commit, Committed, Key, Seq};
@@ -57,6 +57,8 @@ struct Cell {
 /// Requests gathered for one batch.
 pub(crate) struct Group<'a> {
     shared: &'a Shared,
+    /// Durable state: nothing is written while a group is made.
+    view: View<'a>,
     outcomes: &'a mut Outcomes,
     now_ms: i64,
     next_bot: u32,
@@ -79,6 +81,7 @@ impl<'a> Group<'a> {
     pub(crate) fn new(shared: &'a Shared, outcomes: &'a mut Outcomes, next_bot: u32, now_ms: i64) -> Self {
         Self {
             shared,
+            view: shared.engine.view(),
             outcomes,
             now_ms,
             next_bot,
@@ -259,14 +262,13 @@ impl<'a> Group<'a> {
         if self.cells.contains_key(&row) {
             return Ok(());
         }
-        let view = self.shared.engine.view();
-        let disk = if let Some(bytes) = view.get(Space::Records, &row)? {
+        let disk = if let Some(bytes) = self.view.get(Space::Records, &row)? {
             let (seq, value) = codec::decode_record(&bytes)?;
             Slot::Live { seq, len: value.len() as u64 }
         } else if state.tombs == 0 {
             Slot::Absent
         } else {
-            let tomb = view.get(Space::Tombs, &row)?;
+            let tomb = self.view.get(Space::Tombs, &row)?;
             let tomb = tomb.map(|bytes| codec::decode_tomb(&bytes)).transpose()?;
             tomb.map_or(Slot::Absent, |(seq, _)| Slot::Dead { seq })
         };

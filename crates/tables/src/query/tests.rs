@@ -232,9 +232,9 @@ fn snapshot(entry: &Entry, rows: &[Value], changed: &[(usize, Value)]) -> Arc<Sn
         })
         .collect();
     let (frozen, fresh) = changes.split_at(changes.len() / 2);
-    let mut snapshot = snapshot.apply(frozen.iter().cloned(), 2).unwrap();
+    let mut snapshot = snapshot.apply(frozen.iter().cloned(), 2);
     snapshot.freeze_for_tests();
-    Arc::new(snapshot.apply(fresh.iter().cloned(), 3).unwrap())
+    Arc::new(snapshot.apply(fresh.iter().cloned(), 3))
 }
 
 fn wire_rows(entry: &Entry, snapshot: &Snapshot) -> Vec<Row> {

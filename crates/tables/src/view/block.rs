@@ -4,18 +4,17 @@
 //! there are ids; at most [`Block::MAX_ROWS`].
 
 use super::column::{Column, Values, Words};
-use crate::Error;
+use super::gather::gather;
 use crate::compute::Rules;
 use crate::filter::Slot;
 use crate::record::{Cell, Computed, KeyValue, StoredRow, json_value, number_value};
 use crate::schema::{ColumnId, Kind};
 use arc_swap::ArcSwapOption;
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Float64Array, Float64Builder, StringViewArray,
+    Array, ArrayRef, BooleanArray, BooleanBuilder, Float64Array, Float64Builder, StringViewArray,
     StringViewBuilder, TimestampMillisecondArray, TimestampMillisecondBuilder, new_null_array,
 };
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::interleave;
 use quarry_store::Seq;
 use quarry_types::Timestamp;
 use serde_json::Value;
@@ -77,17 +76,16 @@ impl Block {
         let any_computed = rows.iter().any(|(_, row)| !row.computed.is_empty());
         let computed =
             any_computed.then(|| rows.iter().map(|(_, row)| row.computed.as_slice().into()).collect());
-        Self::new(ids, seqs, slots, computed)
+        let column = |(slot, array)| Some((slot, Column::new(slot, &array)?));
+        Self::new(ids, seqs, slots.into_iter().filter_map(column).collect(), computed)
     }
 
     fn new(
         ids: Vec<u32>,
         seqs: Vec<Seq>,
-        slots: BTreeMap<Slot, ArrayRef>,
+        columns: BTreeMap<Slot, Column>,
         computed: Option<Vec<States>>,
     ) -> Self {
-        let columns: BTreeMap<Slot, Column> =
-            slots.iter().filter_map(|(slot, array)| Some((*slot, Column::new(*slot, array)?))).collect();
         let arrays: usize = columns.values().map(Column::heap_bytes).sum();
         let states: usize =
             computed.iter().flatten().map(|states| size_of::<States>() + size_of_val(states.as_ref())).sum();
@@ -111,21 +109,21 @@ impl Block {
     }
 
     /// A block of chosen rows (block, row) of several, which must ascend by id.
-    pub(crate) fn gather(blocks: &[&Self], rows: &[(usize, usize)]) -> Result<Self, Error> {
+    pub(crate) fn gather(blocks: &[&Self], rows: &[(usize, usize)]) -> Self {
+        // Only the blocks that give rows, numbered anew.
+        let mut places: Vec<usize> = rows.iter().map(|(block, _)| *block).collect();
+        places.sort_unstable();
+        places.dedup();
+        let blocks: Vec<&Self> = places.iter().filter_map(|place| blocks.get(*place).copied()).collect();
+        let place = |block: usize| places.binary_search(&block).unwrap_or(0);
+        let rows: Vec<(usize, usize)> = rows.iter().map(|(block, row)| (place(*block), *row)).collect();
         let names: BTreeSet<Slot> = blocks.iter().flat_map(|block| block.columns.keys().copied()).collect();
-        let mut slots = BTreeMap::new();
+        let mut columns = BTreeMap::new();
         for slot in names {
-            let columns: Vec<ArrayRef> = blocks.iter().map(|block| block.slot(slot)).collect();
-            let columns: Vec<&dyn Array> = columns.iter().map(AsRef::as_ref).collect();
-            let mut array = interleave(&columns, rows)?;
-            if array.null_count() == array.len() {
-                continue;
+            let sources: Vec<Option<&Column>> = blocks.iter().map(|block| block.column(slot)).collect();
+            if let Some(column) = gather(slot, &sources, &rows) {
+                columns.insert(slot, column);
             }
-            if let Some(texts) = array.as_string_view_opt() {
-                // Without this the texts of dropped rows would live on.
-                array = Arc::new(texts.gc());
-            }
-            slots.insert(slot, array);
         }
         let ids = rows.iter().filter_map(|(block, row)| Some(*blocks.get(*block)?.ids.get(*row)?)).collect();
         let seqs =
@@ -136,7 +134,7 @@ impl Block {
             };
             rows.iter().map(states).collect()
         });
-        Ok(Self::new(ids, seqs, slots, computed))
+        Self::new(ids, seqs, columns, computed)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -6,8 +6,8 @@
 
 use crate::filter::Slot;
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, StringViewArray, StringViewBuilder,
-    TimestampMillisecondArray, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, StringViewArray, TimestampMillisecondArray,
+    new_null_array,
 };
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{Float64Type, TimestampMillisecondType};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// Shorter columns keep their texts as they are: sorting them would cost a query after each write
 /// more than it saves.
-const MIN_WORD_ROWS: usize = if cfg!(test) { 4 } else { 1_024 };
+pub(super) const MIN_WORD_ROWS: usize = if cfg!(test) { 4 } else { 1_024 };
 
 /// The values of a column.
 #[derive(Debug)]
@@ -82,20 +82,27 @@ pub(crate) struct Column {
 impl Column {
     /// `None` for arrays that are no column.
     pub(crate) fn new(slot: Slot, array: &ArrayRef) -> Option<Self> {
-        let plain = |values| Self { values, numbers: None, moments: None };
-        Some(if let Some(numbers) = array.as_primitive_opt::<Float64Type>() {
-            let zone = Zone::of(numbers.values(), numbers.nulls());
-            Self { numbers: zone, ..plain(Values::Number(numbers.clone())) }
+        Some(Self::of(if let Some(numbers) = array.as_primitive_opt::<Float64Type>() {
+            Values::Number(numbers.clone())
         } else if let Some(moments) = array.as_primitive_opt::<TimestampMillisecondType>() {
-            let zone = Zone::of(moments.values(), moments.nulls());
-            Self { moments: zone, ..plain(Values::Moment(moments.clone())) }
+            Values::Moment(moments.clone())
         } else if let Some(flags) = array.as_boolean_opt() {
-            plain(Values::Bool(flags.clone()))
+            Values::Bool(flags.clone())
         } else {
             let texts = array.as_string_view_opt()?;
             let words = matches!(slot, Slot::Values(..)).then(|| Words::of(texts)).flatten();
-            plain(words.map_or_else(|| Values::Text(texts.clone()), Values::Words))
-        })
+            words.map_or_else(|| Values::Text(trimmed(texts)), Values::Words)
+        }))
+    }
+
+    pub(super) fn of(values: Values) -> Self {
+        let (mut numbers, mut moments) = (None, None);
+        match &values {
+            Values::Number(array) => numbers = Zone::of(array.values(), array.nulls()),
+            Values::Moment(array) => moments = Zone::of(array.values(), array.nulls()),
+            Values::Bool(_) | Values::Text(_) | Values::Words(_) => {}
+        }
+        Self { values, numbers, moments }
     }
 
     pub(crate) fn nulls(&self) -> Option<&NullBuffer> {
@@ -156,6 +163,13 @@ impl Column {
     }
 }
 
+/// The texts without spare room: builders grow by doubling.
+fn trimmed(texts: &StringViewArray) -> StringViewArray {
+    let room: usize = texts.data_buffers().iter().map(arrow::buffer::Buffer::capacity).sum();
+    let used = texts.total_buffer_bytes_used();
+    if room > used + used / 8 { texts.gc() } else { texts.clone() }
+}
+
 impl Words {
     /// `None` when too few texts repeat.
     fn of(texts: &StringViewArray) -> Option<Self> {
@@ -163,39 +177,29 @@ impl Words {
             return None;
         }
         let most = texts.len() / 2;
-        let mut seen: HashMap<&str, u16> = HashMap::new();
-        let mut first_codes: Vec<u16> = Vec::with_capacity(texts.len());
+        let mut list: Vec<&str> = Vec::new();
+        let mut seen: HashMap<&str, u32> = HashMap::new();
+        let mut first_codes: Vec<u32> = Vec::with_capacity(texts.len());
         for text in texts {
             let Some(text) = text else {
                 first_codes.push(0);
                 continue;
             };
-            let next = u16::try_from(seen.len()).ok()?;
+            let next = u32::try_from(list.len()).ok()?;
             let code = *seen.entry(text).or_insert(next);
-            if seen.len() > most {
+            if code == next {
+                list.push(text);
+            }
+            if list.len() > most {
                 return None;
             }
             first_codes.push(code);
         }
-        let mut sorted: Vec<(&str, u16)> = seen.into_iter().collect();
-        sorted.sort_unstable();
-        let mut places = vec![0_u16; sorted.len()];
-        let mut words = StringViewBuilder::with_capacity(sorted.len()).with_fixed_block_size(1_024);
-        for ((text, code), place) in sorted.iter().zip(0..) {
-            words.append_value(text);
-            if let Some(slot) = places.get_mut(usize::from(*code)) {
-                *slot = place;
-            }
-        }
-        let place = |code: &u16| places.get(usize::from(*code)).copied().unwrap_or(0);
-        let codes = if sorted.len() <= usize::from(u8::MAX) + 1 {
-            Codes::Narrow(first_codes.iter().map(|code| u8::try_from(place(code)).unwrap_or(0)).collect())
-        } else {
-            Codes::Wide(first_codes.iter().map(place).collect())
-        };
-        // Builders grow by doubling; what they do not need goes back.
-        let words = words.finish().gc();
-        Some(Self { words, codes, nulls: texts.nulls().cloned() })
+        Some(Self::sorted(&list, &first_codes, texts.nulls().cloned()))
+    }
+
+    pub(super) fn new(words: StringViewArray, codes: Codes, nulls: Option<NullBuffer>) -> Self {
+        Self { words, codes, nulls }
     }
 
     pub(crate) fn len(&self) -> usize {

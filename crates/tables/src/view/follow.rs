@@ -121,7 +121,7 @@ impl View {
         };
         if snapshot.key_column() != key {
             let before = Arc::clone(&snapshot);
-            snapshot = heavy(snapshot.rows, move || Ok(before.with_key(key))).await?;
+            snapshot = heavy(snapshot.rows, move || before.with_key(key)).await?;
         }
         while snapshot.seq < seq {
             let before = snapshot.seq;
@@ -224,10 +224,10 @@ struct Decoded {
 }
 
 impl Decoded {
-    fn apply(self, snapshot: &Snapshot, upto: Seq) -> Result<Snapshot, Error> {
-        let next = snapshot.apply(self.rows, upto)?;
+    fn apply(self, snapshot: &Snapshot, upto: Seq) -> Snapshot {
+        let next = snapshot.apply(self.rows, upto);
         match self.batches {
-            None => Ok(next),
+            None => next,
             Some(batches) => next.with_batches(batches),
         }
     }
@@ -251,8 +251,8 @@ fn decode(changes: Vec<Change>) -> Result<Decoded, Error> {
 
 async fn heavy(
     rows: usize,
-    work: impl FnOnce() -> Result<Snapshot, Error> + Send + 'static,
+    work: impl FnOnce() -> Snapshot + Send + 'static,
 ) -> Result<Arc<Snapshot>, Error> {
-    let snapshot = if rows <= INLINE_ROWS { work()? } else { tokio::task::spawn_blocking(work).await?? };
+    let snapshot = if rows <= INLINE_ROWS { work() } else { tokio::task::spawn_blocking(work).await? };
     Ok(Arc::new(snapshot))
 }

@@ -6,7 +6,6 @@
 
 use super::block::Block;
 use super::snapshot::{Slab, Snapshot, push_merging};
-use crate::Error;
 use crate::record::{Batches, KeyValue, StoredRow};
 use crate::schema::ColumnId;
 use quarry_store::Seq;
@@ -70,7 +69,7 @@ impl Snapshot {
     }
 
     /// Adds rows of unpublished imports.
-    pub(super) fn hide(&mut self, rows: Vec<(Seq, Arc<StoredRow>)>) -> Result<(), Error> {
+    pub(super) fn hide(&mut self, rows: Vec<(Seq, Arc<StoredRow>)>) {
         let mut batches: BTreeMap<u32, Vec<(Seq, Arc<StoredRow>)>> = BTreeMap::new();
         for (seq, row) in rows {
             if let Some(value) = self.key_column().and_then(|column| row.cell(column)?.key_value()) {
@@ -83,10 +82,9 @@ impl Snapshot {
             self.hidden.rows += rows.len();
             let slabs = self.hidden.slabs.entry(batch).or_default();
             for chunk in rows.chunks(Block::MAX_ROWS) {
-                push_merging(slabs, Slab::whole(Block::from_rows(chunk)))?;
+                push_merging(slabs, Slab::whole(Block::from_rows(chunk)));
             }
         }
-        Ok(())
     }
 
     /// Forgets an unpublished row; answers its key value.
@@ -102,7 +100,7 @@ impl Snapshot {
     }
 
     /// This state once it is known which imports are public: their rows join the others.
-    pub(crate) fn with_batches(&self, batches: Batches) -> Result<Self, Error> {
+    pub(crate) fn with_batches(&self, batches: Batches) -> Self {
         let mut next = self.copy();
         next.hidden.batches = batches;
         let public: Vec<u32> =
@@ -115,8 +113,8 @@ impl Snapshot {
             next.rows += rows;
             next.show(slabs);
         }
-        next.settle()?;
-        Ok(next)
+        next.settle();
+        next
     }
 }
 
@@ -161,7 +159,7 @@ mod tests {
                     changes.extend(gone.iter().map(|id| (*id, seq, None)));
                     model.retain(|id, _| !gone.contains(id));
                 }
-                snapshot = snapshot.apply(changes, seq).unwrap();
+                snapshot = snapshot.apply(changes, seq);
                 let seen: Vec<u32> = model.iter().filter(|(_, batch)| **batch == 0).map(|(id, _)| *id).collect();
                 prop_assert_eq!(&snapshot.ids(), &seen);
                 prop_assert_eq!((snapshot.rows, snapshot.stored_rows()), (seen.len(), model.len()));
@@ -170,7 +168,7 @@ mod tests {
                 prop_assert_eq!(snapshot.is_reserved(&key(*id)), *batch != 0);
                 prop_assert_eq!(snapshot.by_key(&key(*id)), (*batch == 0).then_some(*id));
             }
-            let snapshot = snapshot.with_batches(Batches { next: 3, hidden: vec![1] }).unwrap();
+            let snapshot = snapshot.with_batches(Batches { next: 3, hidden: vec![1] });
             let seen: Vec<u32> = model.iter().filter(|(_, batch)| **batch != 1).map(|(id, _)| *id).collect();
             prop_assert_eq!(&snapshot.ids(), &seen);
             prop_assert_eq!((snapshot.rows, snapshot.stored_rows()), (seen.len(), model.len()));
@@ -186,9 +184,9 @@ mod tests {
 
     #[test]
     fn an_import_nobody_announced_yet_is_hidden() {
-        let snapshot = Snapshot::load(1, Batches::default()).apply([(1, 2, Some(row(1, 1)))], 2).unwrap();
+        let snapshot = Snapshot::load(1, Batches::default()).apply([(1, 2, Some(row(1, 1)))], 2);
         assert_eq!((snapshot.rows, snapshot.stored_rows()), (0, 1));
-        let snapshot = snapshot.with_batches(Batches { next: 2, hidden: vec![] }).unwrap();
+        let snapshot = snapshot.with_batches(Batches { next: 2, hidden: vec![] });
         assert_eq!(snapshot.ids(), [1]);
     }
 }

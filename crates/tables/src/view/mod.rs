@@ -4,6 +4,7 @@
 mod block;
 mod column;
 mod follow;
+mod gather;
 mod hidden;
 mod snapshot;
 

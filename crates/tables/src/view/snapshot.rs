@@ -6,7 +6,6 @@
 
 use super::block::Block;
 use super::hidden::Hidden;
-use crate::Error;
 use crate::compute::Rules;
 use crate::record::{Batches, KeyValue, StoredRow};
 use crate::schema::ColumnId;
@@ -262,28 +261,41 @@ impl Snapshot {
         &self,
         changes: impl IntoIterator<Item = (u32, Seq, Option<Arc<StoredRow>>)>,
         upto: Seq,
-    ) -> Result<Self, Error> {
+    ) -> Self {
         let mut next = self.copy();
         next.seq = upto;
         let mut apart: BTreeMap<u32, (Seq, Arc<StoredRow>)> = BTreeMap::new();
         for (id, seq, row) in changes {
             apart.remove(&id);
-            next.remove(id);
-            if let Some(row) = row {
-                if next.hidden.holds(&row) {
-                    apart.insert(id, (seq, row));
-                    continue;
+            let before = next.remove(id);
+            let now = row.as_ref().and_then(|row| row.cell(next.key_column?)?.key_value());
+            // Most changes leave the key as it was.
+            if before != now {
+                if let Some(value) = before
+                    && next.keys.get(&value) == Some(&id)
+                {
+                    next.keys.remove(&value);
                 }
-                if let Some(value) = next.key_column.and_then(|column| row.cell(column)?.key_value()) {
+                if let Some(value) = now {
                     next.keys.insert(value, id);
                 }
-                next.active.insert(id, (seq, row));
-                next.rows += 1;
+            } else if let Some(value) = now
+                && next.keys.get(&value) != Some(&id)
+            {
+                next.keys.insert(value, id);
+            }
+            match row {
+                Some(row) if next.hidden.holds(&row) => drop(apart.insert(id, (seq, row))),
+                Some(row) => {
+                    next.active.insert(id, (seq, row));
+                    next.rows += 1;
+                }
+                None => {}
             }
         }
-        next.hide(apart.into_values().collect())?;
-        next.settle()?;
-        Ok(next)
+        next.hide(apart.into_values().collect());
+        next.settle();
+        next
     }
 
     /// Adds whole blocks of rows: behind the main run when they ascend from its end, else beside it.
@@ -302,19 +314,15 @@ impl Snapshot {
         }
     }
 
-    fn remove(&mut self, id: u32) {
-        let value = match self.locate(id) {
-            None if self.hidden.is_empty() => return,
+    /// Takes a row out, but not its key, which is answered.
+    fn remove(&mut self, id: u32) -> Option<KeyValue> {
+        match self.locate(id) {
+            None if self.hidden.is_empty() => None,
             None => self.remove_hidden(id),
             Some(place) => {
                 self.rows -= 1;
                 self.remove_at(id, place)
             }
-        };
-        if let Some(value) = value
-            && self.keys.get(&value) == Some(&id)
-        {
-            self.keys.remove(&value);
         }
     }
 
@@ -333,13 +341,13 @@ impl Snapshot {
     }
 
     /// Freezes plain rows and folds what lies beside the main run, when either has grown.
-    pub(super) fn settle(&mut self) -> Result<(), Error> {
+    pub(super) fn settle(&mut self) {
         if self.slabs.iter().any(|slab| slab.live == 0) {
             self.main = self.main().iter().filter(|slab| slab.live > 0).count();
             self.slabs.retain(|slab| slab.live > 0);
         }
         if self.active.len() > ACTIVE_MAX {
-            self.freeze()?;
+            self.freeze();
         }
         let side = self.slabs.get(self.main..).unwrap_or_default();
         let side_rows: usize = side.iter().map(|slab| slab.live).sum();
@@ -348,36 +356,34 @@ impl Snapshot {
             || side.len() > SIDE_MAX_BLOCKS
             || dead > Block::MAX_ROWS.max(self.rows / 2)
         {
-            self.fold()?;
+            self.fold();
         }
-        Ok(())
     }
 
     #[cfg(test)]
     pub(crate) fn freeze_for_tests(&mut self) {
         self.tail = OnceLock::new();
-        self.freeze().expect("columns of one table have equal types");
+        self.freeze();
     }
 
-    fn freeze(&mut self) -> Result<(), Error> {
+    fn freeze(&mut self) {
         let last = self.main().last().map(|slab| slab.block.last_id());
         let rows: Vec<_> = std::mem::take(&mut self.active).into_iter().map(|(_, row)| row).collect();
         let split = rows.partition_point(|(_, row)| last.is_some_and(|last| row.id <= last));
         let (older, newer) = rows.split_at(split);
         let mut side = self.slabs.split_off(self.main);
         for chunk in newer.chunks(Block::MAX_ROWS) {
-            push_merging(&mut self.slabs, Slab::whole(Block::from_rows(chunk)))?;
+            push_merging(&mut self.slabs, Slab::whole(Block::from_rows(chunk)));
         }
         for chunk in older.chunks(Block::MAX_ROWS) {
-            push_merging(&mut side, Slab::whole(Block::from_rows(chunk)))?;
+            push_merging(&mut side, Slab::whole(Block::from_rows(chunk)));
         }
         self.main = self.slabs.len();
         self.slabs.append(&mut side);
-        Ok(())
     }
 
     /// Moves side rows to their places in the main run and drops dead rows.
-    fn fold(&mut self) -> Result<(), Error> {
+    fn fold(&mut self) {
         let side = self.slabs.split_off(self.main);
         let main = std::mem::take(&mut self.slabs);
         let blocks: Vec<&Block> = main.iter().chain(&side).map(|slab| slab.block.as_ref()).collect();
@@ -401,31 +407,29 @@ impl Snapshot {
             let own = slab.living().filter_map(|row| Some((*slab.block.ids().get(row)?, (at, row))));
             let mut rows: Vec<(u32, (usize, usize))> = own.chain(mine.iter().copied()).collect();
             rows.sort_unstable();
-            gather_even(&blocks, &rows, &mut folded)?;
+            gather_even(&blocks, &rows, &mut folded);
         }
-        gather_even(&blocks, rest, &mut folded)?;
+        gather_even(&blocks, rest, &mut folded);
         self.main = folded.len();
         self.slabs = folded;
-        Ok(())
     }
 }
 
 /// Appends blocks of about equal size, none over the limit.
-fn gather_even(blocks: &[&Block], rows: &[(u32, (usize, usize))], out: &mut Vec<Slab>) -> Result<(), Error> {
+fn gather_even(blocks: &[&Block], rows: &[(u32, (usize, usize))], out: &mut Vec<Slab>) {
     if rows.is_empty() {
-        return Ok(());
+        return;
     }
     let pieces = rows.len().div_ceil(Block::MAX_ROWS);
     for chunk in rows.chunks(rows.len().div_ceil(pieces)) {
         let chunk: Vec<(usize, usize)> = chunk.iter().map(|(_, place)| *place).collect();
-        push_merging(out, Slab::whole(Block::gather(blocks, &chunk)?))?;
+        push_merging(out, Slab::whole(Block::gather(blocks, &chunk)));
     }
-    Ok(())
 }
 
 /// Appends a block, merging it with predecessors of like size: each row is copied a logarithmic
 /// number of times.
-pub(super) fn push_merging(slabs: &mut Vec<Slab>, mut slab: Slab) -> Result<(), Error> {
+pub(super) fn push_merging(slabs: &mut Vec<Slab>, mut slab: Slab) {
     while let Some(before) = slabs.last() {
         let like = before.live <= slab.live * 2 && before.live + slab.live <= Block::MAX_ROWS;
         if !like {
@@ -438,12 +442,11 @@ pub(super) fn push_merging(slabs: &mut Vec<Slab>, mut slab: Slab) -> Result<(), 
         }
         rows.sort_unstable();
         let rows: Vec<(usize, usize)> = rows.into_iter().map(|(_, place)| place).collect();
-        let merged = Slab::whole(Block::gather(&blocks, &rows)?);
+        let merged = Slab::whole(Block::gather(&blocks, &rows));
         slabs.pop();
         slab = merged;
     }
     slabs.push(slab);
-    Ok(())
 }
 
 #[cfg(test)]
@@ -504,7 +507,7 @@ mod tests {
                         None => { model.remove(&id); }
                     }
                 }
-                snapshot = snapshot.apply(changes, seq).unwrap();
+                snapshot = snapshot.apply(changes, seq);
             }
             check(&snapshot, &model);
         }
@@ -525,7 +528,7 @@ mod tests {
                 .map(|id| (id, seq, Some(row(id, id))))
                 .collect();
             model.extend(changes.iter().map(|(id, seq, row)| (*id, (*seq, row.clone().unwrap()))));
-            snapshot = snapshot.apply(changes, seq).unwrap();
+            snapshot = snapshot.apply(changes, seq);
         }
         check(&snapshot, &model);
         let beside: usize = snapshot.side().map(|slab| slab.live).sum();
