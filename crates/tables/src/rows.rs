@@ -47,8 +47,8 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    fn insert(&mut self, row: &Map<String, Value>) -> Result<u32, String> {
-        let cells = self.entry.checker.check(row, true, &mut self.unknown)?;
+    fn insert(&mut self, row: &Map<String, Value>, cells: CheckedRow) -> Result<u32, String> {
+        self.entry.checker.complete(row)?;
         let id = self.view.allocate(1);
         if id > MAX_ID {
             return Err(format!("the table has used all {MAX_ID} row ids; copy it into a new one"));
@@ -61,8 +61,16 @@ impl Attempt<'_> {
         Ok(id)
     }
 
-    fn change(&mut self, before: &StoredRow, row: &Map<String, Value>) -> Result<(), String> {
-        let cells = self.entry.checker.check(row, false, &mut self.unknown)?;
+    fn check(&mut self, row: &Map<String, Value>) -> Result<CheckedRow, String> {
+        self.entry.checker.check(row, &mut self.unknown)
+    }
+
+    fn change(
+        &mut self,
+        before: &StoredRow,
+        row: &Map<String, Value>,
+        cells: CheckedRow,
+    ) -> Result<(), String> {
         let mut stored = before.clone();
         // Values of columns that are gone leave with the next write of their row.
         stored.cells.retain(|(id, _)| self.entry.columns().iter().any(|column| column.id == *id));
@@ -133,7 +141,7 @@ impl Tables {
         let rows = objects(&rows)?;
         let draft = |attempt: &mut Attempt<'_>, outcome: &mut Outcome| {
             for (at, row) in rows.iter().enumerate() {
-                match attempt.insert(row) {
+                match attempt.check(row).and_then(|cells| attempt.insert(row, cells)) {
                     Ok(id) => outcome.batch_ids.push((id, true)),
                     Err(error) => outcome.errors.push(format!("rows[{at}]: {error}")),
                 }
@@ -154,7 +162,8 @@ impl Tables {
                 let changed = given_id(row).and_then(|id| {
                     let id = id.ok_or("id is missing; say which row to change")?;
                     let before = attempt.batch.row(id).ok_or_else(|| format!("row {id} does not exist"))?;
-                    attempt.change(&before, row).map(|()| id)
+                    let cells = attempt.check(row)?;
+                    attempt.change(&before, row, cells).map(|()| id)
                 });
                 match changed {
                     Ok(id) => outcome.batch_ids.push((id, false)),
@@ -386,8 +395,7 @@ fn upsert_by_key(
     key: &mut KeyLookup,
     row: &Map<String, Value>,
 ) -> Result<(u32, bool), String> {
-    let mut ignored = BTreeSet::new();
-    let cells = attempt.entry.checker.check(row, false, &mut ignored)?;
+    let cells = attempt.check(row)?;
     let cell = cells.iter().find(|(column, _)| *column == key.column).and_then(|(_, cell)| cell.as_ref());
     let value = cell.and_then(Cell::key_value);
     let owner = match (&value, &key.owners) {
@@ -407,10 +415,10 @@ fn upsert_by_key(
     };
     let done = match owner.and_then(|id| attempt.batch.row(id)) {
         Some(before) => {
-            attempt.change(&before, row)?;
+            attempt.change(&before, row, cells)?;
             (before.id, false)
         }
-        None => (attempt.insert(row)?, true),
+        None => (attempt.insert(row, cells)?, true),
     };
     if let (Some(value), Some(owners)) = (value, &mut key.owners) {
         owners.insert(value, vec![done.0]);
@@ -424,11 +432,12 @@ fn upsert_by_id(
     warnings: &mut BTreeSet<String>,
 ) -> Result<(u32, bool), String> {
     let id = given_id(row)?;
+    let cells = attempt.check(row)?;
     if let Some(before) = id.and_then(|id| attempt.batch.row(id)) {
-        attempt.change(&before, row)?;
+        attempt.change(&before, row, cells)?;
         return Ok((before.id, false));
     }
-    let fresh = attempt.insert(row)?;
+    let fresh = attempt.insert(row, cells)?;
     if let Some(id) = id {
         warnings.insert(format!("row {id} does not exist; its values were added as row {fresh}"));
     }

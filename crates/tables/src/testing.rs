@@ -67,14 +67,14 @@ fn fixture() -> Fixture {
                 "any": mixed[n % 5],
                 "a.b": texts.get(n % 9),
             });
-            let mut row = checker.check(row.as_object().unwrap(), true, &mut BTreeSet::new()).unwrap();
+            let mut row = checker.check(row.as_object().unwrap(), &mut BTreeSet::new()).unwrap();
             let mut stored = StoredRow::new(id, Timestamp(i64::from(id) * 1_000), Timestamp(7));
             row.drain(..).for_each(|(column, cell)| stored.set(column, cell));
             (1, Arc::new(stored))
         })
         .collect();
     let mut snapshot = Snapshot::load(1, Batches::default());
-    stored.chunks(150).for_each(|chunk| snapshot.extend(chunk.to_vec()).unwrap());
+    stored.chunks(150).for_each(|chunk| snapshot.extend(chunk.to_vec()));
     let snapshot = Arc::new(snapshot.with_key(entry.record().key_column));
     let rows = stored.iter().map(|(_, row)| wire::row(entry.columns(), row)).collect();
     Fixture { entry, snapshot, rows }
@@ -141,7 +141,7 @@ pub fn schema(text: &[u8]) -> Option<bool> {
     let checker = Checker::new(&schema.columns);
     for sample in FIXTURE.rows.iter().take(3) {
         // Any answer will do, as long as there is one.
-        let _ = checker.check(sample, true, &mut BTreeSet::new());
+        let _ = checker.check(sample, &mut BTreeSet::new());
     }
     Some(true)
 }

@@ -230,7 +230,8 @@ fn check(entry: &Entry, chunk: Chunk) -> Checked {
                 warnings.insert(format!("column {name:?} is computed; the values given were ignored"));
             }
         }
-        match entry.checker.check(&values, true, &mut unknown) {
+        let cells = entry.checker.check(&values, &mut unknown);
+        match cells.and_then(|cells| entry.checker.complete(&values).map(|()| cells)) {
             Ok(cells) => {
                 let mut row = StoredRow::new(0, now, now);
                 for (column, cell) in cells {

@@ -213,7 +213,7 @@ fn snapshot(entry: &Entry, rows: &[Value], changed: &[(usize, Value)]) -> Arc<Sn
         let mut row = row.as_object().cloned().unwrap();
         row.insert("k".into(), format!("key{id}").into());
         let mut stored = StoredRow::new(id, Timestamp(i64::from(id)), Timestamp(7));
-        for (column, cell) in checker.check(&row, true, &mut BTreeSet::new()).unwrap() {
+        for (column, cell) in checker.check(&row, &mut BTreeSet::new()).unwrap() {
             stored.set(column, cell);
         }
         Arc::new(stored)
@@ -221,7 +221,7 @@ fn snapshot(entry: &Entry, rows: &[Value], changed: &[(usize, Value)]) -> Arc<Sn
     let rows: Vec<_> = rows.iter().zip(1..).map(|(row, id)| (1, stored(id, row))).collect();
     let mut snapshot = Snapshot::load(1, crate::record::Batches::default());
     for chunk in rows.chunks(if rows.len() > 40 { 100 } else { 7 }) {
-        snapshot.extend(chunk.to_vec()).unwrap();
+        snapshot.extend(chunk.to_vec());
     }
     let snapshot = snapshot.with_key(entry.record().key_column);
     let changes: Vec<_> = changed

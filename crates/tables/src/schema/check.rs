@@ -31,16 +31,22 @@ impl Checker {
     /// Turns one input row into cells.
     ///
     /// # Errors
-    /// The first thing wrong with the row, for its caller; `insert` also asks for required columns.
+    /// The first thing wrong with the row, for its caller.
     pub(crate) fn check(
         &self,
         row: &Map<String, Value>,
-        insert: bool,
         unknown: &mut BTreeSet<String>,
     ) -> Result<CheckedRow, String> {
         let mut cells = Vec::with_capacity(row.len());
+        // Rows mostly name their columns in the order of the schema.
+        let mut next = 0;
         for (name, value) in row {
-            match self.columns.iter().find(|(column, _)| column.name == *name) {
+            let at = |from: usize| {
+                self.columns.iter().enumerate().skip(from).find(|(_, (column, _))| column.name == *name)
+            };
+            let found = at(next).or_else(|| at(0));
+            next = found.map_or(next, |(place, _)| place + 1);
+            match found.map(|(_, column)| column) {
                 // What is computed is not taken from callers.
                 Some((column, _)) if column.computed().is_some() => {}
                 Some((column, pattern)) => cells.push((column.id, cell(column, pattern.as_ref(), value)?)),
@@ -50,19 +56,23 @@ impl Checker {
                 }
             }
         }
-        if insert {
-            for (column, _) in &self.columns {
-                let asked = (column.required || !column.nullable) && column.computed().is_none();
-                if asked && !row.contains_key(&column.name) {
-                    return Err(format!("column {:?} needs a value", column.name));
-                }
-            }
-        }
         Ok(cells)
     }
-}
 
-impl Checker {
+    /// Whether a new row has all it needs.
+    ///
+    /// # Errors
+    /// The first required column it lacks, for its caller.
+    pub(crate) fn complete(&self, row: &Map<String, Value>) -> Result<(), String> {
+        for (column, _) in &self.columns {
+            let asked = (column.required || !column.nullable) && column.computed().is_none();
+            if asked && !row.contains_key(&column.name) {
+                return Err(format!("column {:?} needs a value", column.name));
+            }
+        }
+        Ok(())
+    }
+
     /// Turns one value into the cell of a column.
     ///
     /// # Errors
@@ -124,7 +134,9 @@ mod tests {
 
     fn check(schema: &Value, row: Value, insert: bool) -> Result<CheckedRow, String> {
         let schema = Schema::parse(schema, 20).unwrap();
-        Checker::new(&schema.columns).check(row.as_object().unwrap(), insert, &mut BTreeSet::new())
+        let (checker, row) = (Checker::new(&schema.columns), row.as_object().unwrap());
+        let cells = checker.check(row, &mut BTreeSet::new())?;
+        if insert { checker.complete(row).map(|()| cells) } else { Ok(cells) }
     }
 
     #[test]
@@ -162,8 +174,7 @@ mod tests {
         let schema = Schema::parse(&json!({"a": 1}), 20).unwrap();
         let mut unknown = BTreeSet::new();
         let row = json!({"id": 1, "createdAt": "x", "computed": {}, "b": 1, "a": 2});
-        let cells =
-            Checker::new(&schema.columns).check(row.as_object().unwrap(), true, &mut unknown).unwrap();
+        let cells = Checker::new(&schema.columns).check(row.as_object().unwrap(), &mut unknown).unwrap();
         assert_eq!(cells.len(), 1);
         assert_eq!(unknown.into_iter().collect::<Vec<_>>(), ["b"]);
     }

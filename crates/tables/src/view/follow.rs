@@ -183,7 +183,7 @@ impl View {
                         let Some(id) = record::parse_row_key(&record.key) else { continue };
                         rows.push((record.seq, Arc::new(StoredRow::decode(id, &record.value)?)));
                     }
-                    snapshot.extend(rows)?;
+                    snapshot.extend(rows);
                     Ok::<_, Error>(snapshot)
                 })
                 .await??;

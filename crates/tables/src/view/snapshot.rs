@@ -104,13 +104,12 @@ impl Snapshot {
     }
 
     /// Adds rows with ids above all present ones (the load goes page by page).
-    pub(crate) fn extend(&mut self, mut rows: Vec<(Seq, Arc<StoredRow>)>) -> Result<(), Error> {
+    pub(crate) fn extend(&mut self, mut rows: Vec<(Seq, Arc<StoredRow>)>) {
         let apart = rows.extract_if(.., |(_, row)| self.hidden.holds(row)).collect();
-        self.hide(apart)?;
+        self.hide(apart);
         self.slabs.extend(rows.chunks(Block::MAX_ROWS).map(|chunk| Slab::whole(Block::from_rows(chunk))));
         self.main = self.slabs.len();
         self.rows += rows.len();
-        Ok(())
     }
 
     pub(super) fn copy(&self) -> Self {
@@ -517,7 +516,7 @@ mod tests {
     fn spread_updates_fold_back_into_the_main_run() {
         let mut snapshot = Snapshot::load(1, Batches::default());
         let rows: Vec<_> = (1..=40_000).map(|id| (1, row(id, id))).collect();
-        snapshot.extend(rows.clone()).unwrap();
+        snapshot.extend(rows.clone());
         let mut snapshot = snapshot.with_key(Some(KEY));
         let mut model: BTreeMap<u32, _> = rows.into_iter().map(|(seq, row)| (row.id, (seq, row))).collect();
         for seq in 2..40 {
