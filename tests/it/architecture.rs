@@ -1,21 +1,22 @@
 //! The dependency edges between our crates, and where the heavy libraries may be used.
 
-use cargo_metadata::{DependencyKind, MetadataCommand, Package};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-
-fn workspace() -> Vec<Package> {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec().unwrap();
-    metadata.packages
-}
+use std::process::Command;
 
 /// Normal and build dependencies by package name.
 fn edges() -> BTreeMap<String, BTreeSet<String>> {
-    let kept = |package: &Package| {
-        let normal = package.dependencies.iter().filter(|dep| dep.kind != DependencyKind::Development);
-        normal.map(|dep| dep.name.clone()).collect()
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let asked = ["metadata", "--format-version", "1", "--no-deps", "--manifest-path", manifest];
+    let told = Command::new(env!("CARGO")).args(asked).output().unwrap();
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let metadata: Value = serde_json::from_slice(&told.stdout).unwrap();
+    let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    let kept = |package: &Value| {
+        let all = package["dependencies"].as_array().unwrap();
+        all.iter().filter(|dependency| dependency["kind"] != "dev").map(name).collect()
     };
-    workspace().iter().map(|package| (package.name.to_string(), kept(package))).collect()
+    metadata["packages"].as_array().unwrap().iter().map(|package| (name(package), kept(package))).collect()
 }
 
 #[test]
