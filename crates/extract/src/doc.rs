@@ -8,6 +8,7 @@ mod bytes;
 mod fib;
 mod runs;
 mod styles;
+mod summary;
 
 use crate::Error;
 use crate::document::Builder;
@@ -36,6 +37,8 @@ pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> R
         Some(name) => stream(name)?,
         None => Vec::new(),
     };
+    let facts = stream(summary::STREAM).unwrap_or_default();
+    summary::read(&facts, builder);
     let pieces = fib.pieces(&main, &table)?;
     let runs = Runs::read(&main, &table, &fib);
     let styles = Styles::read(&table, &fib);

@@ -19,7 +19,8 @@ mod tests;
 use crate::Error;
 use crate::document::Builder;
 use crate::limits::{Limits, PdfEngine};
-use crate::protocol::Progress;
+use crate::metadata::Field;
+use crate::protocol::{Event, Job};
 
 pub(crate) use pdfium::load as load_library;
 
@@ -29,16 +30,18 @@ const FORMAT: &str = "PDF";
 /// Reads a whole document with the engine the limits name.
 pub(crate) fn extract(
     bytes: &[u8],
-    limits: &Limits,
+    job: &Job,
     builder: &mut Builder,
-    progress: &mut dyn FnMut(Progress),
+    tell: &mut dyn FnMut(Event),
 ) -> Result<(), Error> {
+    let limits = &job.limits;
     let first = match limits.pdf_engine {
         PdfEngine::PdfExtract => None,
-        PdfEngine::Pdfium | PdfEngine::Auto => pdfium::read(bytes, limits, progress),
+        PdfEngine::Pdfium | PdfEngine::Auto => pdfium::read(bytes, job, tell),
     };
     let first = match first {
-        Some(Ok(source)) if source.without_text < source.pages.max(1) => {
+        // Pages handed over as pictures are read elsewhere.
+        Some(Ok(source)) if source.without_text < source.pages.max(1) || source.pictures > 0 => {
             write(source, limits, builder);
             return Ok(());
         }
@@ -65,8 +68,11 @@ pub(crate) fn extract(
 struct Source {
     pages: u32,
     without_text: u32,
+    /// How many of them were handed over as pictures.
+    pictures: u32,
     lines: Vec<lines::PageLines>,
     title: Option<String>,
+    facts: Vec<(Field, String)>,
     warnings: Vec<String>,
 }
 
@@ -84,8 +90,9 @@ fn write(mut source: Source, limits: &Limits, builder: &mut Builder) {
     if source.pages > limits.max_pages {
         builder.warn(format!("only the first {} of {} pages were read", limits.max_pages, source.pages));
     }
-    if source.without_text > 0 {
-        let Source { without_text, pages, .. } = source;
+    if source.without_text > source.pictures {
+        let Source { pages, pictures, .. } = source;
+        let without_text = source.without_text - pictures;
         let pages = pages.min(limits.max_pages);
         builder.warn(format!("no text layer on {without_text} of {pages} pages; OCR is not configured"));
     }
@@ -103,6 +110,9 @@ fn write(mut source: Source, limits: &Limits, builder: &mut Builder) {
     headings::assign(&mut blocks, &style);
     if let Some(title) = &source.title {
         builder.set_title(title);
+    }
+    for (field, value) in &source.facts {
+        builder.set(*field, value);
     }
     for block in blocks {
         if builder.is_full() {
