@@ -12,7 +12,7 @@ async fn main() {
     for file in &args[2..] {
         let path = Path::new(file);
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let source = Source { name: &name, html: HtmlContent::Auto, ..Source::default() };
+        let source = Source { name: &name, html: HtmlContent::Auto, keep_running: true, ..Source::default() };
         let begun = std::time::Instant::now();
         match pool.extract_source(path, &source, |_| {}).await {
             Ok(document) => {

@@ -4,8 +4,8 @@ use crate::Error;
 use crate::document::Builder;
 use crate::html;
 use crate::limits::Limits;
-use crate::source::HtmlContent;
 use crate::package::{Package, resolve};
+use crate::source::HtmlContent;
 use crate::xml::{Token, Xml};
 use std::collections::HashMap;
 
@@ -44,7 +44,9 @@ pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> R
             return Err(Error::Encrypted);
         }
         match package.minor_bytes(name)? {
-            Some(bytes) => html::extract(&crate::text::decode_html(&bytes, ""), HtmlContent::All, "", limits, builder),
+            Some(bytes) => {
+                html::extract(&crate::text::decode_html(&bytes, ""), HtmlContent::All, "", limits, builder)
+            }
             None => missing += 1,
         }
         if builder.is_full() {

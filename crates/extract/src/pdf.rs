@@ -18,7 +18,7 @@ mod tests;
 
 use crate::Error;
 use crate::document::Builder;
-use crate::limits::{Limits, PdfEngine};
+use crate::limits::PdfEngine;
 use crate::metadata::Field;
 use crate::protocol::{Event, Job};
 
@@ -42,7 +42,7 @@ pub(crate) fn extract(
     let first = match first {
         // Pages handed over as pictures are read elsewhere.
         Some(Ok(source)) if source.without_text < source.pages.max(1) || source.pictures > 0 => {
-            write(source, limits, builder);
+            write(source, job, builder);
             return Ok(());
         }
         Some(Ok(source)) => Some(source.no_text()),
@@ -82,7 +82,8 @@ impl Source {
     }
 }
 
-fn write(mut source: Source, limits: &Limits, builder: &mut Builder) {
+fn write(mut source: Source, job: &Job, builder: &mut Builder) {
+    let limits = &job.limits;
     builder.set_pages(source.pages);
     for warning in source.warnings.drain(..) {
         builder.warn(warning);
@@ -96,7 +97,9 @@ fn write(mut source: Source, limits: &Limits, builder: &mut Builder) {
         let pages = pages.min(limits.max_pages);
         builder.warn(format!("no text layer on {without_text} of {pages} pages; OCR is not configured"));
     }
-    furniture::remove(&mut source.lines);
+    if !job.keep_running {
+        furniture::remove(&mut source.lines);
+    }
     let style = headings::Style::of(&source.lines);
     let words = blocks::Words::of(&source.lines);
     let mut blocks = Vec::new();

@@ -116,7 +116,9 @@ impl Pool {
         let _ = child.kill().await;
         let pictures = listener.pictures;
         match (result, &self.options.ocr) {
-            (Ok(document), Some(ocr)) if !pictures.is_empty() => ocr.complete(document, pictures, limits).await,
+            (Ok(document), Some(ocr)) if !pictures.is_empty() => {
+                ocr.complete(document, pictures, limits).await
+            }
             (result, _) => result,
         }
     }

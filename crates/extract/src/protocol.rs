@@ -35,6 +35,8 @@ pub(crate) struct Job {
     pub(crate) url: String,
     /// How much of a web page is wanted.
     pub(crate) html: HtmlContent,
+    /// Whether running headers and footers stay.
+    pub(crate) keep_running: bool,
     /// Most pages without text that are handed over as pictures.
     pub(crate) pictures: u32,
     /// What may be used.
@@ -48,6 +50,7 @@ impl Job {
             content_type: source.content_type.to_owned(),
             url: source.url.to_owned(),
             html: source.html,
+            keep_running: source.keep_running,
             pictures,
             limits: limits.clone(),
         }

@@ -27,4 +27,6 @@ pub struct Source<'a> {
     pub url: &'a str,
     /// How much of a web page is wanted.
     pub html: HtmlContent,
+    /// Whether running headers, footers and page numbers of PDFs stay in the text.
+    pub keep_running: bool,
 }

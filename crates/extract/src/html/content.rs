@@ -23,14 +23,34 @@ const MAX_SCORED_BYTES: usize = 3 << 20;
 
 /// Programs that run forums.
 const FORUM_PROGRAMS: [&str; 12] = [
-    "discourse", "phpbb", "vbulletin", "xenforo", "mybb", "simple machines", "flarum", "invision", "vanilla",
-    "nodebb", "woltlab", "fluxbb",
+    "discourse",
+    "phpbb",
+    "vbulletin",
+    "xenforo",
+    "mybb",
+    "simple machines",
+    "flarum",
+    "invision",
+    "vanilla",
+    "nodebb",
+    "woltlab",
+    "fluxbb",
 ];
 
 /// Pieces of the addresses of threads.
 const FORUM_ADDRESSES: [&str; 12] = [
-    "forum", "/thread", "/threads/", "/topic", "viewtopic", "showthread", "community.", "/community/", "discuss.",
-    "/questions/", "/t/", "/comments/",
+    "forum",
+    "/thread",
+    "/threads/",
+    "/topic",
+    "viewtopic",
+    "showthread",
+    "community.",
+    "/community/",
+    "discuss.",
+    "/questions/",
+    "/t/",
+    "/comments/",
 ];
 
 /// Reads the main content; `None` when the page has none that can be told.
@@ -60,8 +80,8 @@ pub(super) fn read(source: &str, url: &str, limits: &Limits, builder: &mut Build
 /// Characters the scoring must have kept of those that are no furniture.
 fn least(kind: &str, pruned: usize) -> usize {
     let percent = match kind {
-        "product" | "service" | "collection" | "listing" | "category" => 50,
-        "documentation" => 50,
+        "product" => 60,
+        "service" | "collection" | "listing" | "category" | "documentation" => 50,
         _ => 25,
     };
     pruned * percent / 100
@@ -79,11 +99,20 @@ fn is_forum(head: &Head, address: &str, page: &Page<'_>, kind: &str) -> bool {
     let address = address.to_ascii_lowercase();
     let place = FORUM_ADDRESSES.iter().any(|piece| address.contains(piece));
     let typed = head.types.iter().any(|t| t.contains("discussionforumposting") || t.contains("qapage"));
-    program || typed || kind == "forum" || page.has_posts() || (place && kind != "article" && kind != "product")
+    program
+        || typed
+        || kind == "forum"
+        || page.has_posts()
+        || (place && kind != "article" && kind != "product")
 }
 
 /// Writes what the scoring chose, with its structure where that holds the same words.
-fn write_scored(scored: &ExtractResult, tree: &ego_tree::Tree<scraper::Node>, limits: &Limits, builder: &mut Builder) {
+fn write_scored(
+    scored: &ExtractResult,
+    tree: &ego_tree::Tree<scraper::Node>,
+    limits: &Limits,
+    builder: &mut Builder,
+) {
     let words = |text: &str| text.split_whitespace().count();
     let wanted = words(&scored.content_text);
     let structured = scored.content_html.as_deref().map(|html| {
@@ -125,10 +154,20 @@ pub(super) fn is_web_page(source: &str, head: &Head) -> bool {
         return false;
     }
     let marks = [
-        "<nav", "<header", "<footer", "<main", "<aside", "role=\"navigation\"", "role=\"banner\"", "role=\"main\"",
-        "role='navigation'", "name=\"viewport\"",
+        "<nav",
+        "<header",
+        "<footer",
+        "<main",
+        "<aside",
+        "role=\"navigation\"",
+        "role=\"banner\"",
+        "role=\"main\"",
+        "role='navigation'",
+        "name=\"viewport\"",
+        "<script",
+        "rel=\"stylesheet\"",
+        "rel=stylesheet",
     ];
     let lower = source.to_ascii_lowercase();
-    head.is_web || marks.iter().any(|mark| lower.contains(mark)) || lower.matches("<a ").count() >= 15
+    head.is_web || marks.iter().any(|mark| lower.contains(mark)) || lower.matches("<a").count() >= 15
 }
-

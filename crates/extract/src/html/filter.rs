@@ -27,8 +27,26 @@ const KEPT_ATTRIBUTES: &[&str] = &["hidden", "style", "colspan", "start"];
 
 /// Attributes that tell the content of a web page from the rest.
 const WEB_ATTRIBUTES: &[&str] = &[
-    "hidden", "style", "colspan", "rowspan", "start", "class", "id", "role", "href", "rel", "itemprop",
-    "itemtype", "itemscope", "aria-hidden", "datetime", "lang", "name", "property", "content", "type",
+    "hidden",
+    "style",
+    "colspan",
+    "rowspan",
+    "start",
+    "class",
+    "id",
+    "role",
+    "href",
+    "rel",
+    "itemprop",
+    "itemtype",
+    "itemscope",
+    "aria-hidden",
+    "datetime",
+    "lang",
+    "name",
+    "property",
+    "content",
+    "type",
     "data-preloaded",
 ];
 

@@ -76,7 +76,10 @@ impl Head {
             "date" | "dc.date" | "dcterms.created" | "dc.date.issued" | "parsely-pub-date" | "pubdate" => {
                 self.note(2, Field::Created, content);
             }
-            "article:modified_time" | "og:updated_time" | "datemodified" | "last-modified"
+            "article:modified_time"
+            | "og:updated_time"
+            | "datemodified"
+            | "last-modified"
             | "dcterms.modified" => self.note(0, Field::Modified, content),
             _ => {}
         }
@@ -94,7 +97,9 @@ impl Head {
             return;
         }
         match value {
-            Value::Array(items) => items.iter().take(MAX_VALUES).for_each(|item| self.linked(item, depth + 1)),
+            Value::Array(items) => {
+                items.iter().take(MAX_VALUES).for_each(|item| self.linked(item, depth + 1))
+            }
             Value::Object(object) => {
                 let names = object.get("@type").map(|kind| match kind {
                     Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),

@@ -12,24 +12,132 @@ use std::collections::{HashMap, HashSet};
 
 /// Words in the names of elements that are no content, wherever they stand.
 const FURNITURE: [&str; 52] = [
-    "nav", "navbar", "navigation", "navigationbar", "menu", "menubar", "submenu", "breadcrumb", "breadcrumbs",
-    "crumbs", "footer", "sidebar", "cookie", "cookies", "consent", "gdpr", "share", "sharing", "social",
-    "sociallinks", "related", "recommended", "recommendations", "newsletter", "subscribe", "signup", "login",
-    "signin", "advert", "advertisement", "ads", "adsbygoogle", "sponsor", "sponsored", "promo", "popup", "modal",
-    "pagination", "pager", "paginator", "pagenav", "toolbar", "copyright", "skip", "masthead", "topbar",
-    "tagcloud", "toc", "widget", "headerlink", "printonly", "search",
+    "nav",
+    "navbar",
+    "navigation",
+    "navigationbar",
+    "menu",
+    "menubar",
+    "submenu",
+    "breadcrumb",
+    "breadcrumbs",
+    "crumbs",
+    "footer",
+    "sidebar",
+    "cookie",
+    "cookies",
+    "consent",
+    "gdpr",
+    "share",
+    "sharing",
+    "social",
+    "sociallinks",
+    "related",
+    "recommended",
+    "recommendations",
+    "newsletter",
+    "subscribe",
+    "signup",
+    "login",
+    "signin",
+    "advert",
+    "advertisement",
+    "ads",
+    "adsbygoogle",
+    "sponsor",
+    "sponsored",
+    "promo",
+    "popup",
+    "modal",
+    "pagination",
+    "pager",
+    "paginator",
+    "pagenav",
+    "toolbar",
+    "copyright",
+    "skip",
+    "masthead",
+    "topbar",
+    "tagcloud",
+    "toc",
+    "widget",
+    "headerlink",
+    "printonly",
+    "search",
 ];
 
 /// Words in the names of what stands around the posts of a forum.
 const PANELS: [&str; 70] = [
-    "signature", "sig", "postprofile", "profile", "userinfo", "usertitle", "userdetails", "usercard", "avatar",
-    "posthead", "postfoot", "buttons", "button", "actions", "actionbar", "controls", "nodecontrols", "votecell",
-    "voting", "votes", "vote", "votelinks", "comhead", "tagline", "attribution", "reactions", "reactionsbar",
-    "likes", "subtext", "similar", "permissions", "rules", "forumrules", "jumpbox", "quicklogin", "back2top",
-    "postdate", "rank", "joined", "stats", "badge", "badges", "username", "usernames", "poster", "author",
-    "byline", "crawler-post-meta", "interactionstatistic", "postmeta", "postedby", "dateline", "edited",
-    "lastedited", "moderation", "quickreply", "online", "whoisonline", "users", "linklist", "flat-list", "side",
-    "titlebox", "categories", "nouser", "register", "headerbar", "participants", "views", "suggested",
+    "signature",
+    "sig",
+    "postprofile",
+    "profile",
+    "userinfo",
+    "usertitle",
+    "userdetails",
+    "usercard",
+    "avatar",
+    "posthead",
+    "postfoot",
+    "buttons",
+    "button",
+    "actions",
+    "actionbar",
+    "controls",
+    "nodecontrols",
+    "votecell",
+    "voting",
+    "votes",
+    "vote",
+    "votelinks",
+    "comhead",
+    "tagline",
+    "attribution",
+    "reactions",
+    "reactionsbar",
+    "likes",
+    "subtext",
+    "similar",
+    "permissions",
+    "rules",
+    "forumrules",
+    "jumpbox",
+    "quicklogin",
+    "back2top",
+    "postdate",
+    "rank",
+    "joined",
+    "stats",
+    "badge",
+    "badges",
+    "username",
+    "usernames",
+    "poster",
+    "author",
+    "byline",
+    "crawler-post-meta",
+    "interactionstatistic",
+    "postmeta",
+    "postedby",
+    "dateline",
+    "edited",
+    "lastedited",
+    "moderation",
+    "quickreply",
+    "online",
+    "whoisonline",
+    "users",
+    "linklist",
+    "flat-list",
+    "side",
+    "titlebox",
+    "categories",
+    "nouser",
+    "register",
+    "headerbar",
+    "participants",
+    "views",
+    "suggested",
 ];
 
 /// Longer text than this is content even where a panel's name is on it.
@@ -37,16 +145,52 @@ const PANEL_CHARS: usize = 400;
 
 /// Names of the elements that hold the text of one post.
 const POSTS: [&str; 27] = [
-    "postbody", "post-body", "post_body", "postcontent", "post-content", "post_content", "message-body",
-    "messagecontent", "message-content", "messagetext", "bbwrapper", "cooked", "commtext", "usertext-body",
-    "js-post-body", "crawler-post", "post_message", "postmessage", "post-message", "post-text", "post__body",
-    "post_text", "cpost", "posttext", "t_f", "js-post", "forum-post",
+    "postbody",
+    "post-body",
+    "post_body",
+    "postcontent",
+    "post-content",
+    "post_content",
+    "message-body",
+    "messagecontent",
+    "message-content",
+    "messagetext",
+    "bbwrapper",
+    "cooked",
+    "commtext",
+    "usertext-body",
+    "js-post-body",
+    "crawler-post",
+    "post_message",
+    "postmessage",
+    "post-message",
+    "post-text",
+    "post__body",
+    "post_text",
+    "cpost",
+    "posttext",
+    "t_f",
+    "js-post",
+    "forum-post",
 ];
 
 /// Names of the elements that tell who wrote a post.
 const WRITERS: [&str; 15] = [
-    "username", "author", "poster", "postprofile", "userinfo", "message-user", "hnuser", "creator",
-    "user-details", "user-info", "post-author", "postauthor", "nickname", "member", "user",
+    "username",
+    "author",
+    "poster",
+    "postprofile",
+    "userinfo",
+    "message-user",
+    "hnuser",
+    "creator",
+    "user-details",
+    "user-info",
+    "post-author",
+    "postauthor",
+    "nickname",
+    "member",
+    "user",
 ];
 
 /// What one element holds.
@@ -169,7 +313,8 @@ impl<'t> Page<'t> {
             "h1" | "h2" | "h3" | "body" | "html" | "main" => return false,
             _ => {}
         }
-        let roles = ["navigation", "banner", "contentinfo", "search", "complementary", "dialog", "alertdialog"];
+        let roles =
+            ["navigation", "banner", "contentinfo", "search", "complementary", "dialog", "alertdialog"];
         if element.attr("role").is_some_and(|role| roles.contains(&role)) {
             return true;
         }
@@ -182,7 +327,8 @@ impl<'t> Page<'t> {
         if named(&FURNITURE) && !layout && weight.chars * 10 <= held * 4 {
             return true;
         }
-        if forum && named(&PANELS) && !named(&POSTS) && weight.chars <= PANEL_CHARS && !self.holds_post(node) {
+        if forum && named(&PANELS) && !named(&POSTS) && weight.chars <= PANEL_CHARS && !self.holds_post(node)
+        {
             return true;
         }
         // A block of little but links leads elsewhere.
@@ -283,7 +429,8 @@ fn names(element: &Element) -> impl Iterator<Item = String> {
 /// A name and the words in it: `p-nav__list` gives `p-nav__list`, `p`, `nav`, `list`.
 fn parts(name: &str) -> Vec<String> {
     let words = name.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
-    let mut all: Vec<String> = words.map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned()).collect();
+    let mut all: Vec<String> =
+        words.map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned()).collect();
     all.push(name.to_owned());
     all
 }

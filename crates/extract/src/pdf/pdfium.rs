@@ -11,8 +11,8 @@ use crate::metadata::Field;
 use crate::ocr::MAX_SIDE;
 use crate::protocol::{Event, Job, Progress};
 use pdfium_render::prelude::{
-    PdfBitmapFormat, PdfDocument, PdfDocumentMetadataTagType, PdfFontWeight, PdfPageTextChar, PdfRenderConfig, Pdfium,
-    PdfiumError, PdfiumInternalError,
+    PdfBitmapFormat, PdfDocument, PdfDocumentMetadataTagType, PdfFontWeight, PdfPageTextChar,
+    PdfRenderConfig, Pdfium, PdfiumError, PdfiumInternalError,
 };
 use std::sync::OnceLock;
 
@@ -34,11 +34,7 @@ fn library() -> Option<&'static Pdfium> {
 }
 
 /// Reads all pages; `None` when there is no library.
-pub(super) fn read(
-    bytes: &[u8],
-    job: &Job,
-    tell: &mut dyn FnMut(Event),
-) -> Option<Result<Source, Error>> {
+pub(super) fn read(bytes: &[u8], job: &Job, tell: &mut dyn FnMut(Event)) -> Option<Result<Source, Error>> {
     Some(read_with(library()?, bytes, job, tell))
 }
 
@@ -78,7 +74,8 @@ fn read_with(
             }
         }
         let blank = source.lines.last().is_none_or(|page| page.number != number || page.chars == 0);
-        if blank && source.pictures < job.pictures
+        if blank
+            && source.pictures < job.pictures
             && let Ok(picture) = render(&document, number)
         {
             source.pictures += 1;

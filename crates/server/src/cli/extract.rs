@@ -23,6 +23,10 @@ pub(super) struct Extract {
     /// Keep navigation, banners and footers of web pages too
     #[arg(long)]
     all: bool,
+    /// Write what an uploaded file is indexed with: without running headers and page numbers, with all of
+    /// a web page
+    #[arg(long)]
+    as_indexed: bool,
     /// Files read at a time [default: number of processors]
     #[arg(long)]
     workers: Option<usize>,
@@ -40,12 +44,13 @@ pub(super) fn run(args: &Extract) -> Result<(), String> {
     let mut options = PoolOptions::new(worker, workers);
     options.ocr = args.ocr.as_deref().map(Ocr::parse).transpose()?;
     let pool = Pool::new(options);
-    let html = if args.all { HtmlContent::All } else { HtmlContent::Auto };
+    let html = if args.all || args.as_indexed { HtmlContent::All } else { HtmlContent::Auto };
+    let wanted = Source { html, keep_running: !args.as_indexed, ..Source::default() };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|cause| format!("cannot start: {cause}"))?;
-    let failed = runtime.block_on(extract_all(args, &pool, html, workers))?;
+    let failed = runtime.block_on(extract_all(args, &pool, wanted, workers))?;
     match failed {
         0 => Ok(()),
         failed => Err(format!("{failed} of {} files could not be read", args.files.len())),
@@ -53,12 +58,17 @@ pub(super) fn run(args: &Extract) -> Result<(), String> {
 }
 
 /// Number of files that failed.
-async fn extract_all(args: &Extract, pool: &Pool, html: HtmlContent, workers: usize) -> Result<usize, String> {
+async fn extract_all(
+    args: &Extract,
+    pool: &Pool,
+    wanted: Source<'_>,
+    workers: usize,
+) -> Result<usize, String> {
     let mut names = HashSet::new();
     let jobs: Vec<(&Path, String)> =
         args.files.iter().map(|file| (file.as_path(), output_name(file, &mut names))).collect();
     let mut lines = futures::stream::iter(jobs)
-        .map(|(file, name)| one(file, args.out.join(name), pool, html))
+        .map(|(file, name)| one(file, args.out.join(name), pool, wanted))
         .buffered(workers);
     let mut failed = 0;
     while let Some(line) = lines.next().await {
@@ -81,9 +91,9 @@ fn output_name(file: &Path, taken: &mut HashSet<String>) -> String {
     candidate
 }
 
-async fn one(file: &Path, output: PathBuf, pool: &Pool, html: HtmlContent) -> Map<String, Value> {
+async fn one(file: &Path, output: PathBuf, pool: &Pool, wanted: Source<'_>) -> Map<String, Value> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let source = Source { name: &name, html, ..Source::default() };
+    let source = Source { name: &name, ..wanted };
     let begun = std::time::Instant::now();
     let read = pool.extract_source(file, &source, |_| {}).await;
     let mut line = Map::new();
