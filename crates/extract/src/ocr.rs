@@ -37,7 +37,7 @@ impl Ocr {
     /// double quotes keep blanks. No shell is involved. 60 seconds a page, 200 pages.
     ///
     /// # Errors
-    /// What is wrong with the command, for the operator.
+    /// What is wrong with the command, to follow its name.
     pub fn parse(command: &str) -> Result<Self, String> {
         let mut words = Vec::new();
         for (at, piece) in command.split('"').enumerate() {
@@ -48,10 +48,10 @@ impl Ocr {
             }
         }
         if command.matches('"').count() % 2 == 1 {
-            return Err("the OCR command has an unclosed double quote".to_owned());
+            return Err("has an unclosed double quote".to_owned());
         }
         if !words.iter().any(|word| word.contains(PLACE)) {
-            return Err(format!("the OCR command must contain {PLACE}, such as: tesseract {PLACE} stdout"));
+            return Err(format!("must contain {PLACE}, such as: tesseract {PLACE} stdout"));
         }
         let program = words.remove(0);
         Ok(Self { program, args: words, page_seconds: 60, max_pages: 200 })

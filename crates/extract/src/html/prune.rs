@@ -11,7 +11,7 @@ use scraper::node::Element;
 use std::collections::{HashMap, HashSet};
 
 /// Words in the names of elements that are no content, wherever they stand.
-const FURNITURE: [&str; 52] = [
+const FURNITURE: [&str; 53] = [
     "nav",
     "navbar",
     "navigation",
@@ -64,10 +64,11 @@ const FURNITURE: [&str; 52] = [
     "headerlink",
     "printonly",
     "search",
+    "side",
 ];
 
 /// Words in the names of what stands around the posts of a forum.
-const PANELS: [&str; 70] = [
+const PANELS: [&str; 69] = [
     "signature",
     "sig",
     "postprofile",
@@ -129,7 +130,6 @@ const PANELS: [&str; 70] = [
     "users",
     "linklist",
     "flat-list",
-    "side",
     "titlebox",
     "categories",
     "nouser",
@@ -303,7 +303,9 @@ impl<'t> Page<'t> {
         match name {
             "nav" | "footer" | "button" | "select" | "input" | "dialog" => return true,
             "aside" => return !names(element).any(|n| n == "quote" || n == "admonition"),
-            "form" if weight.chars < 400 => return true,
+            "form" if weight.chars < 400 => return !(forum && self.holds_post(node)),
+            "time" => return forum && weight.chars < 40,
+            "h2" | "h3" if forum && self.is_reply_title(node) => return true,
             "header" => {
                 let inside = node.ancestors().any(|a| {
                     matches!(a.value(), Node::Element(e) if matches!(e.name(), "main" | "article" | "section"))
@@ -331,10 +333,22 @@ impl<'t> Page<'t> {
         {
             return true;
         }
+        if forum && words.contains("header") && weight.chars <= PANEL_CHARS && !self.has_heading(node) {
+            return !self.holds_post(node);
+        }
         // A block of little but links leads elsewhere.
         let block = matches!(name, "ul" | "ol" | "div" | "section" | "table" | "td" | "dl" | "p");
         let leads = weight.linked * 10 > weight.chars * 8;
         block && leads && weight.chars > 0 && (forum || self.link_count(node) >= 4) && !self.has_heading(node)
+    }
+
+    /// Whether a heading only repeats the thread's title.
+    fn is_reply_title(&self, node: &NodeRef<'_, Node>) -> bool {
+        let texts = node.descendants().take(20).filter_map(|inner| match inner.value() {
+            Node::Text(text) => Some(text.trim_start()),
+            _ => None,
+        });
+        texts.filter(|text| !text.is_empty()).take(1).any(|text| text.starts_with("Re:"))
     }
 
     fn has_heading(&self, node: &NodeRef<'_, Node>) -> bool {

@@ -4,7 +4,7 @@
 //! are told apart by who can mend them: the file's owner (the file fails with a reason) or time
 //! (the job is tried again).
 
-use crate::file::Published;
+use crate::file::{Facts, Published};
 use crate::files::{delta, put_file};
 use crate::ingest::given;
 use crate::ingest::queue::Ticket;
@@ -257,6 +257,7 @@ impl Inner {
             passages: u32::try_from(count).map_err(|_| Stop::Failed("too many passages".into()))?,
             text_blob: text_blob.as_str().to_owned(),
             page_starts: page_starts(&document),
+            facts: Some(Facts::of(&document)),
             warnings: document.warnings,
         };
         self.publish(scope, job, passages, hashed, published).await?;

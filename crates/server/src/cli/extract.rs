@@ -42,7 +42,8 @@ pub(super) fn run(args: &Extract) -> Result<(), String> {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = args.workers.unwrap_or(processors).clamp(1, 64);
     let mut options = PoolOptions::new(worker, workers);
-    options.ocr = args.ocr.as_deref().map(Ocr::parse).transpose()?;
+    options.ocr =
+        args.ocr.as_deref().map(Ocr::parse).transpose().map_err(|problem| format!("--ocr {problem}"))?;
     let pool = Pool::new(options);
     let html = if args.all || args.as_indexed { HtmlContent::All } else { HtmlContent::Auto };
     let wanted = Source { html, keep_running: !args.as_indexed, ..Source::default() };
