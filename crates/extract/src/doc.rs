@@ -24,6 +24,7 @@ const FORMAT: &str = "DOC";
 
 /// Reads a whole document.
 pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> Result<(), Error> {
+    crate::compound::check(FORMAT, bytes)?;
     let mut file = cfb::CompoundFile::open(Cursor::new(bytes)).map_err(|e| Error::broken(FORMAT, e))?;
     let mut stream = |name: &str| -> Result<Vec<u8>, Error> {
         let opened = file.open_stream(name).map_err(|e| Error::broken(FORMAT, e))?;

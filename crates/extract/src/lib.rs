@@ -11,6 +11,7 @@
 
 mod chunk;
 mod clean;
+mod compound;
 mod delimited;
 mod doc;
 mod document;

@@ -260,9 +260,9 @@ impl<'t> Page<'t> {
         self.weights.get(&node).copied().unwrap_or_default()
     }
 
-    /// The page without its furniture; `forum` also leaves out what stands around posts.
-    pub(super) fn plan(&self, forum: bool) -> Plan {
-        let root = if forum { self.thread() } else { None }.unwrap_or(self.tree.root().id());
+    /// What is below `root` without furniture; `forum` also leaves out what stands around posts.
+    pub(super) fn plan(&self, root: Option<NodeId>, forum: bool) -> Plan {
+        let root = root.unwrap_or(self.tree.root().id());
         let mut dropped = HashSet::new();
         let mut lost = 0;
         let mut skip = None;
@@ -339,7 +339,11 @@ impl<'t> Page<'t> {
         // A block of little but links leads elsewhere.
         let block = matches!(name, "ul" | "ol" | "div" | "section" | "table" | "td" | "dl" | "p");
         let leads = weight.linked * 10 > weight.chars * 8;
-        block && leads && weight.chars > 0 && (forum || self.link_count(node) >= 4) && !self.has_heading(node)
+        block
+            && leads
+            && weight.chars > 0
+            && (forum || self.link_count(node) >= 4)
+            && !self.has_structure(node)
     }
 
     /// Whether a heading only repeats the thread's title.
@@ -354,6 +358,16 @@ impl<'t> Page<'t> {
     fn has_heading(&self, node: &NodeRef<'_, Node>) -> bool {
         node.descendants().take(2_000).any(|inner| match inner.value() {
             Node::Element(element) => matches!(element.name(), "h1" | "h2" | "h3"),
+            _ => false,
+        })
+    }
+
+    /// Whether it holds headings or code: lists of functions are links and content all the same.
+    fn has_structure(&self, node: &NodeRef<'_, Node>) -> bool {
+        node.descendants().take(2_000).any(|inner| match inner.value() {
+            Node::Element(element) => {
+                matches!(element.name(), "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "code" | "pre")
+            }
             _ => false,
         })
     }
@@ -386,7 +400,7 @@ impl<'t> Page<'t> {
     }
 
     /// The smallest element that holds the texts of all posts and the title above them.
-    fn thread(&self) -> Option<NodeId> {
+    pub(super) fn thread(&self) -> Option<NodeId> {
         let of = |node: &NodeRef<'_, Node>| match node.value() {
             Node::Element(element) => is_post(element) && self.weight(node.id()).chars > 20,
             _ => false,
