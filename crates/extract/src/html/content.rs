@@ -242,3 +242,6 @@ pub(super) fn is_web_page(source: &str, head: &Head) -> bool {
     let lower = source.to_ascii_lowercase();
     head.is_web || marks.iter().any(|mark| lower.contains(mark)) || lower.matches("<a").count() >= 15
 }
+
+#[cfg(test)]
+mod tests;
