@@ -190,6 +190,9 @@ async fn answers_quote_the_extracted_text() {
     let slice: String = text["text"].as_str().unwrap().chars().skip(start).take(end - start).collect();
     assert_eq!(citation["quote"], slice);
     assert!(slice.contains("five years"), "{slice}");
+    let facts = engine.get("b", "/v1/quarry/files/manual.md/facts").await.ok();
+    assert_eq!(facts["mediaType"], "text/markdown", "{facts}");
+    assert_eq!(facts["characters"], text["text"].as_str().unwrap().chars().count());
 
     let none = ask("Who won the football world championship in 1954?").await;
     assert_eq!(

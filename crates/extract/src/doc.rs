@@ -8,6 +8,7 @@ mod bytes;
 mod fib;
 mod runs;
 mod styles;
+mod summary;
 
 use crate::Error;
 use crate::document::Builder;
@@ -23,6 +24,7 @@ const FORMAT: &str = "DOC";
 
 /// Reads a whole document.
 pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> Result<(), Error> {
+    crate::compound::check(FORMAT, bytes)?;
     let mut file = cfb::CompoundFile::open(Cursor::new(bytes)).map_err(|e| Error::broken(FORMAT, e))?;
     let mut stream = |name: &str| -> Result<Vec<u8>, Error> {
         let opened = file.open_stream(name).map_err(|e| Error::broken(FORMAT, e))?;
@@ -36,6 +38,8 @@ pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> R
         Some(name) => stream(name)?,
         None => Vec::new(),
     };
+    let facts = stream(summary::STREAM).unwrap_or_default();
+    summary::read(&facts, builder);
     let pieces = fib.pieces(&main, &table)?;
     let runs = Runs::read(&main, &table, &fib);
     let styles = Styles::read(&table, &fib);

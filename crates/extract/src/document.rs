@@ -4,6 +4,8 @@
 //! each block's range names its slice exactly.
 
 use crate::limits::Limits;
+use crate::media::MediaType;
+use crate::metadata::{Field, Metadata};
 use quarry_types::{CharRange, PassageKind};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,10 @@ pub struct Document {
     pub pages: Option<u32>,
     /// The document's own title, when it has one.
     pub title: Option<String>,
+    /// What else it says about itself.
+    pub metadata: Metadata,
+    /// Which format it was read as; `None` only for documents made by hand.
+    pub media: Option<MediaType>,
     /// What was left out and why, for the user.
     pub warnings: Vec<String>,
 }
@@ -156,6 +162,15 @@ impl Builder {
         }
     }
 
+    /// Notes a fact about the document; the first value of a field stays.
+    pub(crate) fn set(&mut self, field: Field, value: &str) {
+        self.document.metadata.set(field, value);
+    }
+
+    pub(crate) fn set_media(&mut self, media: MediaType) {
+        self.document.media = Some(media);
+    }
+
     pub(crate) fn set_pages(&mut self, pages: u32) {
         self.document.pages = Some(pages);
     }
@@ -178,6 +193,7 @@ impl Builder {
                 self.set_title(&text);
             }
         }
+        self.document.metadata.tell_language(&self.document.text);
         self.document
     }
 }

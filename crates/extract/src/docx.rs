@@ -14,7 +14,6 @@ use crate::Error;
 use crate::document::Builder;
 use crate::limits::Limits;
 use crate::package::Package;
-use crate::xml::{Token, Xml};
 use body::Body;
 use numbering::Numbering;
 use styles::Styles;
@@ -51,25 +50,5 @@ pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> R
     let mut notes = body::read_notes(&footnotes, "footnote", limits)?;
     notes.extend(body::read_notes(&endnotes, "endnote", limits)?);
     Body::new(builder, styles, numbering, notes).read(&document, limits)?;
-    if let Some(title) = core_title(&mut package, limits)? {
-        builder.set_title(&crate::clean::line(&title));
-    }
-    Ok(())
-}
-
-/// The title among the properties of an Office Open XML package.
-pub(crate) fn core_title(package: &mut Package<'_>, limits: &Limits) -> Result<Option<String>, Error> {
-    let properties = package.minor_part("docProps/core.xml")?.unwrap_or_default();
-    let mut xml = Xml::new(FORMAT, &properties, limits);
-    let mut inside = false;
-    let mut title = String::new();
-    while let Ok(Some(token)) = xml.next() {
-        match token {
-            Token::Start(element) => inside = element.name() == "title",
-            Token::End(_) => inside = false,
-            Token::Text(text) if inside => title.push_str(&text),
-            Token::Text(_) => {}
-        }
-    }
-    Ok((!title.trim().is_empty()).then_some(title))
+    package.read_properties("docProps/core.xml", builder)
 }

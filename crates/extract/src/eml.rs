@@ -3,6 +3,8 @@
 use crate::Error;
 use crate::document::{Builder, Part};
 use crate::limits::Limits;
+use crate::metadata::Field;
+use crate::source::HtmlContent;
 use crate::{html, text};
 use mail_parser::{Address, MessageParser, MimeHeaders, PartType};
 use quarry_types::PassageKind;
@@ -23,10 +25,14 @@ pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> R
     let mut head = String::new();
     for (name, address) in [("From", message.from()), ("To", message.to()), ("Cc", message.cc())] {
         if let Some(people) = address.map(people).filter(|people| !people.is_empty()) {
+            if name == "From" {
+                builder.set(Field::Author, &people);
+            }
             head.push_str(&format!("{name}: {people}\n"));
         }
     }
     if let Some(date) = message.date() {
+        builder.set(Field::Created, &date.to_rfc3339());
         head.push_str(&format!("Date: {}\n", date.to_rfc3339()));
     }
     builder.push(Part::new(PassageKind::Paragraph, &crate::clean::paragraph(&head)));
@@ -37,7 +43,7 @@ pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> R
     };
     for body in bodies {
         match body {
-            PartType::Html(page) => html::extract(page, limits, builder),
+            PartType::Html(page) => html::extract(page, HtmlContent::All, "", limits, builder),
             PartType::Text(words) => text::extract(words, builder),
             _ => {}
         }

@@ -5,6 +5,7 @@ use crate::document::Builder;
 use crate::html;
 use crate::limits::Limits;
 use crate::package::{Package, resolve};
+use crate::source::HtmlContent;
 use crate::xml::{Token, Xml};
 use std::collections::HashMap;
 
@@ -14,7 +15,6 @@ const FORMAT: &str = "EPUB";
 /// What the package document says.
 #[derive(Default)]
 struct Book {
-    title: String,
     /// Part names of the items by id.
     items: HashMap<String, String>,
     spine: Vec<String>,
@@ -32,8 +32,8 @@ pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> R
     let Some(text) = package.part(&main)? else {
         return Err(Error::broken(FORMAT, "it has no package document"));
     };
+    package.read_properties(&main, builder)?;
     let book = read_book(&main, &text, limits)?;
-    builder.set_title(&crate::clean::line(&book.title));
     let mut missing = 0;
     for id in &book.spine {
         let Some(name) = book.items.get(id) else {
@@ -44,7 +44,9 @@ pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> R
             return Err(Error::Encrypted);
         }
         match package.minor_bytes(name)? {
-            Some(bytes) => html::extract(&crate::text::decode_html(&bytes, ""), limits, builder),
+            Some(bytes) => {
+                html::extract(&crate::text::decode_html(&bytes, ""), HtmlContent::All, "", limits, builder)
+            }
             None => missing += 1,
         }
         if builder.is_full() {
@@ -73,11 +75,9 @@ fn read_book(main: &str, text: &str, limits: &Limits) -> Result<Book, Error> {
     let folder = main.rsplit_once('/').map_or("", |(folder, _)| folder);
     let mut xml = Xml::new(FORMAT, text, limits);
     let mut book = Book::default();
-    let mut in_title = false;
     while let Some(token) = xml.next()? {
         match token {
             Token::Start(element) => match element.name().as_str() {
-                "title" => in_title = book.title.is_empty(),
                 "item" => {
                     let page = element.attribute("media-type").is_some_and(|kind| kind.contains("html"));
                     if let (true, Some(id), Some(href)) =
@@ -92,9 +92,7 @@ fn read_book(main: &str, text: &str, limits: &Limits) -> Result<Book, Error> {
                 }
                 _ => {}
             },
-            Token::Text(text) if in_title => book.title.push_str(&text),
-            Token::Text(_) => {}
-            Token::End(name) => in_title &= name != "title",
+            Token::Text(_) | Token::End(_) => {}
         }
     }
     Ok(book)

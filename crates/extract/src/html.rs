@@ -1,33 +1,61 @@
-//! HTML pages and documents: all content of the body except what is hidden.
+//! HTML: documents with all they show, pages of the web with their main content.
 //!
 //! The bytes pass a linear filter first ([`filter`]), which bounds depth, nodes and attributes, so
 //! that the tree builder's worst cases cannot be reached. The tree is walked without recursion.
 
+mod content;
 mod filter;
+mod head;
+mod prune;
 
 use crate::document::Builder;
 use crate::flow::{Flow, Unit};
 use crate::limits::Limits;
-use ego_tree::NodeId;
+use crate::source::HtmlContent;
 use ego_tree::iter::Edge;
+use ego_tree::{NodeId, Tree};
+use filter::{Keep, simplify};
+use prune::Plan;
 use scraper::node::Element;
 use scraper::{Html, Node};
 
-/// Reads a whole page.
-pub(crate) fn extract(text: &str, limits: &Limits, builder: &mut Builder) {
-    let filtered = filter::simplify(text, limits);
+/// Reads a page: all of it, or its main content where that is wanted and can be told.
+pub(crate) fn extract(text: &str, wanted: HtmlContent, url: &str, limits: &Limits, builder: &mut Builder) {
+    let mut filtered = simplify(text, limits, Keep::Text);
+    filtered.head.tell(builder);
+    let main = match wanted {
+        HtmlContent::All => false,
+        HtmlContent::Main => true,
+        HtmlContent::Auto => content::is_web_page(text, &filtered.head),
+    };
+    let tree = Html::parse_document(&filtered.html).tree;
+    if let Some(title) = page_title(&tree).or_else(|| filtered.head.title().map(str::to_owned)) {
+        builder.set_title(&title);
+    }
+    if main && content::read(text, url, limits, builder).is_some() {
+        return;
+    }
     if filtered.cut {
         builder.warn("the page has more elements than are read; part of its structure was lost".to_owned());
     }
-    let tree = Html::parse_document(&filtered.html).tree;
+    walk(&tree, None, builder);
+}
+
+/// Writes what a tree shows, or what a plan leaves of it.
+fn walk(tree: &Tree<Node>, plan: Option<&Plan>, builder: &mut Builder) {
     let mut walk = Walk { flow: Flow::new(builder), pre: 0, skip: None, title: None };
-    for edge in tree.root().traverse() {
+    let root = plan.and_then(|plan| tree.get(plan.root)).unwrap_or(tree.root());
+    for edge in root.traverse() {
         if walk.flow.builder.is_full() {
             break;
         }
         match edge {
             Edge::Open(node) if walk.skip.is_none() => match node.value() {
                 Node::Text(text) => walk.text(text),
+                Node::Element(_) if plan.is_some_and(|plan| plan.dropped.contains(&node.id())) => {
+                    walk.flow.text(" ");
+                    walk.skip = Some(node.id());
+                }
                 Node::Element(element) => walk.open(element, node.id()),
                 _ => {}
             },
@@ -42,6 +70,30 @@ pub(crate) fn extract(text: &str, limits: &Limits, builder: &mut Builder) {
         }
     }
     walk.flow.finish();
+}
+
+/// The text of the first element of a name, one clean line.
+fn first_text(tree: &Tree<Node>, name: &str) -> Option<String> {
+    let of_name = |node: &ego_tree::NodeRef<'_, Node>| match node.value() {
+        Node::Element(element) => element.name() == name,
+        _ => false,
+    };
+    let element = tree.nodes().find(of_name)?;
+    let text: String = element
+        .descendants()
+        .filter_map(|node| if let Node::Text(text) = node.value() { Some(&**text) } else { None })
+        .collect();
+    let text = crate::clean::line(&text);
+    (!text.is_empty()).then_some(text)
+}
+
+fn page_title(tree: &Tree<Node>) -> Option<String> {
+    first_text(tree, "title")
+}
+
+/// The first heading of the highest level.
+fn first_heading(tree: &Tree<Node>) -> Option<String> {
+    first_text(tree, "h1").filter(|text| text.chars().count() <= 300)
 }
 
 struct Walk<'b> {

@@ -11,6 +11,7 @@
 
 mod chunk;
 mod clean;
+mod compound;
 mod delimited;
 mod doc;
 mod document;
@@ -26,6 +27,8 @@ mod library;
 mod limits;
 mod markdown;
 mod media;
+mod metadata;
+mod ocr;
 mod odf;
 mod package;
 mod pdf;
@@ -35,6 +38,7 @@ mod protocol;
 mod rtf;
 mod sandbox;
 mod sheet;
+mod source;
 mod text;
 mod worker;
 mod xml;
@@ -45,8 +49,11 @@ pub use error::Error;
 pub use library::{PDFIUM_PATH_VARIABLE, find_pdfium};
 pub use limits::{Limits, PdfEngine};
 pub use media::MediaType;
+pub use metadata::Metadata;
+pub use ocr::Ocr;
 pub use pool::{Pool, PoolOptions, Progress};
-pub use worker::{extract, worker_main};
+pub use source::{HtmlContent, Source};
+pub use worker::{extract, extract_source, worker_main};
 
 #[doc(hidden)]
 pub use worker::{Hook, worker_main_with};

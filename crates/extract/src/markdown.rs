@@ -5,6 +5,7 @@
 
 use crate::document::Builder;
 use crate::flow::{Flow, Unit};
+use crate::metadata::Field;
 use pulldown_cmark::{Event, MetadataBlockKind, Options, Parser, Tag, TagEnd};
 
 /// Reads a whole document.
@@ -81,9 +82,7 @@ impl Reader<'_> {
             TagEnd::MetadataBlock(kind) => {
                 self.skip = self.skip.saturating_sub(1);
                 let metadata = std::mem::take(&mut self.metadata);
-                if let Some(title) = front_matter_title(&metadata, kind) {
-                    self.flow.builder.set_title(&title);
-                }
+                front_matter(&metadata, kind, self.flow.builder);
             }
             TagEnd::Heading(level) => self.flow.end(Unit::Heading(level as u8)),
             TagEnd::CodeBlock => self.flow.end(Unit::Code),
@@ -122,13 +121,25 @@ impl Reader<'_> {
     }
 }
 
-/// The `title` of YAML or TOML front matter.
-fn front_matter_title(metadata: &str, kind: MetadataBlockKind) -> Option<String> {
+/// The facts of YAML or TOML front matter, one line each.
+fn front_matter(metadata: &str, kind: MetadataBlockKind, builder: &mut Builder) {
     let mark = if kind == MetadataBlockKind::YamlStyle { ':' } else { '=' };
-    metadata.lines().find_map(|line| {
-        let (key, value) = line.split_once(mark)?;
-        (key.trim() == "title").then(|| value.trim().trim_matches(['"', '\'']).to_owned())
-    })
+    for (key, value) in metadata.lines().filter_map(|line| line.split_once(mark)) {
+        let value = value.trim().trim_matches(['"', '\'']);
+        let field = match key.trim() {
+            "title" => {
+                builder.set_title(value);
+                continue;
+            }
+            "author" => Field::Author,
+            "description" | "summary" => Field::Description,
+            "lang" | "language" => Field::Language,
+            "date" | "published" | "created" => Field::Created,
+            "updated" | "modified" | "lastmod" | "last_modified_at" => Field::Modified,
+            _ => continue,
+        };
+        builder.set(field, value);
+    }
 }
 
 /// Removes the module lines and expression braces MDX adds to Markdown.

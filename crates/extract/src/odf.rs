@@ -40,33 +40,11 @@ pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> R
         return Err(Error::broken(FORMAT, "it has no content part"));
     };
     let styles = package.minor_part("styles.xml")?.unwrap_or_default();
-    let meta = package.minor_part("meta.xml")?.unwrap_or_default();
-    read_meta(&meta, limits, builder);
+    package.read_properties("meta.xml", builder)?;
     let mut outline = HashMap::new();
     read_styles(&styles, limits, &mut outline);
     read_styles(&content, limits, &mut outline);
     Body::new(builder, outline).read(&content, limits)
-}
-
-/// Title and other facts of the document.
-fn read_meta(text: &str, limits: &Limits, builder: &mut Builder) {
-    let mut xml = Xml::new(FORMAT, text, limits);
-    let (mut open, mut value) = (String::new(), String::new());
-    while let Ok(Some(token)) = xml.next() {
-        match token {
-            Token::Start(element) => {
-                open = element.name();
-                value.clear();
-            }
-            Token::Text(text) => value.push_str(&text),
-            Token::End(name) => {
-                if name == open && name == "title" {
-                    builder.set_title(&crate::clean::line(&value));
-                }
-                open.clear();
-            }
-        }
-    }
 }
 
 /// What the paragraph styles say: list headings by their outline level, titles as level 0.

@@ -1,7 +1,9 @@
 //! The zip container: named parts, inflated in memory under caps counted while reading.
 
 use crate::Error;
+use crate::document::Builder;
 use crate::limits::Limits;
+use crate::metadata::Field;
 use crate::xml::{Token, Xml};
 use std::io::{Cursor, Read};
 use zip::ZipArchive;
@@ -85,6 +87,32 @@ impl<'a> Package<'a> {
         }
     }
 
+    /// Notes the facts of a part with Dublin Core elements; a damaged one tells nothing.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] past the caps.
+    pub(crate) fn read_properties(&mut self, part: &str, builder: &mut Builder) -> Result<(), Error> {
+        let properties = self.minor_part(part)?.unwrap_or_default();
+        let mut xml = Xml::new(self.format, &properties, self.limits);
+        let (mut open, mut value) = (String::new(), String::new());
+        while let Ok(Some(token)) = xml.next() {
+            match token {
+                Token::Start(element) => {
+                    open = element.name();
+                    value.clear();
+                }
+                Token::Text(text) => value.push_str(&text),
+                Token::End(name) => {
+                    if name == open {
+                        property(&name, &value, builder);
+                    }
+                    open.clear();
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The part with the document itself, by the package's relationships.
     pub(crate) fn main_part(&mut self, usual: &str) -> Result<String, Error> {
         let relations = self.relations("")?;
@@ -125,6 +153,24 @@ impl<'a> Package<'a> {
         read.map_err(|e| Error::broken(self.format, format!("{name}: {e}")))?;
         Ok(Some(bytes))
     }
+}
+
+/// Notes one property by the local name of its element, as Office, OpenDocument and EPUB use them.
+pub(crate) fn property(name: &str, value: &str, builder: &mut Builder) {
+    let field = match name {
+        "title" => {
+            builder.set_title(&crate::clean::line(value));
+            return;
+        }
+        // OpenDocument has both: who began it counts.
+        "creator" | "initial-creator" => Field::Author,
+        "description" | "subject" => Field::Description,
+        "language" => Field::Language,
+        "created" | "creation-date" | "date" => Field::Created,
+        "modified" => Field::Modified,
+        _ => return,
+    };
+    builder.set(field, value);
 }
 
 /// A relationship's target as a part name.

@@ -18,8 +18,9 @@ mod tests;
 
 use crate::Error;
 use crate::document::Builder;
-use crate::limits::{Limits, PdfEngine};
-use crate::protocol::Progress;
+use crate::limits::PdfEngine;
+use crate::metadata::Field;
+use crate::protocol::{Event, Job};
 
 pub(crate) use pdfium::load as load_library;
 
@@ -29,17 +30,19 @@ const FORMAT: &str = "PDF";
 /// Reads a whole document with the engine the limits name.
 pub(crate) fn extract(
     bytes: &[u8],
-    limits: &Limits,
+    job: &Job,
     builder: &mut Builder,
-    progress: &mut dyn FnMut(Progress),
+    tell: &mut dyn FnMut(Event),
 ) -> Result<(), Error> {
+    let limits = &job.limits;
     let first = match limits.pdf_engine {
         PdfEngine::PdfExtract => None,
-        PdfEngine::Pdfium | PdfEngine::Auto => pdfium::read(bytes, limits, progress),
+        PdfEngine::Pdfium | PdfEngine::Auto => pdfium::read(bytes, job, tell),
     };
     let first = match first {
-        Some(Ok(source)) if source.without_text < source.pages.max(1) => {
-            write(source, limits, builder);
+        // Pages handed over as pictures are read elsewhere.
+        Some(Ok(source)) if source.without_text < source.pages.max(1) || source.pictures > 0 => {
+            write(source, job, builder);
             return Ok(());
         }
         Some(Ok(source)) => Some(source.no_text()),
@@ -65,8 +68,11 @@ pub(crate) fn extract(
 struct Source {
     pages: u32,
     without_text: u32,
+    /// How many of them were handed over as pictures.
+    pictures: u32,
     lines: Vec<lines::PageLines>,
     title: Option<String>,
+    facts: Vec<(Field, String)>,
     warnings: Vec<String>,
 }
 
@@ -76,7 +82,8 @@ impl Source {
     }
 }
 
-fn write(mut source: Source, limits: &Limits, builder: &mut Builder) {
+fn write(mut source: Source, job: &Job, builder: &mut Builder) {
+    let limits = &job.limits;
     builder.set_pages(source.pages);
     for warning in source.warnings.drain(..) {
         builder.warn(warning);
@@ -84,12 +91,15 @@ fn write(mut source: Source, limits: &Limits, builder: &mut Builder) {
     if source.pages > limits.max_pages {
         builder.warn(format!("only the first {} of {} pages were read", limits.max_pages, source.pages));
     }
-    if source.without_text > 0 {
-        let Source { without_text, pages, .. } = source;
+    if source.without_text > source.pictures {
+        let Source { pages, pictures, .. } = source;
+        let without_text = source.without_text - pictures;
         let pages = pages.min(limits.max_pages);
         builder.warn(format!("no text layer on {without_text} of {pages} pages; OCR is not configured"));
     }
-    furniture::remove(&mut source.lines);
+    if !job.keep_running {
+        furniture::remove(&mut source.lines);
+    }
     let style = headings::Style::of(&source.lines);
     let words = blocks::Words::of(&source.lines);
     let mut blocks = Vec::new();
@@ -103,6 +113,9 @@ fn write(mut source: Source, limits: &Limits, builder: &mut Builder) {
     headings::assign(&mut blocks, &style);
     if let Some(title) = &source.title {
         builder.set_title(title);
+    }
+    for (field, value) in &source.facts {
+        builder.set(*field, value);
     }
     for block in blocks {
         if builder.is_full() {

@@ -8,8 +8,11 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::library::{PDFIUM_PATH_VARIABLE, find_pdfium};
 use crate::limits::Limits;
+use crate::ocr::{Ocr, Picture};
 pub use crate::protocol::Progress;
 use crate::protocol::{Assembly, JOB_VARIABLE, Job, Line, MAX_LINE_BYTES};
+use crate::source::Source;
+use base64::Engine;
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -33,13 +36,15 @@ pub struct PoolOptions {
     pub workers: usize,
     /// What each may use.
     pub limits: Limits,
+    /// Reads pages without text; none by default.
+    pub ocr: Option<Ocr>,
 }
 
 impl PoolOptions {
     /// Children of `command extract-worker`, `workers` at a time, default limits.
     #[must_use]
     pub fn new(command: PathBuf, workers: usize) -> Self {
-        Self { command, args: vec!["extract-worker".into()], workers, limits: Limits::default() }
+        Self { command, args: vec!["extract-worker".into()], workers, limits: Limits::default(), ocr: None }
     }
 }
 
@@ -78,6 +83,19 @@ impl Pool {
         content_type: &str,
         progress: impl Fn(Progress),
     ) -> Result<Document, Error> {
+        self.extract_source(path, &Source { name, content_type, ..Source::default() }, progress).await
+    }
+
+    /// As [`Pool::extract`], with all that is known of the file.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn extract_source(
+        &self,
+        path: &Path,
+        source: &Source<'_>,
+        progress: impl Fn(Progress),
+    ) -> Result<Document, Error> {
         let limits = &self.options.limits;
         let permit = self.free.acquire().await;
         let _permit = permit.map_err(|_| Error::Worker("the pool is closed".to_owned()))?;
@@ -87,15 +105,22 @@ impl Pool {
             let limit = format!("{} MB", limits.max_input_bytes >> 20);
             return Err(Error::TooLarge { what: "the file".to_owned(), limit });
         }
-        let job =
-            Job { name: name.to_owned(), content_type: content_type.to_owned(), limits: limits.clone() };
+        let pictures = self.options.ocr.as_ref().map_or(0, |ocr| ocr.max_pages);
+        let job = Job::new(source, limits, pictures);
         let mut child = self.start(file.into_std().await, &job)?;
         let wall = Duration::from_secs(limits.wall_seconds);
-        let timed = tokio::time::timeout(wall, converse(&mut child, limits, progress)).await;
+        let mut listener = Listener { limits, most_pictures: pictures, pictures: Vec::new() };
+        let timed = tokio::time::timeout(wall, listener.converse(&mut child, progress)).await;
         let result = timed.unwrap_or(Err(Error::TimedOut { seconds: limits.wall_seconds }));
         // Whatever it said, it is done; a child that has ended is only reaped here.
         let _ = child.kill().await;
-        result
+        let pictures = listener.pictures;
+        match (result, &self.options.ocr) {
+            (Ok(document), Some(ocr)) if !pictures.is_empty() => {
+                ocr.complete(document, pictures, limits).await
+            }
+            (result, _) => result,
+        }
     }
 
     fn start(&self, file: std::fs::File, job: &Job) -> Result<Child, Error> {
@@ -121,59 +146,81 @@ fn worker(what: &str, error: &std::io::Error) -> Error {
     Error::Worker(format!("{what}: {error}"))
 }
 
-/// Reads the child's lines to the end.
-async fn converse(
-    child: &mut Child,
-    limits: &Limits,
-    progress: impl Fn(Progress),
-) -> Result<Document, Error> {
-    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-        return Err(Error::Worker("no pipe to the child".to_owned()));
-    };
-    let (answer, complaints) = tokio::join!(listen(stdout, limits, progress), drain(stderr));
-    if !complaints.is_empty() {
-        tracing::debug!(stderr = %complaints, "extraction worker");
-    }
-    if let Some(answer) = answer? {
-        return answer;
-    }
-    let status = child.wait().await.map_err(|e| worker("could not wait", &e))?;
-    Err(verdict(status, &complaints, limits))
+/// Listens to one child.
+struct Listener<'l> {
+    limits: &'l Limits,
+    most_pictures: u32,
+    /// Pages handed over as pictures.
+    pictures: Vec<Picture>,
 }
 
-/// The answer, or `None` when the child ended without one.
-async fn listen(
-    stdout: impl AsyncRead + Unpin,
-    limits: &Limits,
-    progress: impl Fn(Progress),
-) -> Result<Option<Result<Document, Error>>, Error> {
-    let mut stdout = BufReader::with_capacity(64 << 10, stdout);
-    let mut assembly = Assembly::default();
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let cap = MAX_LINE_BYTES as u64 + 1;
-        let read = (&mut stdout).take(cap).read_until(b'\n', &mut line).await;
-        if read.map_err(|e| worker("could not read its answer", &e))? == 0 {
-            return Ok(None);
-        }
-        // A library may print a line of its own; it does not start like ours.
-        if !line.starts_with(b"{") && line.ends_with(b"\n") {
-            continue;
-        }
-        let Ok(parsed) = serde_json::from_slice::<Line>(&line) else {
-            // Cut off by its death, or not our language: the exit status tells which.
-            if line.ends_with(b"\n") || line.len() > MAX_LINE_BYTES {
-                return Ok(Some(Err(Error::Crashed { how: "unreadable result".to_owned() })));
-            }
-            return Ok(None);
+impl Listener<'_> {
+    /// Reads the child's lines to the end.
+    async fn converse(&mut self, child: &mut Child, progress: impl Fn(Progress)) -> Result<Document, Error> {
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(Error::Worker("no pipe to the child".to_owned()));
         };
-        if let Line::Progress(step) = parsed {
-            progress(step);
-            continue;
+        let (answer, complaints) = tokio::join!(self.listen(stdout, progress), drain(stderr));
+        if !complaints.is_empty() {
+            tracing::debug!(stderr = %complaints, "extraction worker");
         }
-        if let Some(answer) = assembly.take(parsed, limits) {
-            return Ok(Some(answer));
+        if let Some(answer) = answer? {
+            return answer;
+        }
+        let status = child.wait().await.map_err(|e| worker("could not wait", &e))?;
+        Err(verdict(status, &complaints, self.limits))
+    }
+
+    /// The answer, or `None` when the child ended without one.
+    async fn listen(
+        &mut self,
+        stdout: impl AsyncRead + Unpin,
+        progress: impl Fn(Progress),
+    ) -> Result<Option<Result<Document, Error>>, Error> {
+        let unreadable = || Ok(Some(Err(Error::Crashed { how: "unreadable result".to_owned() })));
+        let mut stdout = BufReader::with_capacity(64 << 10, stdout);
+        let mut assembly = Assembly::default();
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let cap = MAX_LINE_BYTES as u64 + 1;
+            let read = (&mut stdout).take(cap).read_until(b'\n', &mut line).await;
+            if read.map_err(|e| worker("could not read its answer", &e))? == 0 {
+                return Ok(None);
+            }
+            // A library may print a line of its own; it does not start like ours.
+            if !line.starts_with(b"{") && line.ends_with(b"\n") {
+                continue;
+            }
+            let Ok(parsed) = serde_json::from_slice::<Line>(&line) else {
+                // Cut off by its death, or not our language: the exit status tells which.
+                if line.ends_with(b"\n") || line.len() > MAX_LINE_BYTES {
+                    return unreadable();
+                }
+                return Ok(None);
+            };
+            match parsed {
+                Line::Progress(step) => progress(step),
+                Line::Picture { page, width, height } => {
+                    let room = self.pictures.len() < self.most_pictures as usize;
+                    match Picture::begin(page, width, height).filter(|_| room) {
+                        Some(picture) => self.pictures.push(picture),
+                        None => return unreadable(),
+                    }
+                }
+                Line::Pixels(pixels) => {
+                    let pixels = base64::engine::general_purpose::STANDARD.decode(pixels).unwrap_or_default();
+                    if !self.pictures.last_mut().is_some_and(|picture| picture.add(&pixels)) {
+                        return unreadable();
+                    }
+                }
+                parsed => {
+                    if let Some(answer) = assembly.take(parsed, self.limits) {
+                        self.pictures.retain_mut(Picture::is_whole);
+                        return Ok(Some(answer));
+                    }
+                }
+            }
         }
     }
 }

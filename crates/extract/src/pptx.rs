@@ -20,9 +20,7 @@ pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> R
     let Some(presentation) = package.part(&main)? else {
         return Err(Error::broken(FORMAT, "it has no presentation part"));
     };
-    if let Some(title) = crate::docx::core_title(&mut package, limits)? {
-        builder.set_title(&crate::clean::line(&title));
-    }
+    package.read_properties("docProps/core.xml", builder)?;
     let slides = slide_parts(&mut package, &main, &presentation, limits)?;
     let pages = u32::try_from(slides.len()).unwrap_or(u32::MAX);
     builder.set_pages(pages);

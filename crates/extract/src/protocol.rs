@@ -7,6 +7,10 @@
 use crate::document::{Block, Document};
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::media::MediaType;
+use crate::metadata::Metadata;
+use crate::source::{HtmlContent, Source};
+use base64::Engine;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 
@@ -18,6 +22,7 @@ pub(crate) const MAX_LINE_BYTES: usize = 4 << 20;
 
 const TEXT_PIECE_CHARS: usize = 100_000;
 const BLOCKS_PER_LINE: usize = 5_000;
+const PIXELS_PER_LINE: usize = 1 << 20;
 
 /// What to extract; the bytes come separately.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,8 +31,30 @@ pub(crate) struct Job {
     pub(crate) name: String,
     /// Declared content type.
     pub(crate) content_type: String,
+    /// Address it was fetched from, if any.
+    pub(crate) url: String,
+    /// How much of a web page is wanted.
+    pub(crate) html: HtmlContent,
+    /// Whether running headers and footers stay.
+    pub(crate) keep_running: bool,
+    /// Most pages without text that are handed over as pictures.
+    pub(crate) pictures: u32,
     /// What may be used.
     pub(crate) limits: Limits,
+}
+
+impl Job {
+    pub(crate) fn new(source: &Source<'_>, limits: &Limits, pictures: u32) -> Self {
+        Self {
+            name: source.name.to_owned(),
+            content_type: source.content_type.to_owned(),
+            url: source.url.to_owned(),
+            html: source.html,
+            keep_running: source.keep_running,
+            pictures,
+            limits: limits.clone(),
+        }
+    }
 }
 
 /// How far a job is.
@@ -39,17 +66,54 @@ pub struct Progress {
     pub pages: u32,
 }
 
+/// What a reader tells while it reads.
+pub(crate) enum Event {
+    Progress(Progress),
+    /// A page without text, one byte a pixel.
+    Picture {
+        page: u32,
+        width: u32,
+        height: u32,
+        pixels: Vec<u8>,
+    },
+}
+
+/// Writes an event; pictures go in pieces.
+pub(crate) fn write_event(out: &mut impl Write, event: Event) -> io::Result<()> {
+    match event {
+        Event::Progress(step) => write_line(out, &Line::Progress(step)),
+        Event::Picture { page, width, height, pixels } => {
+            write_line(out, &Line::Picture { page, width, height })?;
+            for piece in pixels.chunks(PIXELS_PER_LINE) {
+                let piece = base64::engine::general_purpose::STANDARD.encode(piece);
+                write_line(out, &Line::Pixels(piece))?;
+            }
+            Ok(())
+        }
+    }
+}
+
 /// One line from the child.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Line {
     Progress(Progress),
+    /// A page without text follows, as pixels of one byte each.
+    Picture {
+        page: u32,
+        width: u32,
+        height: u32,
+    },
+    /// The next pixels of the picture, in base 64.
+    Pixels(String),
     Text(String),
     Blocks(Vec<Block>),
     /// The last line of a success.
     Done {
         pages: Option<u32>,
         title: Option<String>,
+        metadata: Metadata,
+        media: Option<MediaType>,
         warnings: Vec<String>,
     },
     /// The last line of a failure.
@@ -79,8 +143,8 @@ pub(crate) fn write_result(out: &mut impl Write, result: Result<Document, Error>
     for blocks in document.blocks.chunks(BLOCKS_PER_LINE) {
         write_line(out, &Line::Blocks(blocks.to_vec()))?;
     }
-    let Document { pages, title, warnings, .. } = document;
-    write_line(out, &Line::Done { pages, title, warnings })
+    let Document { pages, title, metadata, media, warnings, .. } = document;
+    write_line(out, &Line::Done { pages, title, metadata, media, warnings })
 }
 
 /// Puts the pieces together again on the parent's side.
@@ -94,7 +158,7 @@ impl Assembly {
     /// Takes one line; answers the result when it was the last.
     pub(crate) fn take(&mut self, line: Line, limits: &Limits) -> Option<Result<Document, Error>> {
         match line {
-            Line::Progress(_) => None,
+            Line::Progress(_) | Line::Picture { .. } | Line::Pixels(_) => None,
             Line::Text(piece) => {
                 self.text_chars += piece.chars().count();
                 self.document.text.push_str(&piece);
@@ -104,10 +168,12 @@ impl Assembly {
                 self.document.blocks.extend(blocks);
                 (self.document.blocks.len() > limits.max_text_chars).then(oversized)
             }
-            Line::Done { pages, title, warnings } => {
+            Line::Done { pages, title, metadata, media, warnings } => {
                 let mut document = std::mem::take(&mut self.document);
                 document.pages = pages;
                 document.title = title;
+                document.metadata = metadata;
+                document.media = media;
                 document.warnings = warnings;
                 if !document.is_consistent() {
                     return Some(Err(Error::Crashed { how: "inconsistent result".to_owned() }));

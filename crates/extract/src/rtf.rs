@@ -9,6 +9,7 @@ use crate::Error;
 use crate::document::Builder;
 use crate::flow::{Flow, Unit};
 use crate::limits::Limits;
+use crate::metadata::Field;
 use codepage::Charset;
 use std::collections::HashMap;
 
@@ -58,6 +59,8 @@ const SKIPPED: [&str; 34] = [
 enum Target {
     Body,
     Title,
+    Author,
+    Description,
     OtherInfo,
     Fonts,
     Styles,
@@ -110,6 +113,8 @@ struct Reader<'a, 'b> {
     /// The style being defined with its outline level and name.
     style: (i32, Option<u8>, String),
     title: String,
+    author: String,
+    description: String,
     /// Bytes not yet decoded: characters of several bytes come as several escapes.
     pending: Vec<u8>,
     /// Fallback bytes still to be dropped after a Unicode character.
@@ -140,6 +145,8 @@ impl<'a, 'b> Reader<'a, 'b> {
             styles: HashMap::new(),
             style: (0, None, String::new()),
             title: String::new(),
+            author: String::new(),
+            description: String::new(),
             pending: Vec::new(),
             skip: 0,
             high: None,
@@ -180,6 +187,8 @@ impl<'a, 'b> Reader<'a, 'b> {
         self.end_lists(0);
         let title = crate::clean::line(&self.title);
         self.flow.builder.set_title(&title);
+        self.flow.builder.set(Field::Author, &self.author);
+        self.flow.builder.set(Field::Description, &self.description);
         self.flow.finish();
     }
 
@@ -230,6 +239,8 @@ impl<'a, 'b> Reader<'a, 'b> {
             Target::Body if self.group.hidden || self.group.deleted => {}
             Target::Body => self.flow.text(text),
             Target::Title => self.title.push_str(text),
+            Target::Author => self.author.push_str(text),
+            Target::Description => self.description.push_str(text),
             Target::ListText => self.paragraph.marker.push_str(text),
             Target::Styles => self.style.2.push_str(text),
             Target::Fonts | Target::OtherInfo | Target::Nowhere => {}
@@ -345,7 +356,11 @@ impl<'a, 'b> Reader<'a, 'b> {
                     _ => {}
                 },
                 Target::Body | Target::ListText => self.body_word(word, value),
-                Target::Title | Target::OtherInfo | Target::Nowhere => {}
+                Target::Title
+                | Target::Author
+                | Target::Description
+                | Target::OtherInfo
+                | Target::Nowhere => {}
             },
         }
     }
@@ -357,6 +372,8 @@ impl<'a, 'b> Reader<'a, 'b> {
             "stylesheet" => Target::Styles,
             "info" => Target::OtherInfo,
             "title" if self.group.target == Target::OtherInfo => Target::Title,
+            "author" if self.group.target == Target::OtherInfo => Target::Author,
+            "subject" if self.group.target == Target::OtherInfo => Target::Description,
             "listtext" | "pntext" => Target::ListText,
             // Notes and shapes hold text of the document.
             "footnote" | "shptxt" => {

@@ -8,6 +8,7 @@ use crate::flow::push_table;
 use crate::limits::Limits;
 use calamine::{Data, Range, Reader, SheetVisible, open_workbook_auto_from_rs};
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The format's name in errors.
 const FORMAT: &str = "workbook";
@@ -17,6 +18,12 @@ const BLOCK_ROWS: usize = 2_000;
 /// Reads a whole workbook.
 pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> Result<(), Error> {
     check_parts(bytes, limits)?;
+    // The library panics on some broken files.
+    let read = catch_unwind(AssertUnwindSafe(|| read_book(bytes, builder)));
+    read.unwrap_or_else(|_| Err(Error::broken(FORMAT, "its structure cannot be read; save it again")))
+}
+
+fn read_book(bytes: &[u8], builder: &mut Builder) -> Result<(), Error> {
     let mut book = open_workbook_auto_from_rs(Cursor::new(bytes)).map_err(|error| {
         let text = error.to_string();
         if text.to_lowercase().contains("password") { Error::Encrypted } else { Error::broken(FORMAT, text) }
@@ -46,7 +53,7 @@ pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> R
 /// Inflates every part once under the caps; the workbook reader itself has none.
 fn check_parts(bytes: &[u8], limits: &Limits) -> Result<(), Error> {
     if !bytes.starts_with(b"PK") {
-        return Ok(());
+        return crate::compound::check(FORMAT, bytes);
     }
     let mut package = crate::package::Package::open(FORMAT, bytes, limits)?;
     let names: Vec<String> = package.names().map(|name| name.into_owned()).collect();

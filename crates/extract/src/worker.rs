@@ -5,7 +5,8 @@ use crate::document::{Builder, Document};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::media::MediaType;
-use crate::protocol::{JOB_VARIABLE, Job, Line, Progress, write_line, write_result};
+use crate::protocol::{Event, JOB_VARIABLE, Job, write_event, write_result};
+use crate::source::Source;
 use crate::{delimited, doc, docx, eml, epub, html, markdown, odf, pdf, pptx, rtf, sandbox, sheet, text};
 use std::io::{self, BufWriter, Read, Write};
 use std::process::ExitCode;
@@ -25,11 +26,18 @@ const STACK_BYTES: usize = 64 << 20;
 /// # Errors
 /// A named [`Error`] whose text is fit for the uploader.
 pub fn extract(bytes: &[u8], name: &str, content_type: &str, limits: &Limits) -> Result<Document, Error> {
-    let job = Job { name: name.to_owned(), content_type: content_type.to_owned(), limits: limits.clone() };
-    run(bytes, &job, &mut |_| {})
+    extract_source(bytes, &Source { name, content_type, ..Source::default() }, limits)
 }
 
-fn run(bytes: &[u8], job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Document, Error> {
+/// As [`extract`], with all that is known of the bytes.
+///
+/// # Errors
+/// A named [`Error`] whose text is fit for the uploader.
+pub fn extract_source(bytes: &[u8], source: &Source<'_>, limits: &Limits) -> Result<Document, Error> {
+    run(bytes, &Job::new(source, limits, 0), &mut |_| {})
+}
+
+fn run(bytes: &[u8], job: &Job, tell: &mut dyn FnMut(Event)) -> Result<Document, Error> {
     let limits = &job.limits;
     check_size("the file", bytes.len() as u64, limits.max_input_bytes)?;
     if bytes.is_empty() {
@@ -40,8 +48,9 @@ fn run(bytes: &[u8], job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Do
         check_size("the text", bytes.len() as u64, limits.max_markup_bytes)?;
     }
     let mut builder = Builder::new(limits);
+    builder.set_media(media);
     match media {
-        MediaType::Pdf => pdf::extract(bytes, limits, &mut builder, progress)?,
+        MediaType::Pdf => pdf::extract(bytes, job, &mut builder, tell)?,
         MediaType::Docx => docx::extract(bytes, limits, &mut builder)?,
         MediaType::Doc => doc::extract(bytes, limits, &mut builder)?,
         MediaType::Rtf => rtf::extract(bytes, limits, &mut builder)?,
@@ -56,7 +65,10 @@ fn run(bytes: &[u8], job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Do
                 text::extract(&source, &mut builder);
             }
         }
-        MediaType::Html => html::extract(&text::decode_html(bytes, &job.content_type), limits, &mut builder),
+        MediaType::Html => {
+            let page = text::decode_html(bytes, &job.content_type);
+            html::extract(&page, job.html, &job.url, limits, &mut builder);
+        }
         MediaType::Markdown => {
             let mut source = text::decode(bytes);
             if job.name.to_ascii_lowercase().ends_with(".mdx") || job.content_type.starts_with("text/mdx") {
@@ -66,7 +78,8 @@ fn run(bytes: &[u8], job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Do
         }
         MediaType::Text => text::extract(&text::decode(bytes), &mut builder),
     }
-    if builder.is_empty() {
+    // Pages handed over as pictures may hold all there is.
+    if builder.is_empty() && !(media == MediaType::Pdf && job.pictures > 0) {
         return Err(Error::Empty);
     }
     Ok(builder.finish())
@@ -114,9 +127,9 @@ fn serve(job: &Job, hook: Hook) -> io::Result<()> {
     io::stdin().lock().take(job.limits.max_input_bytes + 1).read_to_end(&mut bytes)?;
     let result = match hook(&job.name, &bytes) {
         Some(result) => result,
-        None => run(&bytes, job, &mut |progress| {
+        None => run(&bytes, job, &mut |event| {
             // A parent that no longer listens ends us at the next real line.
-            let _ = write_line(&mut out, &Line::Progress(progress));
+            let _ = write_event(&mut out, event);
         }),
     };
     for failure in failures {

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 fn pool(limits: Limits) -> Pool {
     let command = env!("CARGO_BIN_EXE_quarry-extract-worker").into();
-    Pool::new(PoolOptions { command, args: Vec::new(), workers: 2, limits })
+    Pool::new(PoolOptions { command, args: Vec::new(), workers: 2, limits, ocr: None })
 }
 
 async fn run(pool: &Pool, name: &str, content: &[u8]) -> Result<Document, Error> {

@@ -68,6 +68,37 @@ pub struct Published {
     pub page_starts: Vec<(u32, u32)>,
     /// What extraction had to leave out or guess.
     pub warnings: Vec<String>,
+    /// What the document says about itself; `None` for generations of before it was kept.
+    #[serde(default)]
+    pub facts: Option<Facts>,
+}
+
+/// What a document says about itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Facts {
+    /// Its title.
+    pub title: Option<String>,
+    /// Number of pages, when the format has pages.
+    pub pages: Option<u32>,
+    /// The format it was read as.
+    pub media_type: Option<String>,
+    /// Characters of its text.
+    pub characters: u32,
+    /// Author, dates, language and more.
+    pub metadata: quarry_extract::Metadata,
+}
+
+impl Facts {
+    pub(crate) fn of(document: &quarry_extract::Document) -> Self {
+        Self {
+            title: document.title.clone(),
+            pages: document.pages,
+            media_type: document.media.map(|media| media.content_type().to_owned()),
+            characters: u32::try_from(document.text.chars().count()).unwrap_or(u32::MAX),
+            metadata: document.metadata.clone(),
+        }
+    }
 }
 
 impl Published {
@@ -128,6 +159,7 @@ mod tests {
             text_blob: String::new(),
             page_starts: vec![(0, 1), (10, 2), (20, 4)],
             warnings: vec![],
+            facts: None,
         };
         let pages: Vec<_> = [0, 9, 10, 19, 20, 999].map(|c| published.page_of(c)).into();
         assert_eq!(pages, [Some(1), Some(1), Some(2), Some(2), Some(4), Some(4)]);

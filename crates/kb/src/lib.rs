@@ -31,7 +31,7 @@ mod views;
 pub use answer::{Answer, Citation, Question, Timing, Tokens};
 pub use base::Base;
 pub use error::Error;
-pub use file::{File, FilePatch, Published, Tags, TagsPatch, UpsertFile};
+pub use file::{Facts, File, FilePatch, Published, Tags, TagsPatch, UpsertFile};
 pub use filter::{TagFilter, TagRule};
 pub use kb::{BotStats, Kb, KbDeps, KbSettings, KbStatus, OnIndexed};
 pub use listing::{FileSort, ListFiles};

@@ -9,6 +9,7 @@ mod outbound;
 
 pub use computing::Computing;
 
+use quarry_extract::Ocr;
 use quarry_fetch::chat::ChatSettings;
 use serde::Deserialize;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -180,6 +181,9 @@ pub struct Settings {
     /// Files indexed at the same time [default: 2]
     #[arg(long, env = "QUARRY_INGEST_WORKERS", value_name = "N")]
     pub ingest_workers: Option<usize>,
+    /// Command that reads PDF pages without text, such as `tesseract {image} stdout` [default: none]
+    #[arg(long, env = "QUARRY_OCR_COMMAND", value_name = "COMMAND")]
+    pub ocr_command: Option<String>,
     /// Bytes of memory for caches of indexes [default: 268435456]
     #[arg(long, env = "QUARRY_CACHE_BYTES", value_name = "BYTES")]
     pub cache_bytes: Option<usize>,
@@ -236,6 +240,7 @@ impl Settings {
                 auto_create_bots,
                 threads,
                 ingest_workers,
+                ocr_command,
                 cache_bytes,
                 model_dir,
                 log,
@@ -294,6 +299,12 @@ impl Settings {
             cors: Cors::parse(&self.cors_origins.unwrap_or_else(|| vec!["*".to_owned()]))?,
             auto_create_bots: self.auto_create_bots.unwrap_or(true),
             threads: within("threads", self.threads.unwrap_or(cores), 1, 256)?,
+            ocr: self
+                .ocr_command
+                .as_deref()
+                .map(Ocr::parse)
+                .transpose()
+                .map_err(|problem| wrong("ocr_command", problem))?,
             ingest_workers: within("ingest_workers", self.ingest_workers.unwrap_or(2), 1, 64)?,
             cache_bytes: self.cache_bytes.unwrap_or(256 << 20),
             model_dir: self.model_dir,
@@ -349,6 +360,8 @@ pub struct Config {
     pub threads: usize,
     /// Files indexed at once.
     pub ingest_workers: usize,
+    /// Reads PDF pages without text.
+    pub ocr: Option<Ocr>,
     /// Cache budget in bytes.
     pub cache_bytes: usize,
     /// Another embedding model.

@@ -111,6 +111,7 @@ routes! {
     PutSelector PUT Bot "/v1/quarry/tables/{table}/selectors/{name}";
     DeleteSelector DELETE Bot "/v1/quarry/tables/{table}/selectors/{name}";
     GetFileText GET Bot "/v1/quarry/files/{id}/text";
+    GetFileFacts GET Bot "/v1/quarry/files/{id}/facts";
     ExportTableAs POST Bot "/v1/quarry/tables/{table}/export";
     GetTableJob GET Bot "/v1/quarry/tables/{table}/jobs/{job}";
     CancelTableJob DELETE Bot "/v1/quarry/tables/{table}/jobs/{job}";

@@ -176,7 +176,10 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         store: records.clone(),
         blobs: blobs.clone(),
         embedder: embedder.clone(),
-        extractor: Pool::new(PoolOptions::new(worker, config.ingest_workers)),
+        extractor: Pool::new(PoolOptions {
+            ocr: config.ocr.clone(),
+            ..PoolOptions::new(worker, config.ingest_workers)
+        }),
         lexical_dir: Box::new(move |bot| lexical.lexical_view(bot)),
         on_indexed: Box::new(move |bot, searchable| {
             indexed.add(bot, &[if searchable { Activity::FileIndexed } else { Activity::FileFailed }]);

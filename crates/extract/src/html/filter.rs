@@ -1,16 +1,67 @@
-//! A linear pass over the source that leaves only what the text needs.
+//! A linear pass over the source that leaves only what is read.
 //!
 //! Comments, scripts, styles and inline markup go; attributes go but a few; elements below the
-//! depth limit or past the node limit lose their tags and keep their text. The result is HTML.
-//! Invariant: time and output are linear in the input, nesting and node count are bounded.
+//! depth limit or past the node limit lose their tags and keep their text. The result is HTML,
+//! beside it stands what the head says. Pages of the web keep a little more (classes, links): what
+//! tells their content from the rest. Invariant: time and output are linear in the input, nesting
+//! and node count are bounded, and no formatting element that the tree builder would repeat is
+//! left with attributes.
 
+use super::head::Head;
 use crate::limits::Limits;
 
 /// Longest attribute value kept, in bytes.
 const MAX_VALUE_BYTES: usize = 2_000;
 
+/// Longest value that holds a whole page as data (Discourse does that).
+const MAX_PRELOADED_BYTES: usize = 2 << 20;
+
+/// Longest piece of linked data (JSON-LD) kept, in bytes.
+const MAX_LINKED_DATA_BYTES: usize = 256 << 10;
+
+/// Most attributes of one tag that are looked at.
+const MAX_ATTRIBUTES: usize = 1_000;
+
 /// Attributes read by the walk.
-const KEPT_ATTRIBUTES: [&str; 4] = ["hidden", "style", "colspan", "start"];
+const KEPT_ATTRIBUTES: &[&str] = &["hidden", "style", "colspan", "start"];
+
+/// Attributes that tell the content of a web page from the rest.
+const WEB_ATTRIBUTES: &[&str] = &[
+    "hidden",
+    "style",
+    "colspan",
+    "rowspan",
+    "start",
+    "class",
+    "id",
+    "role",
+    "href",
+    "rel",
+    "itemprop",
+    "itemtype",
+    "itemscope",
+    "aria-hidden",
+    "datetime",
+    "lang",
+    "name",
+    "property",
+    "content",
+    "type",
+    "data-preloaded",
+];
+
+/// Attributes of the elements that describe the page.
+const HEAD_ATTRIBUTES: &[&str] =
+    &["name", "property", "itemprop", "content", "rel", "href", "lang", "http-equiv", "hreflang"];
+
+/// What is left of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// What the walk reads.
+    Text,
+    /// Also what tells content from the rest.
+    Web,
+}
 
 /// Elements that have no end tag.
 const VOID: [&str; 12] =
@@ -51,12 +102,17 @@ pub(super) struct Filtered {
     pub(super) html: String,
     /// Whether structure was lost to a limit.
     pub(super) cut: bool,
+    /// Elements left in it.
+    pub(super) nodes: usize,
+    pub(super) head: Head,
 }
 
 /// Filters a page.
-pub(super) fn simplify(source: &str, limits: &Limits) -> Filtered {
+pub(super) fn simplify(source: &str, limits: &Limits, keep: Keep) -> Filtered {
     let mut filter = Filter {
         source,
+        keep,
+        head: Head::default(),
         out: String::with_capacity(source.len() / 2),
         open: Vec::new(),
         inline: Vec::new(),
@@ -68,11 +124,13 @@ pub(super) fn simplify(source: &str, limits: &Limits) -> Filtered {
     };
     filter.out.push_str("<!DOCTYPE html>");
     filter.run();
-    Filtered { html: filter.out, cut: filter.cut }
+    Filtered { html: filter.out, cut: filter.cut, nodes: filter.nodes, head: filter.head }
 }
 
 struct Filter<'a> {
     source: &'a str,
+    keep: Keep,
+    head: Head,
     out: String,
     /// Open elements whose tags were kept.
     open: Vec<String>,
@@ -133,10 +191,22 @@ impl<'a> Filter<'a> {
         let name_end = tail.find(|c: char| c.is_ascii_whitespace() || c == '/' || c == '>');
         let name_end = name_end.unwrap_or(tail.len());
         let name = tail.get(..name_end).unwrap_or_default().to_ascii_lowercase();
-        let mut tag = Tag::read(markup, name_start + name_end);
+        let wanted = match (name.as_str(), self.keep) {
+            ("meta" | "link" | "html", Keep::Text) => HEAD_ATTRIBUTES,
+            ("script", _) => &["type"],
+            (_, Keep::Text) => KEPT_ATTRIBUTES,
+            (_, Keep::Web) => WEB_ATTRIBUTES,
+        };
+        let mut tag = Tag::read(markup, name_start + name_end, wanted);
         if closing {
             self.end_tag(&name);
             return tag.length;
+        }
+        if matches!(name.as_str(), "meta" | "link" | "html") {
+            self.head.element(&name, |key| tag.attribute(key));
+        }
+        if name == "script" && tag.attribute("type").is_some_and(|kind| kind.contains("ld+json")) {
+            return tag.length + self.linked_data(markup.get(tag.length..).unwrap_or_default());
         }
         if DROPPED.contains(&name.as_str()) {
             return tag.length + self.skip_to_end(markup.get(tag.length..).unwrap_or_default(), &name);
@@ -153,9 +223,34 @@ impl<'a> Filter<'a> {
             }
             return tag.length + end + self.skip_to_end(body.get(end..).unwrap_or_default(), &name);
         }
-        tag.attributes.retain(|(_, value)| value.len() <= MAX_VALUE_BYTES);
+        tag.attributes.retain(|(key, value)| {
+            let most = if *key == "data-preloaded" { MAX_PRELOADED_BYTES } else { MAX_VALUE_BYTES };
+            value.len() <= most
+        });
+        if self.keep == Keep::Text && matches!(name.as_str(), "meta" | "link" | "html") {
+            tag.attributes.clear();
+        }
         self.start_tag(name, &tag);
         tag.length
+    }
+
+    /// Notes what a script of linked data says; answers the length up to and with its end tag.
+    fn linked_data(&mut self, body: &'a str) -> usize {
+        let end = find_end_tag(body, "script").unwrap_or(body.len());
+        let data = body.get(..end).unwrap_or_default();
+        if data.len() <= MAX_LINKED_DATA_BYTES {
+            self.head.linked_data(data);
+            if self.keep == Keep::Web && self.nodes < self.max_nodes {
+                self.nodes += 1;
+                self.out.push_str(&format!("<script type=\"application/ld+json\">{data}</script>"));
+            }
+        }
+        end + self.skip_to_end(body.get(end..).unwrap_or_default(), "script")
+    }
+
+    /// Whether an inline element's tags stay: links and spans of web pages say what they hold.
+    fn keeps_inline(&self, name: &str) -> bool {
+        self.keep == Keep::Web && matches!(name, "a" | "span" | "code" | "time" | "cite")
     }
 
     /// Length up to and with the end tag of a dropped element; to the end when there is none.
@@ -174,7 +269,18 @@ impl<'a> Filter<'a> {
             if VOID.contains(&name.as_str()) || name == "wbr" {
                 return;
             }
-            let kept = hidden && self.nodes < self.max_nodes && self.open.len() < self.max_depth;
+            let room = self.nodes < self.max_nodes && self.open.len() < self.max_depth;
+            // A link ends the one before, as the tree builder has it.
+            if self.keeps_inline(&name) && room && self.inline.len() < self.max_depth {
+                if name == "a" && self.inline.iter().any(|(open, _)| open == "a") {
+                    self.end_tag("a");
+                }
+                self.nodes += 1;
+                self.write_tag(&name, if name == "code" { &[] } else { &tag.attributes });
+                self.inline.push((name, true));
+                return;
+            }
+            let kept = hidden && room;
             if kept {
                 self.nodes += 1;
                 self.out.push_str("<span hidden>");
@@ -201,16 +307,20 @@ impl<'a> Filter<'a> {
                 return;
             }
         }
+        self.write_tag(&name, &tag.attributes);
+        if !void {
+            self.open.push(name);
+        }
+    }
+
+    fn write_tag(&mut self, name: &str, attributes: &[(&'static str, String)]) {
         self.out.push('<');
-        self.out.push_str(&name);
-        for (key, value) in &tag.attributes {
+        self.out.push_str(name);
+        for (key, value) in attributes {
             let value = value.replace('"', "&quot;");
             self.out.push_str(&format!(" {key}=\"{value}\""));
         }
         self.out.push('>');
-        if !void {
-            self.open.push(name);
-        }
     }
 
     /// Elements that a start tag ends without their own end tag.
@@ -231,10 +341,12 @@ impl<'a> Filter<'a> {
 
     fn end_tag(&mut self, name: &str) {
         if is_inline(name) {
-            if let Some(at) = self.inline.iter().rposition(|(open, _)| open == name)
-                && self.inline.drain(at..).any(|(_, kept)| kept)
-            {
-                self.out.push_str("</span>");
+            let Some(at) = self.inline.iter().rposition(|(open, _)| open == name) else { return };
+            let web = self.keep == Keep::Web;
+            for (name, _) in self.inline.drain(at..).rev().filter(|(_, kept)| *kept) {
+                // Hidden ones stand as spans where their own tags are not kept.
+                let own = web && matches!(name.as_str(), "a" | "span" | "code" | "time" | "cite");
+                self.out.push_str(&format!("</{}>", if own { &name } else { "span" }));
             }
             return;
         }
@@ -274,10 +386,11 @@ struct Tag {
 
 impl Tag {
     /// Reads attributes from `at` to the `>`; a tag without end takes the rest of the source.
-    fn read(markup: &str, mut at: usize) -> Self {
+    fn read(markup: &str, mut at: usize, wanted: &[&'static str]) -> Self {
         let bytes = markup.as_bytes();
         let byte = |at: usize| bytes.get(at).copied();
         let mut attributes: Vec<(&'static str, String)> = Vec::new();
+        let mut seen = 0;
         loop {
             while byte(at).is_some_and(|b| b.is_ascii_whitespace() || b == b'/') {
                 at += 1;
@@ -315,8 +428,9 @@ impl Tag {
                 value = markup.get(start..at).unwrap_or_default();
                 at += usize::from(quote.is_some());
             }
-            let kept = KEPT_ATTRIBUTES.iter().find(|kept| kept.eq_ignore_ascii_case(name));
-            if let Some(kept) = kept
+            seen += 1;
+            let kept = wanted.iter().find(|kept| kept.eq_ignore_ascii_case(name));
+            if let Some(kept) = kept.filter(|_| seen <= MAX_ATTRIBUTES)
                 && !attributes.iter().any(|(key, _)| key == kept)
             {
                 attributes.push((*kept, value.to_owned()));

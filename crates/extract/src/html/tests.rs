@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 fn read(source: &str) -> (Vec<(PassageKind, String)>, Option<String>) {
     let mut builder = Builder::new(&Limits::default());
-    extract(source, &Limits::default(), &mut builder);
+    extract(source, HtmlContent::All, "", &Limits::default(), &mut builder);
     let document = builder.finish();
     assert!(document.is_consistent());
     let blocks = document.blocks.iter().zip(document.block_texts());

@@ -7,12 +7,17 @@ use super::{FORMAT, Source};
 use crate::Error;
 use crate::library::find_pdfium;
 use crate::limits::{Limits, PdfEngine};
-use crate::protocol::Progress;
+use crate::metadata::Field;
+use crate::ocr::MAX_SIDE;
+use crate::protocol::{Event, Job, Progress};
 use pdfium_render::prelude::{
-    PdfDocument, PdfDocumentMetadataTagType, PdfFontWeight, PdfPageTextChar, Pdfium, PdfiumError,
-    PdfiumInternalError,
+    PdfBitmapFormat, PdfDocument, PdfDocumentMetadataTagType, PdfFontWeight, PdfPageTextChar,
+    PdfRenderConfig, Pdfium, PdfiumError, PdfiumInternalError,
 };
 use std::sync::OnceLock;
+
+/// Resolution of pictures for text recognition.
+const DOTS_PER_INCH: f32 = 200.0;
 
 static LIBRARY: OnceLock<Option<Pdfium>> = OnceLock::new();
 
@@ -29,28 +34,32 @@ fn library() -> Option<&'static Pdfium> {
 }
 
 /// Reads all pages; `None` when there is no library.
-pub(super) fn read(
-    bytes: &[u8],
-    limits: &Limits,
-    progress: &mut dyn FnMut(Progress),
-) -> Option<Result<Source, Error>> {
-    Some(read_with(library()?, bytes, limits, progress))
+pub(super) fn read(bytes: &[u8], job: &Job, tell: &mut dyn FnMut(Event)) -> Option<Result<Source, Error>> {
+    Some(read_with(library()?, bytes, job, tell))
 }
 
 fn read_with(
     library: &Pdfium,
     bytes: &[u8],
-    limits: &Limits,
-    progress: &mut dyn FnMut(Progress),
+    job: &Job,
+    tell: &mut dyn FnMut(Event),
 ) -> Result<Source, Error> {
+    let limits = &job.limits;
     // Many files carry an owner password only and open with an empty one.
     let document = library.load_pdf_from_byte_slice(bytes, Some("")).map_err(|e| name(&e))?;
     let pages = u32::try_from(document.pages().len()).unwrap_or(0);
     if pages == 0 {
         return Err(Error::broken(FORMAT, "it has no pages"));
     }
-    let mut source =
-        Source { pages, without_text: 0, lines: Vec::new(), title: title(&document), warnings: Vec::new() };
+    let mut source = Source {
+        pages,
+        without_text: 0,
+        pictures: 0,
+        lines: Vec::new(),
+        title: title(&document),
+        facts: facts(&document),
+        warnings: Vec::new(),
+    };
     let mut chars = 0;
     for number in 1..=pages.min(limits.max_pages) {
         match read_page(&document, number) {
@@ -64,7 +73,15 @@ fn read_with(
                 source.warnings.push(format!("page {number} could not be read"));
             }
         }
-        progress(Progress { page: number, pages });
+        let blank = source.lines.last().is_none_or(|page| page.number != number || page.chars == 0);
+        if blank
+            && source.pictures < job.pictures
+            && let Ok(picture) = render(&document, number)
+        {
+            source.pictures += 1;
+            tell(picture);
+        }
+        tell(Event::Progress(Progress { page: number, pages }));
         if chars > limits.max_text_chars {
             break;
         }
@@ -113,6 +130,29 @@ fn read_page(document: &PdfDocument<'_>, number: u32) -> Result<PageLines, Pdfiu
     Ok(builder.finish())
 }
 
+/// A page as a grey picture of about [`DOTS_PER_INCH`].
+fn render(document: &PdfDocument<'_>, number: u32) -> Result<Event, PdfiumError> {
+    let index = i32::try_from(number).unwrap_or(i32::MAX) - 1;
+    let page = document.pages().get(index)?;
+    let largest = page.width().value.max(page.height().value).max(1.0);
+    let scale = (DOTS_PER_INCH / 72.0).min(MAX_SIDE as f32 / largest * 0.99);
+    let config = PdfRenderConfig::new()
+        .scale_page_by_factor(scale)
+        .set_format(PdfBitmapFormat::Gray)
+        .use_grayscale_rendering(true);
+    let bitmap = page.render_with_config(&config)?;
+    let side = |pixels: i32| u32::try_from(pixels).unwrap_or(0);
+    let (width, height) = (side(bitmap.width()), side(bitmap.height()));
+    let bytes = bitmap.as_raw_bytes();
+    // Rows are padded to whole words.
+    let stride = bytes.len() / (height.max(1) as usize);
+    let mut pixels = Vec::with_capacity(width as usize * height as usize);
+    for row in bytes.chunks(stride.max(1)).take(height as usize) {
+        pixels.extend(row.iter().take(width as usize));
+    }
+    Ok(Event::Picture { page: number, width, height, pixels })
+}
+
 fn glyph(char: &PdfPageTextChar<'_>, c: char) -> Option<Glyph> {
     let bounds = char.loose_bounds().or_else(|_| char.tight_bounds()).ok()?;
     let (x, y) = char.origin().ok()?;
@@ -151,6 +191,19 @@ fn is_bold(char: &PdfPageTextChar<'_>) -> bool {
         char.font_weight(),
         Some(PdfFontWeight::Weight700Bold | PdfFontWeight::Weight800 | PdfFontWeight::Weight900)
     )
+}
+
+/// What the document's properties say about it.
+fn facts(document: &PdfDocument<'_>) -> Vec<(Field, String)> {
+    use PdfDocumentMetadataTagType::{Author, CreationDate, ModificationDate, Subject};
+    let tags = [
+        (Field::Author, Author),
+        (Field::Description, Subject),
+        (Field::Created, CreationDate),
+        (Field::Modified, ModificationDate),
+    ];
+    let read = |(field, tag)| Some((field, document.metadata().get(tag)?.value().to_owned()));
+    tags.into_iter().filter_map(read).collect()
 }
 
 /// The title among the document's properties, unless a program put it there.

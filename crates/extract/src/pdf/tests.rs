@@ -1,5 +1,6 @@
 use super::*;
 use crate::library::find_pdfium;
+use crate::limits::Limits;
 use crate::{Document, extract as extract_any};
 use proptest::prelude::*;
 use quarry_types::PassageKind;

@@ -61,7 +61,7 @@ pub(crate) fn document(
         passage.position = u32::try_from(position).unwrap_or(u32::MAX);
     }
     let pages = given.iter().filter_map(|part| part.page).max();
-    (Document { text, blocks, pages, title: None, warnings: Vec::new() }, passages)
+    (Document { text, blocks, pages, ..Document::default() }, passages)
 }
 
 /// Cuts one passage that is too long, as running text.
@@ -74,8 +74,7 @@ fn cut(whole: Passage, options: &ChunkOptions, counter: &dyn TokenCounter) -> Ve
         whole.kind
     };
     let block = Block { kind, level: 0, range, page: whole.page, header: None };
-    let alone =
-        Document { text: whole.text, blocks: vec![block], pages: None, title: None, warnings: Vec::new() };
+    let alone = Document { text: whole.text, blocks: vec![block], ..Document::default() };
     let shift = |range: CharRange| CharRange {
         start: range.start + whole.range.start,
         end: range.end + whole.range.start,

@@ -4,7 +4,7 @@
 //! are told apart by who can mend them: the file's owner (the file fails with a reason) or time
 //! (the job is tried again).
 
-use crate::file::Published;
+use crate::file::{Facts, Published};
 use crate::files::{delta, put_file};
 use crate::ingest::given;
 use crate::ingest::queue::Ticket;
@@ -14,7 +14,7 @@ use crate::records::{self, Job, PassageRecord, TextHash, text_hash};
 use crate::view::Snapshot;
 use crate::{Error, File, publish, vectors};
 use quarry_embed::TextKind;
-use quarry_extract::{ChunkOptions, Document, chunk, embedded_text};
+use quarry_extract::{ChunkOptions, Document, HtmlContent, Source, chunk, embedded_text};
 use quarry_store::{Commit, Seq};
 use quarry_types::{Counter, ErrorKind, FileStatus, Passage, Scope, Timestamp, hex};
 use std::collections::HashMap;
@@ -257,6 +257,7 @@ impl Inner {
             passages: u32::try_from(count).map_err(|_| Stop::Failed("too many passages".into()))?,
             text_blob: text_blob.as_str().to_owned(),
             page_starts: page_starts(&document),
+            facts: Some(Facts::of(&document)),
             warnings: document.warnings,
         };
         self.publish(scope, job, passages, hashed, published).await?;
@@ -286,7 +287,7 @@ impl Inner {
         let path = self.blobs.local_path(&self.blob(hash)?).await?;
         let document = self
             .extractor
-            .extract(&path, &file.key, &file.content_type, |seen| {
+            .extract_source(&path, &source_of(file), |seen| {
                 self.step(scope, job, "extracting", seen.page as usize, seen.pages as usize);
             })
             .await
@@ -426,6 +427,19 @@ fn current<'a>(snapshot: &'a Snapshot, job: &Job) -> Result<&'a Arc<crate::view:
     let entry = snapshot.files.get(&job.file);
     let fits = |file: &File| file.version == job.version && file.generation == job.generation;
     entry.filter(|entry| fits(&entry.file)).ok_or(Stop::Obsolete)
+}
+
+/// How a file is to be read: pages that say they come from a website give their main content.
+fn source_of(file: &File) -> Source<'_> {
+    let is_page = file.tags.get("dsType").is_some_and(|kind| kind == "web-page");
+    let url = file.metadata.get("url").and_then(serde_json::Value::as_str);
+    Source {
+        name: &file.key,
+        content_type: &file.content_type,
+        url: url.unwrap_or_default(),
+        html: if is_page { HtmlContent::Main } else { HtmlContent::All },
+        keep_running: false,
+    }
 }
 
 fn page_starts(document: &Document) -> Vec<(u32, u32)> {

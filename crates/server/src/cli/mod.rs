@@ -3,6 +3,7 @@
 
 mod client;
 mod commands;
+mod extract;
 mod http;
 mod interrupt;
 mod quota;
@@ -40,6 +41,8 @@ enum Command {
     Search(commands::SearchArgs),
     /// Ask a question and print the answer with its citations
     Ask(commands::AskArgs),
+    /// Extract the text of files on this machine, without a server
+    Extract(extract::Extract),
     /// Import, export and query tables
     #[command(subcommand)]
     Tables(Box<tables::TablesCommand>),
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Ingest(args) => commands::ingest(&args),
         Command::Search(args) => commands::search(&args),
         Command::Ask(args) => commands::ask(&args),
+        Command::Extract(args) => extract::run(&args),
         Command::Tables(command) => tables::run(*command),
     };
     match result {

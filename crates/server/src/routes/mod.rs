@@ -84,6 +84,7 @@ pub(crate) fn dispatch(call: Call) -> BoxFuture<'static, Answer> {
         Route::PutSelector => words::put_selector(call).boxed(),
         Route::DeleteSelector => words::delete_selector(call).boxed(),
         Route::GetFileText => quarry::text(call).boxed(),
+        Route::GetFileFacts => quarry::facts(call).boxed(),
         Route::ExportTableAs => jobs::export_as(call).boxed(),
         Route::GetTableJob => jobs::get(call).boxed(),
         Route::CancelTableJob => jobs::cancel(call).boxed(),

@@ -22,6 +22,22 @@ pub(crate) async fn text(call: Call) -> Answer {
     body::json(&json!({ "text": text }))
 }
 
+/// `GET /v1/quarry/files/{id}/facts`: title, author, dates, language and warnings of the indexed document.
+pub(crate) async fn facts(call: Call) -> Answer {
+    let id = call.matched.param(0);
+    let file = call.state.kb.file(call.scope()?, id).await?;
+    let published = file.published.as_ref().filter(|published| published.facts.is_some());
+    let Some(published) = published else {
+        let missing = quarry_kb::Error::NotFound { what: "facts of file", id: id.to_owned() };
+        return Err(missing.into());
+    };
+    let mut body = serde_json::to_value(&published.facts).unwrap_or_default();
+    if let Some(map) = body.as_object_mut() {
+        map.insert("warnings".to_owned(), published.warnings.clone().into());
+    }
+    body::json(&body)
+}
+
 /// `GET /v1/quarry/status`; with `recount=true` also the counters as a scan finds them.
 pub(crate) async fn status(call: Call) -> Answer {
     let (state, scope) = (&call.state, call.scope()?);

@@ -1,0 +1,247 @@
+//! The main content of a page of the web.
+//!
+//! Two readers: the scoring of rs-trafilatura, and the page without its furniture ([`prune`]). The
+//! first is the more exact on articles and documentation; the second never loses what the first
+//! did not understand. Which one counts is decided by the kind of page and by how much each kept:
+//! for a knowledge base a missing answer is worse than a line too many.
+
+use super::filter::{Keep, simplify};
+use super::head::Head;
+use super::prune::{Page, Plan};
+use super::walk;
+use crate::document::{Builder, Part};
+use crate::limits::Limits;
+use crate::metadata::Field;
+use ego_tree::iter::Edge;
+use ego_tree::{NodeId, NodeRef, Tree};
+use quarry_types::PassageKind;
+use rs_trafilatura::{ExtractResult, Options, extract_with_options};
+use scraper::{Html, Node};
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Larger pages are read without scoring, whose time grows faster than the page.
+const MAX_SCORED_NODES: usize = 20_000;
+const MAX_SCORED_BYTES: usize = 3 << 20;
+
+/// Words in a run that tells two texts are the same.
+const RUN: usize = 4;
+
+/// Most characters an element may hold, in percent of what was chosen from it, to be read itself.
+fn most_beside(kind: &str) -> usize {
+    if kind == "article" { 115 } else { 160 }
+}
+
+/// Programs that run forums.
+const FORUM_PROGRAMS: [&str; 12] = [
+    "discourse",
+    "phpbb",
+    "vbulletin",
+    "xenforo",
+    "mybb",
+    "simple machines",
+    "flarum",
+    "invision",
+    "vanilla",
+    "nodebb",
+    "woltlab",
+    "fluxbb",
+];
+
+/// Pieces of the addresses of threads.
+const FORUM_ADDRESSES: [&str; 12] = [
+    "forum",
+    "/thread",
+    "/threads/",
+    "/topic",
+    "viewtopic",
+    "showthread",
+    "community.",
+    "/community/",
+    "discuss.",
+    "/questions/",
+    "/t/",
+    "/comments/",
+];
+
+/// Reads the main content; `None` when the page has none that can be told.
+pub(super) fn read(source: &str, url: &str, limits: &Limits, builder: &mut Builder) -> Option<()> {
+    let filtered = simplify(source, limits, Keep::Web);
+    if filtered.cut {
+        builder.warn("the page has more elements than are read; part of its structure was lost".to_owned());
+    }
+    let tree = Html::parse_document(&filtered.html).tree;
+    let page = Page::of(&tree);
+    let address = if url.is_empty() { filtered.head.value(Field::Url).unwrap_or_default() } else { url };
+    let scored = (filtered.nodes <= MAX_SCORED_NODES && filtered.html.len() <= MAX_SCORED_BYTES)
+        .then(|| score(&filtered.html, address))
+        .flatten();
+    let kind = scored.as_ref().and_then(|s| s.metadata.page_type.clone()).unwrap_or_default();
+    let forum = is_forum(&filtered.head, address, &page, &kind);
+    let whole = page.plan(if forum { page.thread() } else { None }, forum);
+    let kept = scored.as_ref().map_or(0, |s| s.content_text.chars().filter(|c| !c.is_whitespace()).count());
+    let choice = if forum || kept < least(&kind, whole.chars) { None } else { scored };
+    let Some(scored) = choice else {
+        walk(&tree, Some(&whole), builder);
+        return (!builder.is_empty()).then_some(());
+    };
+    // Where the element that holds what was chosen holds little else, it is read itself: code and tables
+    // are whole there.
+    let plan = place_of(&tree, &scored.content_text).map(|place| page.plan(Some(place), false));
+    match plan.filter(|plan| plan.chars * 10 >= kept * 9 && plan.chars * 100 <= kept * most_beside(&kind)) {
+        Some(plan) => {
+            write_heading(&tree, |heading| holds_heading(&tree, &plan, heading), builder);
+            walk(&tree, Some(&plan), builder);
+        }
+        None => write_scored(&scored, &tree, limits, builder),
+    }
+    (!builder.is_empty()).then_some(())
+}
+
+/// The smallest element that holds nearly all of a text, told by runs of [`RUN`] words.
+fn place_of(tree: &Tree<Node>, text: &str) -> Option<NodeId> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let runs: HashSet<&[&str]> = words.windows(RUN).collect();
+    // What each element holds of it, in characters; children end before their parents.
+    let mut held: HashMap<NodeId, usize> = HashMap::new();
+    let mut open = vec![0_usize];
+    for edge in tree.root().traverse() {
+        match edge {
+            Edge::Open(node) => match node.value() {
+                Node::Element(_) => open.push(0),
+                Node::Text(text) => {
+                    let own: Vec<&str> = text.split_whitespace().take(500).collect();
+                    let found = own.windows(RUN).filter(|run| runs.contains(run)).count();
+                    if let Some(top) = open.last_mut() {
+                        *top += found;
+                    }
+                }
+                _ => {}
+            },
+            Edge::Close(node) => {
+                if let Node::Element(_) = node.value() {
+                    let own = open.pop().unwrap_or_default();
+                    if let Some(outer) = open.last_mut() {
+                        *outer += own;
+                    }
+                    held.insert(node.id(), own);
+                }
+            }
+        }
+    }
+    let all = open.first().copied().filter(|all| *all >= 5)?;
+    let enough = |node: &NodeRef<'_, Node>| held.get(&node.id()).is_some_and(|own| own * 100 >= all * 92);
+    let mut place = tree.root();
+    while let Some(inner) = place.children().find(enough) {
+        place = inner;
+    }
+    Some(place.id())
+}
+
+fn holds_heading(tree: &Tree<Node>, plan: &Plan, heading: &str) -> bool {
+    let root = tree.get(plan.root);
+    let text: String = root
+        .into_iter()
+        .flat_map(|node| node.descendants())
+        .filter_map(|node| if let Node::Text(text) = node.value() { Some(&**text) } else { None })
+        .take(2_000)
+        .collect();
+    crate::clean::line(&text).contains(heading)
+}
+
+/// Writes the page's first heading unless it stands in the content.
+fn write_heading(tree: &Tree<Node>, stands: impl Fn(&str) -> bool, builder: &mut Builder) {
+    if let Some(heading) = super::first_heading(tree).filter(|heading| !stands(heading)) {
+        builder.heading(1, &heading, None);
+    }
+}
+
+/// Characters the scoring must have kept of those that are no furniture.
+fn least(kind: &str, pruned: usize) -> usize {
+    let percent = match kind {
+        "product" => 60,
+        "service" | "collection" | "listing" | "category" | "documentation" => 50,
+        _ => 25,
+    };
+    pruned * percent / 100
+}
+
+fn score(html: &str, address: &str) -> Option<ExtractResult> {
+    let url = (!address.is_empty()).then(|| address.to_owned());
+    let options = Options { include_comments: false, include_tables: true, url, ..Options::default() };
+    // It may panic on a page it does not understand; the other reader is there then.
+    catch_unwind(AssertUnwindSafe(|| extract_with_options(html, &options))).ok()?.ok()
+}
+
+fn is_forum(head: &Head, address: &str, page: &Page<'_>, kind: &str) -> bool {
+    let program = FORUM_PROGRAMS.iter().any(|name| head.generator().contains(name));
+    let address = address.to_ascii_lowercase();
+    let place = FORUM_ADDRESSES.iter().any(|piece| address.contains(piece));
+    let typed = head.types.iter().any(|t| t.contains("discussionforumposting") || t.contains("qapage"));
+    program
+        || typed
+        || kind == "forum"
+        || page.has_posts()
+        || (place && kind != "article" && kind != "product")
+}
+
+/// Writes what the scoring chose, with its structure where that holds the same words.
+fn write_scored(scored: &ExtractResult, tree: &Tree<Node>, limits: &Limits, builder: &mut Builder) {
+    let words = |text: &str| text.split_whitespace().count();
+    let wanted = words(&scored.content_text);
+    let structured = scored.content_html.as_deref().map(|html| {
+        let filtered = simplify(html, limits, Keep::Text);
+        let mut trial = Builder::new(limits);
+        walk(&Html::parse_document(&filtered.html).tree, None, &mut trial);
+        trial.finish()
+    });
+    let structured = structured.filter(|document| {
+        let found = document.text.split_whitespace().filter(|w| w.chars().any(char::is_alphanumeric)).count();
+        found * 10 >= wanted * 9 && found * 10 <= wanted * 12 + 50
+    });
+    let begins_with = |heading: &str| {
+        let head: String = scored.content_text.chars().take(heading.chars().count() + 200).collect();
+        head.contains(heading)
+    };
+    write_heading(tree, begins_with, builder);
+    match structured {
+        Some(document) => {
+            for (block, text) in document.blocks.iter().zip(document.block_texts()) {
+                let header_chars = block.header.map_or(0, |h| (h.end - block.range.start) as usize);
+                builder.push(Part { kind: block.kind, level: block.level, text, page: None, header_chars });
+            }
+        }
+        None => {
+            for line in scored.content_text.lines() {
+                builder.push(Part::new(PassageKind::Paragraph, &crate::clean::paragraph(line)));
+            }
+        }
+    }
+}
+
+/// Whether a page is one of a website rather than a document saved as HTML.
+pub(super) fn is_web_page(source: &str, head: &Head) -> bool {
+    if head.is_office() {
+        return false;
+    }
+    let marks = [
+        "<nav",
+        "<header",
+        "<footer",
+        "<main",
+        "<aside",
+        "role=\"navigation\"",
+        "role=\"banner\"",
+        "role=\"main\"",
+        "role='navigation'",
+        "name=\"viewport\"",
+        "<script",
+        "rel=\"stylesheet\"",
+        "rel=stylesheet",
+    ];
+    let lower = source.to_ascii_lowercase();
+    head.is_web || marks.iter().any(|mark| lower.contains(mark)) || lower.matches("<a").count() >= 15
+}
+
+#[cfg(test)]
+mod tests;

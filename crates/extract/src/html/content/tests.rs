@@ -1,0 +1,123 @@
+use crate::document::{Builder, Document};
+use crate::html::extract;
+use crate::limits::Limits;
+use crate::source::HtmlContent;
+use quarry_types::PassageKind;
+use std::time::{Duration, Instant};
+
+fn read(source: &str, wanted: HtmlContent) -> Document {
+    let mut builder = Builder::new(&Limits::default());
+    extract(source, wanted, "", &Limits::default(), &mut builder);
+    let document = builder.finish();
+    assert!(document.is_consistent());
+    document
+}
+
+const SENTENCE: &str =
+    "The drain pump of this machine is behind the flap at the bottom and comes out with two screws. ";
+
+fn page(body: &str) -> String {
+    format!(
+        "<!DOCTYPE html><html lang=en><head><title>Pumps | Marlund</title><meta property=og:title content=x>\
+         <meta name=description content='All about pumps'><link rel=canonical href=https://m.example/pumps></head><body>\
+         <header class=site-header><nav><ul><li><a href=/>Home</a><li><a href=/shop>Our shop</a></ul></nav></header>{body}\
+         <div class=newsletter-signup>Subscribe to our newsletter</div>\
+         <footer><p>All rights reserved by nobody</p></footer></body></html>"
+    )
+}
+
+#[test]
+fn an_article_keeps_its_structure_and_loses_the_rest() {
+    let paragraphs = format!("<p>{}</p>", SENTENCE.repeat(3)).repeat(4);
+    let article = format!(
+        "<main><article><h1>Pumps</h1>{paragraphs}<h2>Tools</h2><ul><li>{SENTENCE}<li>{SENTENCE}</ul>\
+         <pre><code>open  flap\n  turn</code></pre><table><tr><th>Model<th>Screws<tr><td>Brook<td>2</table></article></main>\
+         <section class=related-posts><h3>You may also like</h3><a href=/x>Ten lovely kettles</a></section>"
+    );
+    let document = read(&page(&article), HtmlContent::Auto);
+    for gone in ["Our shop", "newsletter", "rights reserved", "lovely kettles"] {
+        assert!(!document.text.contains(gone), "{gone} in {}", document.text);
+    }
+    let kinds: Vec<_> = document.blocks.iter().map(|block| block.kind).collect();
+    for kind in
+        [PassageKind::Title, PassageKind::Subtitle, PassageKind::List, PassageKind::Code, PassageKind::Table]
+    {
+        assert!(kinds.contains(&kind), "{kind:?} of {kinds:?}\n{}", document.text);
+    }
+    assert!(document.text.contains("open  flap\n  turn"), "{}", document.text);
+    assert_eq!(document.text.matches("Pumps").count(), 1);
+    assert_eq!(document.metadata.description.as_deref(), Some("All about pumps"));
+    assert_eq!(document.metadata.url.as_deref(), Some("https://m.example/pumps"));
+    assert_eq!(document.metadata.language.as_deref(), Some("en"));
+    // The same page as a document keeps everything.
+    let all = read(&page(&article), HtmlContent::All);
+    assert!(all.text.contains("Our shop") && all.text.contains("rights reserved"));
+    assert_eq!(all.metadata, document.metadata);
+}
+
+#[test]
+fn a_forum_keeps_every_post_and_no_panel() {
+    let post = |number: usize| {
+        format!(
+            "<div class=post><dl class=postprofile><dt><a class=username>ferret{number}</a><dd>Posts: 12</dl>\
+             <div class=postbody><ul class=post-buttons><li><a>Quote</a></ul><h3>Re: Pumps</h3>\
+             <div class=content>Answer {number}: {}</div><div class=signature>Measure twice</div></div></div>",
+            SENTENCE.repeat(number)
+        )
+    };
+    let posts: String = (1..5).map(post).collect();
+    let document = read(&page(&format!("<h1>Pumps</h1><div id=posts>{posts}</div>")), HtmlContent::Main);
+    for number in 1..5 {
+        assert!(document.text.contains(&format!("Answer {number}: The drain")), "{}", document.text);
+    }
+    for gone in ["ferret", "Posts: 12", "Measure twice", "Quote", "Re: Pumps", "Our shop"] {
+        assert!(!document.text.contains(gone), "{gone} in {}", document.text);
+    }
+    assert!(document.text.starts_with("Pumps"));
+}
+
+#[test]
+fn documents_saved_as_html_are_kept_whole() {
+    let body =
+        "<div class=header>Letterhead</div><p>Dear customer</p><div class=footer>Bank account 12</div>";
+    for head in ["<meta name=generator content='LibreOffice 7.4'><link rel=stylesheet href=x>", ""] {
+        let document = read(&format!("<html><head>{head}</head><body>{body}"), HtmlContent::Auto);
+        assert_eq!(document.text, "Letterhead\n\nDear customer\n\nBank account 12", "{head}");
+    }
+}
+
+#[test]
+fn a_page_without_content_keeps_what_it_has() {
+    let document = read(&page("<p>Closed.</p>"), HtmlContent::Main);
+    assert!(document.text.contains("Closed."), "{}", document.text);
+    assert_eq!(read("", HtmlContent::Main).text, "");
+}
+
+#[test]
+fn pages_made_to_hurt_end_in_time() {
+    let hostile = [
+        "<div>".repeat(100_000) + "deep",
+        (0..20_000).map(|n| format!("<b class=x{n}><i><a href={n}><code>")).collect::<String>() + "deep",
+        format!("<p {}>deep", (0..300_000).map(|n| format!("a{n}=1 ")).collect::<String>()),
+        format!("<p class='{}'>deep", "nav ".repeat(100_000)),
+        "<table><tr><td>".repeat(20_000) + "deep",
+        "<p>x".repeat(60_000) + "deep",
+        "<ul><li><a href=x>".repeat(20_000) + "deep",
+        "<span class=post>".repeat(100_000) + "deep",
+        "<div class=postbody>words of a post that are long enough</div><i class=author>a</i>".repeat(5_000)
+            + "deep",
+        format!("<script type=application/ld+json>{}</script>deep", "[".repeat(200_000)),
+        "<nav>".repeat(20_000) + "deep",
+    ];
+    for source in hostile {
+        let start = Instant::now();
+        let document = read(&page(&source), HtmlContent::Main);
+        let name: String = source.chars().take(40).collect();
+        assert!(start.elapsed() < Duration::from_secs(25), "{name}: {:?}", start.elapsed());
+        assert!(
+            document.text.contains("deep"),
+            "{name}: {}",
+            document.text.chars().take(200).collect::<String>()
+        );
+    }
+}

@@ -1,0 +1,464 @@
+//! Which parts of a page are furniture: navigation, banners, panels beside posts.
+//!
+//! Works on the tree by roles, names and the share of links, from the root down and without
+//! recursion. Invariant: an element that holds most of the page's words is never furniture,
+//! whatever its name says.
+
+use ego_tree::iter::Edge;
+use ego_tree::{NodeId, NodeRef, Tree};
+use scraper::Node;
+use scraper::node::Element;
+use std::collections::{HashMap, HashSet};
+
+/// Words in the names of elements that are no content, wherever they stand.
+const FURNITURE: [&str; 53] = [
+    "nav",
+    "navbar",
+    "navigation",
+    "navigationbar",
+    "menu",
+    "menubar",
+    "submenu",
+    "breadcrumb",
+    "breadcrumbs",
+    "crumbs",
+    "footer",
+    "sidebar",
+    "cookie",
+    "cookies",
+    "consent",
+    "gdpr",
+    "share",
+    "sharing",
+    "social",
+    "sociallinks",
+    "related",
+    "recommended",
+    "recommendations",
+    "newsletter",
+    "subscribe",
+    "signup",
+    "login",
+    "signin",
+    "advert",
+    "advertisement",
+    "ads",
+    "adsbygoogle",
+    "sponsor",
+    "sponsored",
+    "promo",
+    "popup",
+    "modal",
+    "pagination",
+    "pager",
+    "paginator",
+    "pagenav",
+    "toolbar",
+    "copyright",
+    "skip",
+    "masthead",
+    "topbar",
+    "tagcloud",
+    "toc",
+    "widget",
+    "headerlink",
+    "printonly",
+    "search",
+    "side",
+];
+
+/// Words in the names of what stands around the posts of a forum.
+const PANELS: [&str; 69] = [
+    "signature",
+    "sig",
+    "postprofile",
+    "profile",
+    "userinfo",
+    "usertitle",
+    "userdetails",
+    "usercard",
+    "avatar",
+    "posthead",
+    "postfoot",
+    "buttons",
+    "button",
+    "actions",
+    "actionbar",
+    "controls",
+    "nodecontrols",
+    "votecell",
+    "voting",
+    "votes",
+    "vote",
+    "votelinks",
+    "comhead",
+    "tagline",
+    "attribution",
+    "reactions",
+    "reactionsbar",
+    "likes",
+    "subtext",
+    "similar",
+    "permissions",
+    "rules",
+    "forumrules",
+    "jumpbox",
+    "quicklogin",
+    "back2top",
+    "postdate",
+    "rank",
+    "joined",
+    "stats",
+    "badge",
+    "badges",
+    "username",
+    "usernames",
+    "poster",
+    "author",
+    "byline",
+    "crawler-post-meta",
+    "interactionstatistic",
+    "postmeta",
+    "postedby",
+    "dateline",
+    "edited",
+    "lastedited",
+    "moderation",
+    "quickreply",
+    "online",
+    "whoisonline",
+    "users",
+    "linklist",
+    "flat-list",
+    "titlebox",
+    "categories",
+    "nouser",
+    "register",
+    "headerbar",
+    "participants",
+    "views",
+    "suggested",
+];
+
+/// Longer text than this is content even where a panel's name is on it.
+const PANEL_CHARS: usize = 400;
+
+/// Names of the elements that hold the text of one post.
+const POSTS: [&str; 27] = [
+    "postbody",
+    "post-body",
+    "post_body",
+    "postcontent",
+    "post-content",
+    "post_content",
+    "message-body",
+    "messagecontent",
+    "message-content",
+    "messagetext",
+    "bbwrapper",
+    "cooked",
+    "commtext",
+    "usertext-body",
+    "js-post-body",
+    "crawler-post",
+    "post_message",
+    "postmessage",
+    "post-message",
+    "post-text",
+    "post__body",
+    "post_text",
+    "cpost",
+    "posttext",
+    "t_f",
+    "js-post",
+    "forum-post",
+];
+
+/// Names of the elements that tell who wrote a post.
+const WRITERS: [&str; 15] = [
+    "username",
+    "author",
+    "poster",
+    "postprofile",
+    "userinfo",
+    "message-user",
+    "hnuser",
+    "creator",
+    "user-details",
+    "user-info",
+    "post-author",
+    "postauthor",
+    "nickname",
+    "member",
+    "user",
+];
+
+/// What one element holds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Weight {
+    /// Characters that are no blanks.
+    pub(super) chars: usize,
+    /// Those of them inside links.
+    pub(super) linked: usize,
+}
+
+/// A page's tree with what its elements hold.
+pub(super) struct Page<'t> {
+    tree: &'t Tree<Node>,
+    weights: HashMap<NodeId, Weight>,
+    total: usize,
+}
+
+/// Elements left out of a walk, and where the walk starts.
+pub(super) struct Plan {
+    pub(super) dropped: HashSet<NodeId>,
+    pub(super) root: NodeId,
+    /// Characters that stay.
+    pub(super) chars: usize,
+}
+
+impl<'t> Page<'t> {
+    pub(super) fn of(tree: &'t Tree<Node>) -> Self {
+        let mut weights = HashMap::new();
+        let mut open: Vec<Weight> = vec![Weight::default()];
+        let (mut links, mut silent) = (0_usize, 0_usize);
+        for edge in tree.root().traverse() {
+            match edge {
+                Edge::Open(node) => match node.value() {
+                    Node::Element(element) => {
+                        links += usize::from(element.name() == "a");
+                        silent += usize::from(is_silent(element.name()));
+                        open.push(Weight::default());
+                    }
+                    Node::Text(text) if silent == 0 => {
+                        let chars = text.chars().filter(|c| !c.is_whitespace()).count();
+                        if let Some(top) = open.last_mut() {
+                            top.chars += chars;
+                            top.linked += if links > 0 { chars } else { 0 };
+                        }
+                    }
+                    _ => {}
+                },
+                Edge::Close(node) => {
+                    let Node::Element(element) = node.value() else { continue };
+                    links -= usize::from(element.name() == "a");
+                    silent -= usize::from(is_silent(element.name()));
+                    let own = open.pop().unwrap_or_default();
+                    if let Some(outer) = open.last_mut() {
+                        outer.chars += own.chars;
+                        outer.linked += own.linked;
+                    }
+                    weights.insert(node.id(), own);
+                }
+            }
+        }
+        let total = open.first().map_or(0, |all| all.chars);
+        Self { tree, weights, total }
+    }
+
+    fn weight(&self, node: NodeId) -> Weight {
+        self.weights.get(&node).copied().unwrap_or_default()
+    }
+
+    /// What is below `root` without furniture; `forum` also leaves out what stands around posts.
+    pub(super) fn plan(&self, root: Option<NodeId>, forum: bool) -> Plan {
+        let root = root.unwrap_or(self.tree.root().id());
+        let mut dropped = HashSet::new();
+        let mut lost = 0;
+        let mut skip = None;
+        let held = if root == self.tree.root().id() { self.total } else { self.weight(root).chars };
+        for edge in self.tree.get(root).into_iter().flat_map(|node| node.traverse()) {
+            match edge {
+                Edge::Open(node) if skip.is_none() => {
+                    let Node::Element(element) = node.value() else { continue };
+                    let weight = self.weight(node.id());
+                    if node.id() != root && self.is_furniture(&node, element, weight, held, forum) {
+                        dropped.insert(node.id());
+                        lost += weight.chars;
+                        skip = Some(node.id());
+                    }
+                }
+                Edge::Close(node) if skip == Some(node.id()) => skip = None,
+                _ => {}
+            }
+        }
+        Plan { dropped, root, chars: held.saturating_sub(lost) }
+    }
+
+    fn is_furniture(
+        &self,
+        node: &NodeRef<'_, Node>,
+        element: &Element,
+        weight: Weight,
+        held: usize,
+        forum: bool,
+    ) -> bool {
+        // What holds most of the words is the page itself.
+        let large = weight.chars * 10 > held * 6;
+        if large {
+            return false;
+        }
+        let name = element.name();
+        let in_head = matches!(name, "header" | "aside" | "form" | "dialog");
+        match name {
+            "nav" | "footer" | "button" | "select" | "input" | "dialog" => return true,
+            "aside" => return !names(element).any(|n| n == "quote" || n == "admonition"),
+            "form" if weight.chars < 400 => return !(forum && self.holds_post(node)),
+            "time" => return forum && weight.chars < 40,
+            "h2" | "h3" if forum && self.is_reply_title(node) => return true,
+            "header" => {
+                let inside = node.ancestors().any(|a| {
+                    matches!(a.value(), Node::Element(e) if matches!(e.name(), "main" | "article" | "section"))
+                });
+                return if inside { forum && !self.has_heading(node) } else { !self.has_heading(node) };
+            }
+            "h1" | "h2" | "h3" | "body" | "html" | "main" => return false,
+            _ => {}
+        }
+        let roles =
+            ["navigation", "banner", "contentinfo", "search", "complementary", "dialog", "alertdialog"];
+        if element.attr("role").is_some_and(|role| roles.contains(&role)) {
+            return true;
+        }
+        if element.attr("aria-hidden") == Some("true") && !in_head {
+            return true;
+        }
+        let words: HashSet<String> = names(element).flat_map(|name| parts(&name)).collect();
+        let named = |list: &[&str]| list.iter().any(|word| words.contains(*word));
+        let layout = words.contains("layout") || words.contains("has") || words.contains("with");
+        if named(&FURNITURE) && !layout && weight.chars * 10 <= held * 4 {
+            return true;
+        }
+        if forum && named(&PANELS) && !named(&POSTS) && weight.chars <= PANEL_CHARS && !self.holds_post(node)
+        {
+            return true;
+        }
+        if forum && words.contains("header") && weight.chars <= PANEL_CHARS && !self.has_heading(node) {
+            return !self.holds_post(node);
+        }
+        // A block of little but links leads elsewhere.
+        let block = matches!(name, "ul" | "ol" | "div" | "section" | "table" | "td" | "dl" | "p");
+        let leads = weight.linked * 10 > weight.chars * 8;
+        block
+            && leads
+            && weight.chars > 0
+            && (forum || self.link_count(node) >= 4)
+            && !self.has_structure(node)
+    }
+
+    /// Whether a heading only repeats the thread's title.
+    fn is_reply_title(&self, node: &NodeRef<'_, Node>) -> bool {
+        let texts = node.descendants().take(20).filter_map(|inner| match inner.value() {
+            Node::Text(text) => Some(text.trim_start()),
+            _ => None,
+        });
+        texts.filter(|text| !text.is_empty()).take(1).any(|text| text.starts_with("Re:"))
+    }
+
+    fn has_heading(&self, node: &NodeRef<'_, Node>) -> bool {
+        node.descendants().take(2_000).any(|inner| match inner.value() {
+            Node::Element(element) => matches!(element.name(), "h1" | "h2" | "h3"),
+            _ => false,
+        })
+    }
+
+    /// Whether it holds headings or code: lists of functions are links and content all the same.
+    fn has_structure(&self, node: &NodeRef<'_, Node>) -> bool {
+        node.descendants().take(2_000).any(|inner| match inner.value() {
+            Node::Element(element) => {
+                matches!(element.name(), "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "code" | "pre")
+            }
+            _ => false,
+        })
+    }
+
+    fn link_count(&self, node: &NodeRef<'_, Node>) -> usize {
+        let links = node.descendants().take(2_000).filter(|inner| match inner.value() {
+            Node::Element(element) => element.name() == "a",
+            _ => false,
+        });
+        links.count()
+    }
+
+    fn holds_post(&self, node: &NodeRef<'_, Node>) -> bool {
+        node.descendants().take(200).any(|inner| match inner.value() {
+            Node::Element(element) => is_post(element),
+            _ => false,
+        })
+    }
+
+    /// Whether the names of its elements are those of a forum: texts of posts and their writers.
+    pub(super) fn has_posts(&self) -> bool {
+        let (mut posts, mut writers) = (0, 0);
+        for node in self.tree.nodes() {
+            if let Node::Element(element) = node.value() {
+                posts += usize::from(is_post(element));
+                writers += usize::from(names(element).any(|name| WRITERS.contains(&name.as_str())));
+            }
+        }
+        posts >= 2 && writers >= 2
+    }
+
+    /// The smallest element that holds the texts of all posts and the title above them.
+    pub(super) fn thread(&self) -> Option<NodeId> {
+        let of = |node: &NodeRef<'_, Node>| match node.value() {
+            Node::Element(element) => is_post(element) && self.weight(node.id()).chars > 20,
+            _ => false,
+        };
+        let posts: Vec<NodeId> = self.tree.nodes().filter(of).map(|node| node.id()).take(500).collect();
+        if posts.len() < 2 {
+            return None;
+        }
+        // The path of the first post, narrowed by each of the others.
+        let path = |id: NodeId| -> Vec<NodeId> {
+            let node = self.tree.get(id);
+            let mut path: Vec<NodeId> =
+                node.into_iter().flat_map(|n| n.ancestors().map(|a| a.id()).collect::<Vec<_>>()).collect();
+            path.reverse();
+            path
+        };
+        let mut posts = posts.into_iter();
+        let mut common = path(posts.next()?);
+        for post in posts {
+            let other = path(post);
+            let same = common.iter().zip(&other).take_while(|(a, b)| a == b).count();
+            common.truncate(same);
+        }
+        let lowest = *common.last()?;
+        // The title often stands beside the list of posts.
+        let holds_title = |id: &&NodeId| {
+            self.tree.get(**id).is_some_and(|node| {
+                node.descendants().take(5_000).any(
+                    |inner| matches!(inner.value(), Node::Element(e) if matches!(e.name(), "h1") || names(e).any(|n| n.contains("title") && e.name() == "h2")),
+                )
+            })
+        };
+        let with_title = common.iter().rev().take(4).find(holds_title);
+        Some(with_title.copied().unwrap_or(lowest))
+    }
+}
+
+fn is_silent(name: &str) -> bool {
+    matches!(name, "script" | "style" | "template" | "title" | "head")
+}
+
+fn is_post(element: &Element) -> bool {
+    names(element).any(|name| POSTS.contains(&name.as_str()) || name.starts_with("post_message_"))
+}
+
+/// The classes and the id of an element, in small letters.
+fn names(element: &Element) -> impl Iterator<Item = String> {
+    let class = element.attr("class").unwrap_or_default();
+    let id = element.attr("id").unwrap_or_default();
+    let prop = element.attr("itemprop").unwrap_or_default();
+    class.split_whitespace().chain([id, prop]).filter(|n| !n.is_empty()).take(40).map(str::to_lowercase)
+}
+
+/// A name and the words in it: `p-nav__list` gives `p-nav__list`, `p`, `nav`, `list`.
+fn parts(name: &str) -> Vec<String> {
+    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    let mut all: Vec<String> =
+        words.map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned()).collect();
+    all.push(name.to_owned());
+    all
+}
