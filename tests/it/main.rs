@@ -13,6 +13,8 @@ mod files;
 mod limits;
 mod process;
 mod recovery;
+mod site;
+mod sources;
 mod tables;
 mod tables_command;
 mod tenancy;
