@@ -108,9 +108,13 @@ impl Engine {
         }
     }
 
+    /// An answer whose body is still to come.
+    pub(crate) async fn stream(&self, request: Request<Body>) -> axum::http::Response<Body> {
+        self.running.as_ref().unwrap().app.clone().handle(request).await
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
-        let app = self.running.as_ref().unwrap().app.clone();
-        let response = app.handle(request).await;
+        let response = self.stream(request).await;
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
         Reply { status: parts.status.as_u16(), headers: parts.headers, bytes }

@@ -14,6 +14,8 @@ mod files;
 mod limits;
 mod process;
 mod recovery;
+mod site;
+mod sources;
 mod tables;
 mod tables_command;
 mod tenancy;

@@ -15,7 +15,10 @@ pub(crate) struct Process {
 }
 
 pub(crate) fn start(extra: &[(&str, &str)]) -> Process {
-    let data = tempfile::tempdir().unwrap();
+    start_in(tempfile::tempdir().unwrap(), extra)
+}
+
+fn start_in(data: tempfile::TempDir, extra: &[(&str, &str)]) -> Process {
     let mut command = Command::new(worker());
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data.path().join("d"));
     command.envs(extra.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -33,6 +36,37 @@ impl Process {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
+    }
+
+    /// A call of the admin for the bot `cli` that must succeed.
+    pub(crate) fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<serde_json::Value>,
+    ) -> serde_json::Value {
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {TOKEN}\r\n\
+             x-bot-id: cli\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+        serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"))
+    }
+
+    /// Kills the server as a power cut would and starts it on the same folder.
+    pub(crate) fn killed_and_started(mut self, extra: &[(&str, &str)]) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let data = std::mem::replace(&mut self.data, tempfile::tempdir().unwrap());
+        start_in(data, extra)
     }
 
     fn signal(&self, name: &str) {

@@ -43,6 +43,14 @@ pub enum Error {
     /// Too much work at once.
     #[error("{0}")]
     Busy(String),
+    /// Another site may not be asked, or does not answer as it should.
+    #[error("{message}")]
+    Outbound {
+        /// What the caller can do about it.
+        kind: ErrorKind,
+        /// Why.
+        message: String,
+    },
     /// The embedding model is not usable.
     #[error("{0}")]
     Embedder(String),
@@ -74,9 +82,20 @@ impl Error {
             Self::Limit(_) => ErrorKind::LimitExceeded,
             Self::Busy(_) => ErrorKind::Busy,
             Self::Store(cause) => cause.kind(),
+            Self::Outbound { kind, .. } => *kind,
             Self::Corrupt(_) => ErrorKind::Corrupt,
             Self::Embedder(_) | Self::Index(_) | Self::Internal(_) => ErrorKind::Internal,
         }
+    }
+
+    /// A site that does not answer as it should.
+    pub(crate) fn outbound(message: String) -> Self {
+        Self::Outbound { kind: ErrorKind::Invalid, message }
+    }
+
+    /// A request that was refused or not answered.
+    pub(crate) fn refused(error: &quarry_fetch::Error, about: &str) -> Self {
+        Self::Outbound { kind: error.kind(), message: format!("{about}{error}") }
     }
 
     pub(crate) fn no_file(id: &str) -> Self {
@@ -87,6 +106,12 @@ impl Error {
 impl From<quarry_index::Error> for Error {
     fn from(cause: quarry_index::Error) -> Self {
         Self::Index(cause.to_string())
+    }
+}
+
+impl From<quarry_web::Error> for Error {
+    fn from(cause: quarry_web::Error) -> Self {
+        Self::Outbound { kind: cause.kind(), message: cause.to_string() }
     }
 }
 

@@ -21,6 +21,7 @@ mod publish;
 mod records;
 mod recount;
 mod search;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -40,4 +41,8 @@ pub use passages::{NewPassage, PassageMeta, PassageView};
 pub use progress::JobProgress;
 pub use recount::{Recount, recount};
 pub use search::{ContextItem, Search, SearchHit};
+pub use sources::{
+    Counts, MAX_PAGES, NewSource, PageRules, PageState, Phase, Run, RunProgress, RunReport, RunStatus,
+    Searxng, Source, SourceKind, SourcePage, SourceView, Sources, SourcesDeps, TableText, WebSearch,
+};
 pub use upload::Upload;

@@ -18,7 +18,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use parking_lot::RwLock;
 use quarry_embed::EmbedderSlot;
-use quarry_kb::Kb;
+use quarry_kb::{Kb, Sources};
 use quarry_store::{BlobStore, RecordStore};
 use quarry_tables::Tables;
 use quarry_types::{BotId, ErrorKind, Scope};
@@ -42,6 +42,10 @@ pub(crate) struct State {
     pub(crate) kb: Kb,
     /// Tables.
     pub(crate) tables: Tables,
+    /// Websites and other sources of knowledge.
+    pub(crate) sources: Sources,
+    /// Turns true when answers without an end are to end.
+    pub(crate) streams: tokio::sync::watch::Sender<bool>,
     /// The model, for readiness.
     pub(crate) embedder: EmbedderSlot,
     /// Every request that leaves this server.
@@ -157,6 +161,11 @@ impl App {
     #[must_use]
     pub(crate) fn new(state: State) -> Self {
         Self { state: Arc::new(state) }
+    }
+
+    /// Ends answers that have no end of their own.
+    pub fn end_streams(&self) {
+        self.state.streams.send_replace(true);
     }
 
     /// Answers one request.

@@ -145,6 +145,9 @@ pub struct Settings {
     /// URL or mail address that fetched sites may complain to, sent in `user-agent` [default: the project's]
     #[arg(long, env = "QUARRY_FETCH_CONTACT", value_name = "CONTACT")]
     pub fetch_contact: Option<String>,
+    /// Base URL of a SearXNG (or the like) that answers in JSON, for sources of type search [default: none]
+    #[arg(long, env = "QUARRY_SEARCH_URL", value_name = "URL")]
+    pub search_url: Option<String>,
     /// Base URL of an OpenAI-compatible language model, such as http://127.0.0.1:11434/v1 [default: none]
     #[arg(long, env = "QUARRY_LLM_URL", value_name = "URL")]
     pub llm_url: Option<String>,
@@ -228,6 +231,7 @@ impl Settings {
                 fetch_allow,
                 fetch_ports,
                 fetch_contact,
+                search_url,
                 llm_url,
                 llm_api_key,
                 llm_model,
@@ -289,6 +293,7 @@ impl Settings {
             max_columns: self.max_columns.unwrap_or(20),
             rate_limit: self.rate_limit.unwrap_or(if loopback { 0 } else { 100 }),
             fetch: outbound::client(self.fetch_allow, self.fetch_ports, self.fetch_contact)?,
+            search: outbound::search_engine(self.search_url)?,
             llm: outbound::language_model(self.llm_url, self.llm_api_key, self.llm_model)?,
             computing: Computing {
                 script_workers: within("script_workers", self.script_workers.unwrap_or(4), 1, 64)?,
@@ -348,6 +353,8 @@ pub struct Config {
     pub rate_limit: u32,
     /// What outbound requests may do.
     pub fetch: quarry_fetch::Settings,
+    /// The search engine, when there is one.
+    pub search: Option<quarry_fetch::Endpoint>,
     /// The language model, when there is one.
     pub llm: Option<ChatSettings>,
     /// How computed columns are filled.

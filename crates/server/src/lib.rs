@@ -21,6 +21,7 @@ mod routes;
 mod serve;
 mod start;
 mod table_files;
+mod table_text;
 mod tokens;
 mod urls;
 mod usage;

@@ -117,6 +117,14 @@ routes! {
     CancelTableJob DELETE Bot "/v1/quarry/tables/{table}/jobs/{job}";
     Status GET Bot "/v1/quarry/status";
     ListJobs GET Bot "/v1/quarry/jobs";
+    WatchJobs GET Bot "/v1/quarry/jobs/events";
+    CancelJob DELETE Bot "/v1/quarry/jobs/{id}";
+    CreateSource POST Bot "/v1/quarry/sources";
+    ListSources GET Bot "/v1/quarry/sources";
+    GetSource GET Bot "/v1/quarry/sources/{id}";
+    RefreshSource POST Bot "/v1/quarry/sources/{id}/refresh";
+    DeleteSource DELETE Bot "/v1/quarry/sources/{id}";
+    ListSourcePages GET Bot "/v1/quarry/sources/{id}/pages";
     ShowQuota GET Bot "/v1/quarry/quota";
     RecountQuota POST Admin "/v1/quarry/quota/recount";
     ListActivity GET Bot "/v1/quarry/activity";

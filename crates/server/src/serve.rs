@@ -77,6 +77,7 @@ impl Listening {
             });
         }
         drop(self.listener);
+        self.app.end_streams();
         let ended = async { while connections.join_next().await.is_some() {} };
         if tokio::time::timeout(GRACE, ended).await.is_err() {
             tracing::warn!("some requests did not end in time and were cut off");

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::table_files::BotFiles;
+use crate::table_text::TableRows;
 use crate::tokens::Tokens;
 use crate::urls::Signer;
 use crate::usage::{Activity, Tally, UsageLog};
@@ -16,11 +17,11 @@ use parking_lot::Mutex;
 use quarry_embed::{EmbedOptions, EmbedderSlot};
 use quarry_extract::{Pool, PoolOptions};
 use quarry_fetch::{ChatModel, Client};
-use quarry_kb::{Kb, KbDeps, KbSettings};
+use quarry_kb::{Kb, KbDeps, KbSettings, Searxng, Sources, SourcesDeps, WebSearch};
 use quarry_script::{Engine, EngineOptions};
 use quarry_store::{DataPaths, LocalBlobs, Opened, RecordStore, StoreOptions};
 use quarry_tables::{ComputeDeps, ComputeOptions, Network, Tables, TablesDeps, TablesOptions};
-use quarry_types::hex;
+use quarry_types::{Timestamp, hex};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,6 +79,7 @@ pub struct Running {
     pub new_admin_token: Option<String>,
     kb: Kb,
     tables: Tables,
+    sources: Sources,
     sweeping: tokio::task::AbortHandle,
     stop_usage: watch::Sender<bool>,
     keeping: Mutex<Option<tokio::task::JoinHandle<()>>>,
@@ -95,6 +97,7 @@ impl Running {
     /// Lets running work reach a safe place.
     pub async fn stop(&self) {
         self.sweeping.abort();
+        self.sources.shutdown().await;
         self.tables.stop_jobs().await;
         self.tables.shutdown().await;
         self.kb.shutdown().await;
@@ -210,6 +213,15 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
     let tables = tables.with_files(Arc::new(files));
     tokio::spawn(resume_jobs(tables.clone()));
     tables.resume_indexing();
+    let search = config.search.clone().map(|endpoint| Searxng::new(fetch.clone(), endpoint));
+    let sources = Sources::open(SourcesDeps {
+        kb: kb.clone(),
+        fetch: fetch.clone(),
+        tables: Some(Arc::new(TableRows(tables.clone()))),
+        search: search.map(|engine| Arc::new(engine) as Arc<dyn WebSearch>),
+        now: Arc::new(Timestamp::now),
+    })
+    .await?;
     let usage = Arc::new(UsageLog::new(records.clone(), kb.clone(), tally));
     let (stop_usage, stopping) = watch::channel(false);
     let keeping = tokio::spawn(usage.clone().keep(stopping));
@@ -220,6 +232,8 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         blobs,
         kb: kb.clone(),
         tables: tables.clone(),
+        sources: sources.clone(),
+        streams: watch::channel(false).0,
         embedder,
         fetch,
         llm,
@@ -239,6 +253,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         new_admin_token,
         kb,
         tables,
+        sources,
         sweeping,
         stop_usage,
         keeping: Mutex::new(Some(keeping)),

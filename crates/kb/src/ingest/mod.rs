@@ -1,5 +1,6 @@
 //! From stored bytes to searchable passages: a durable job per file generation, worked off in turn.
 
+mod cancel;
 mod given;
 mod queue;
 mod worker;

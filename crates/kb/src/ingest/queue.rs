@@ -118,6 +118,16 @@ impl Queue {
         (state.waiting.values().map(VecDeque::len).sum(), state.running)
     }
 
+    /// Waits until fewer than `most` tickets wait, or the queue is closed: what makes work faster than
+    /// it is done stops here.
+    pub(crate) async fn wait_below(&self, most: usize) {
+        /// Looked at, not notified: a wake-up that a worker waits for must not end here.
+        const LOOK_EVERY: Duration = Duration::from_millis(20);
+        while !self.is_closed() && self.size().0 >= most {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
     pub(crate) async fn wait_idle(&self, longest: Duration) {
         let idle = async {
             loop {

@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod extract;
 mod http;
+mod ingest;
 mod interrupt;
 mod quota;
 mod tables;
@@ -35,8 +36,8 @@ enum Command {
     /// Show what bots use of their limits, and check the counters
     #[command(subcommand)]
     Quota(quota::QuotaCommand),
-    /// Upload files and wait until they can be searched
-    Ingest(commands::Ingest),
+    /// Bring files and websites into a knowledge base and wait until they can be searched
+    Ingest(Box<ingest::Ingest>),
     /// Search the files of a bot
     Search(commands::SearchArgs),
     /// Ask a question and print the answer with its citations
@@ -63,7 +64,7 @@ pub fn main() -> ExitCode {
         Command::Serve(settings) => serve(*settings),
         Command::Token(command) => commands::token(command),
         Command::Quota(command) => quota::run(command),
-        Command::Ingest(args) => commands::ingest(&args),
+        Command::Ingest(args) => ingest::run(&args),
         Command::Search(args) => commands::search(&args),
         Command::Ask(args) => commands::ask(&args),
         Command::Extract(args) => extract::run(&args),

@@ -4,7 +4,7 @@
 
 use super::{ConfigError, wrong};
 use quarry_fetch::chat::ChatSettings;
-use quarry_fetch::{Allow, Ports};
+use quarry_fetch::{Allow, Endpoint, Ports};
 
 /// What users may fetch.
 pub(super) fn client(
@@ -24,6 +24,13 @@ pub(super) fn client(
     }
     settings.validate().map_err(|cause| wrong("fetch_contact", format!("is wrong: {cause}")))?;
     Ok(settings)
+}
+
+/// The search engine's address; an empty one counts as not set.
+pub(super) fn search_engine(url: Option<String>) -> Result<Option<Endpoint>, ConfigError> {
+    let url = url.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let parsed = url.map(|url| Endpoint::parse(&url)).transpose();
+    parsed.map_err(|cause| wrong("search_url", format!("is wrong: {cause}")))
 }
 
 /// The language model's settings; empty values count as not set, so that a deployment's file of

@@ -8,9 +8,11 @@ mod jobs;
 mod ops;
 mod quarry;
 mod quota;
+mod sources;
 mod tables;
 mod usage;
 mod words;
+mod work;
 
 pub use ops::OPENAPI;
 
@@ -89,7 +91,15 @@ pub(crate) fn dispatch(call: Call) -> BoxFuture<'static, Answer> {
         Route::GetTableJob => jobs::get(call).boxed(),
         Route::CancelTableJob => jobs::cancel(call).boxed(),
         Route::Status => quarry::status(call).boxed(),
-        Route::ListJobs => quarry::jobs(call).boxed(),
+        Route::ListJobs => work::list(call).boxed(),
+        Route::WatchJobs => work::events(call).boxed(),
+        Route::CancelJob => work::cancel(call).boxed(),
+        Route::CreateSource => sources::create(call).boxed(),
+        Route::ListSources => sources::list(call).boxed(),
+        Route::GetSource => sources::get(call).boxed(),
+        Route::RefreshSource => sources::refresh(call).boxed(),
+        Route::DeleteSource => sources::delete(call).boxed(),
+        Route::ListSourcePages => sources::pages(call).boxed(),
         Route::ShowQuota => quota::show(call).boxed(),
         Route::RecountQuota => quota::check(call).boxed(),
         Route::ListActivity => quota::activity(call).boxed(),

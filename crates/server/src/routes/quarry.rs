@@ -1,4 +1,4 @@
-//! Our own endpoints: answers, extracted text, status, jobs, tokens.
+//! Our own endpoints: answers, extracted text, status, tokens.
 
 use crate::app::{Answer, Call, State};
 use crate::body;
@@ -88,23 +88,6 @@ async fn recount(state: &State, scope: &Scope) -> Result<Value, ApiError> {
     let tables = state.tables.recount(scope).await?;
     let vectors = counted.vectors + tables.vectors;
     Ok(json!({ "vectors": vectors, "tableRows": tables.table_rows, "storageBytes": counted.storage_bytes }))
-}
-
-/// `GET /v1/quarry/jobs`: files on their way into the index.
-pub(crate) async fn jobs(call: Call) -> Answer {
-    let progress = call.state.kb.progress(call.scope()?).await?;
-    let one = |job: &quarry_kb::JobProgress| {
-        json!({
-            "fileId": job.file.as_str(),
-            "key": job.key,
-            "stage": job.stage,
-            "done": job.done,
-            "total": job.total,
-            "attempts": job.attempts,
-        })
-    };
-    let jobs: Vec<Value> = progress.iter().map(one).collect();
-    body::json(&json!({ "jobs": jobs }))
 }
 
 fn token_body(token: &TokenRecord) -> Value {

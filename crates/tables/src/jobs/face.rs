@@ -75,6 +75,12 @@ impl Tables {
         Ok(Deleted { rows: job.rows, job: Some(job) })
     }
 
+    /// Whether a job of the bot waits or runs.
+    #[must_use]
+    pub fn has_unfinished_jobs(&self, scope: &Scope) -> bool {
+        self.jobs.unfinished(scope.bot()) > 0
+    }
+
     /// The jobs of a table, the youngest first; of the finished ones the last 100 are kept.
     ///
     /// # Errors

@@ -1,0 +1,39 @@
+//! Ends the indexing of a file on its owner's word.
+
+use crate::files::{entry, put_file};
+use crate::kb::Kb;
+use crate::{Error, File, publish};
+use quarry_types::{FileStatus, Scope, Timestamp};
+use std::sync::Arc;
+
+impl Kb {
+    /// Takes a file out of indexing: it fails with `cancelled`. Its job finds itself outdated and ends.
+    ///
+    /// # Errors
+    /// `NotFound` when no file of that id or key is on its way into the index.
+    pub async fn cancel_indexing(&self, scope: &Scope, id_or_key: &str) -> Result<Arc<File>, Error> {
+        let inner = &self.inner;
+        let gone = || Error::NotFound { what: "job", id: id_or_key.to_owned() };
+        let view = inner.views.of(scope).await?;
+        let publishing = inner.publishing.lock(scope.bot()).await;
+        let (id, after) = inner
+            .transact(scope, |snapshot, commit| {
+                let old = entry(snapshot, id_or_key).map_err(|_| gone())?;
+                if old.file.status != FileStatus::IndexingPending {
+                    return Err(gone());
+                }
+                let mut file = File::clone(&old.file);
+                publish::retire(&publishing, snapshot, commit, view.vectors(), &file);
+                file.published = None;
+                // A generation of its own: the job's is no longer the file's.
+                file.generation += 1;
+                file.status = FileStatus::IndexingFailed;
+                file.failed_reason = Some("cancelled; upload the file again to index it".to_owned());
+                file.updated_at = Timestamp::now();
+                put_file(commit, Some(old), &file)?;
+                Ok(file.id)
+            })
+            .await?;
+        entry(&after, id.as_str()).map(|entry| entry.file.clone())
+    }
+}

@@ -1,0 +1,305 @@
+//! A run over pages: list, visit, retire.
+//!
+//! The records of pages are the frontier on disk: a page waits there until its visit is written in the
+//! same commit as the pages it leads to, so that a killed run goes on without asking twice or
+//! forgetting one.
+
+use crate::sources::face::Inner;
+use crate::sources::listing::{Listed, rules_of};
+use crate::sources::page_file;
+use crate::sources::record::{self, Counts, PageState, Run, Source, SourcePage};
+use crate::sources::run::Ending;
+use crate::sources::runner::{Handle, Phase};
+use crate::sources::visit::{Book, Visit, Walk};
+use crate::{Error, records};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use parking_lot::Mutex;
+use quarry_store::Commit;
+use quarry_types::Scope;
+use quarry_web::{Frontier, Offer};
+use std::collections::HashMap;
+use url::Url;
+
+/// Pages looked at at the same time.
+const AT_ONCE: usize = 4;
+/// Files of all bots that may wait for indexing before a run pauses.
+const MAX_QUEUED: usize = 32;
+/// Pages out of reach in a row after which the site is taken to be down.
+const MAX_UNREACHED: usize = 20;
+/// Page records written in one commit.
+const BATCH: usize = 500;
+/// Refused entries of a listing that get a record.
+const MAX_REFUSED: usize = 1_000;
+
+/// What a run over pages came to.
+pub(crate) struct Outcome {
+    pub(crate) ending: Ending,
+    pub(crate) counts: Counts,
+}
+
+impl Inner {
+    /// Brings the pages of a source up to date.
+    pub(super) async fn crawl(
+        &self,
+        scope: &Scope,
+        source: &Source,
+        run: &Run,
+        handle: &Handle,
+    ) -> Result<Outcome, Error> {
+        let mut pages = self.known_pages(scope, source).await?;
+        if !run.listed {
+            handle.set(|progress| progress.phase = Phase::Listing);
+            let listed = self.list_pages(source).await?;
+            self.write_listing(scope, source, run, listed, &mut pages).await?;
+            self.change(scope, &source.id, |source| {
+                if let Some(run) = &mut source.run {
+                    run.listed = true;
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        handle.set(|progress| progress.phase = Phase::Fetching);
+        let book = open_book(source, run, pages)?;
+        let walk = Walk { inner: self, scope, source, run, handle, book: Mutex::new(book) };
+        let mut counts = counts_of(&walk.book.lock().pages, run.number);
+        let ending = walk.visit_all(&mut counts).await?;
+        let mut pages = walk.book.into_inner().pages;
+        if ending == Ending::Completed && !handle.is_stopped() {
+            handle.set(|progress| progress.phase = Phase::Retiring);
+            let incomplete = pages.values().any(|page| {
+                page.run == run.number
+                    && (is_unread_listing(page) || source.kind.follows_links() && hides_links(page))
+            });
+            if !incomplete {
+                counts.retired += self.retire_unseen(scope, source, run, &mut pages).await?;
+            }
+            handle.set(|progress| progress.counts = counts);
+        }
+        Ok(Outcome { ending, counts })
+    }
+
+    async fn known_pages(
+        &self,
+        scope: &Scope,
+        source: &Source,
+    ) -> Result<HashMap<String, SourcePage>, Error> {
+        let prefix = record::page_prefix(&source.id);
+        let found =
+            records::scan_all(self.kb.inner.store.as_ref(), scope, &record::sources(), &prefix).await?;
+        let mut pages = HashMap::with_capacity(found.len());
+        for one in found {
+            let page: SourcePage = records::decode(&one.value)?;
+            pages.insert(page.url.clone(), page);
+        }
+        Ok(pages)
+    }
+
+    /// Writes the pages to start from as waiting, and those the rules refuse with the reason.
+    async fn write_listing(
+        &self,
+        scope: &Scope,
+        source: &Source,
+        run: &Run,
+        listed: Listed,
+        pages: &mut HashMap<String, SourcePage>,
+    ) -> Result<(), Error> {
+        let mut frontier = Frontier::new(rules_of(source)?);
+        let mut changed = Vec::new();
+        let mut refused = 0;
+        for start in listed.starts {
+            let url = start.url.as_str();
+            let known = pages.get(url).cloned().unwrap_or_else(|| SourcePage::waiting(url, 0, run.number));
+            // What was looked at before an interruption stays looked at.
+            let done = known.run == run.number && known.state != PageState::Waiting;
+            let page = SourcePage { run: run.number, depth: 0, lastmod: start.lastmod, ..known };
+            match frontier.offer(&start.url, 0) {
+                Offer::Taken if done => changed.push(page),
+                Offer::Taken => {
+                    changed.push(SourcePage {
+                        state: PageState::Waiting,
+                        reason: None,
+                        status: None,
+                        ..page
+                    });
+                }
+                Offer::Refused(refusal) if refused < MAX_REFUSED && !page.has_file => {
+                    refused += 1;
+                    changed.push(page.ended(PageState::Skipped, refusal.reason().to_owned()));
+                }
+                Offer::Known | Offer::Refused(_) => {}
+            }
+        }
+        for (url, why) in listed.unread {
+            let page = SourcePage::waiting(&url, 0, run.number);
+            changed.push(page.ended(PageState::Failed, format!("{UNREAD}{why}")));
+        }
+        for batch in changed.chunks(BATCH) {
+            self.write_pages(scope, source, batch).await?;
+        }
+        pages.extend(changed.into_iter().map(|page| (page.url.clone(), page)));
+        Ok(())
+    }
+
+    pub(super) async fn write_pages(
+        &self,
+        scope: &Scope,
+        source: &Source,
+        pages: &[SourcePage],
+    ) -> Result<(), Error> {
+        let mut commit = Commit::new(scope.bot());
+        for page in pages {
+            let key = record::page_key(&source.id, &page.url);
+            commit.put(&record::sources(), key, record::encode_page(page)?);
+        }
+        if !commit.put.is_empty() {
+            self.kb.inner.store.commit(commit).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes files and records of pages that this run has not seen.
+    async fn retire_unseen(
+        &self,
+        scope: &Scope,
+        source: &Source,
+        run: &Run,
+        pages: &mut HashMap<String, SourcePage>,
+    ) -> Result<usize, Error> {
+        let gone: Vec<SourcePage> = pages.values().filter(|page| page.run != run.number).cloned().collect();
+        let mut retired = 0;
+        for page in gone {
+            if page.has_file {
+                let key = page_file::page_key(source, &page.url);
+                retired += usize::from(page_file::remove(&self.kb, scope, &key).await?);
+            }
+            let mut commit = Commit::new(scope.bot());
+            commit.del(&record::sources(), record::page_key(&source.id, &page.url));
+            self.kb.inner.store.commit(commit).await?;
+            pages.remove(&page.url);
+        }
+        Ok(retired)
+    }
+}
+
+/// Start of the reason of a sitemap that could not be read: which pages it lists is unknown.
+const UNREAD: &str = "not read: ";
+
+fn is_unread_listing(page: &SourcePage) -> bool {
+    page.reason.as_deref().is_some_and(|reason| reason.starts_with(UNREAD))
+}
+
+/// Whether a page that is still there could not be read, so that what it leads to is unknown.
+fn hides_links(page: &SourcePage) -> bool {
+    page.state == PageState::Failed && !matches!(page.status, Some(404 | 410 | 451))
+}
+
+fn open_book(source: &Source, run: &Run, pages: HashMap<String, SourcePage>) -> Result<Book, Error> {
+    let mut frontier = Frontier::new(rules_of(source)?);
+    let mut words = HashMap::new();
+    let mut here: Vec<&SourcePage> = pages.values().filter(|page| page.run == run.number).collect();
+    here.sort_by(|a, b| (a.depth, &a.url).cmp(&(b.depth, &b.url)));
+    for page in here {
+        if let Ok(url) = quarry_web::parse(&page.url) {
+            frontier.restore(&url, page.depth, page.state == PageState::Waiting);
+        }
+    }
+    // The page that has the file keeps it, whichever of two alike is looked at first.
+    for page in pages.values().filter(|page| page.has_file) {
+        if let Some(hash) = &page.words {
+            words.insert(hash.clone(), page.url.clone());
+        }
+    }
+    Ok(Book { frontier, pages, words })
+}
+
+fn counts_of(pages: &HashMap<String, SourcePage>, run: u32) -> Counts {
+    let mut counts = Counts::default();
+    for page in pages.values().filter(|page| page.run == run) {
+        counts.found += 1;
+        count(&mut counts, page);
+    }
+    counts
+}
+
+fn count(counts: &mut Counts, page: &SourcePage) {
+    match page.state {
+        PageState::Waiting => {}
+        PageState::Fetched => counts.fetched += 1,
+        PageState::Unchanged => counts.unchanged += 1,
+        PageState::Skipped => counts.skipped += 1,
+        PageState::Failed => counts.failed += 1,
+    }
+}
+
+impl Walk<'_> {
+    /// Visits what waits until nothing does; bounded in pages at once and in files to be indexed.
+    async fn visit_all(&self, counts: &mut Counts) -> Result<Ending, Error> {
+        let mut visits = FuturesUnordered::new();
+        let mut unreached = 0;
+        loop {
+            while visits.len() < AT_ONCE && !self.handle.is_stopped() {
+                let Some((url, depth)) = self.book.lock().frontier.next_page() else { break };
+                self.inner.kb.inner.queue.wait_below(MAX_QUEUED).await;
+                visits.push(Box::pin(self.visit(url, depth)));
+            }
+            self.handle.set(|progress| progress.counts = *counts);
+            let Some(visit) = visits.next().await else { break };
+            let visit = visit?;
+            unreached = if visit.unreached { unreached + 1 } else { 0 };
+            self.settle(visit, counts).await?;
+            if unreached >= MAX_UNREACHED {
+                return Ok(Ending::Failed(format!(
+                    "{MAX_UNREACHED} pages in a row could not be reached; the last report names the reason of each"
+                )));
+            }
+        }
+        // Stopped: whether by somebody or by the end of the server, the caller knows.
+        Ok(Ending::Completed)
+    }
+
+    /// Writes a visit together with the pages it leads to.
+    async fn settle(&self, visit: Visit, counts: &mut Counts) -> Result<(), Error> {
+        let Visit { page, through, links, retired, .. } = visit;
+        // What a page leads to is written before the page itself: cut off in between, it is asked again.
+        let (mut written, mut visited) = (Vec::new(), Vec::new());
+        {
+            let mut book = self.book.lock();
+            let known = |book: &Book, page: &SourcePage| {
+                book.pages.get(&page.url).is_some_and(|known| known.run == self.run.number)
+            };
+            for page in [through, Some(page.clone())].into_iter().flatten() {
+                counts.found += usize::from(!known(&book, &page));
+                count(counts, &page);
+                book.pages.insert(page.url.clone(), page.clone());
+                visited.push(page);
+            }
+            if self.source.kind.follows_links() {
+                for link in links {
+                    if let Some(next) = self.offered(&mut book, &link, page.depth + 1) {
+                        counts.found += 1;
+                        book.pages.insert(next.url.clone(), next.clone());
+                        written.push(next);
+                    }
+                }
+            }
+        }
+        counts.retired += retired;
+        written.extend(visited);
+        for batch in written.chunks(BATCH) {
+            self.inner.write_pages(self.scope, self.source, batch).await?;
+        }
+        Ok(())
+    }
+
+    fn offered(&self, book: &mut Book, link: &Url, depth: u32) -> Option<SourcePage> {
+        if book.frontier.offer(link, depth) != Offer::Taken {
+            return None;
+        }
+        let number = self.run.number;
+        let known = book.pages.get(link.as_str()).cloned();
+        let page = known.unwrap_or_else(|| SourcePage::waiting(link.as_str(), depth, number));
+        Some(SourcePage { run: number, depth, state: PageState::Waiting, reason: None, status: None, ..page })
+    }
+}
