@@ -3,10 +3,12 @@
 
 mod client;
 mod commands;
+mod eval;
 mod http;
 mod interrupt;
 mod quota;
 mod tables;
+mod tune;
 
 use crate::config::Settings;
 use clap::{Parser, Subcommand};
@@ -40,6 +42,10 @@ enum Command {
     Search(commands::SearchArgs),
     /// Ask a question and print the answer with its citations
     Ask(commands::AskArgs),
+    /// Measure retrieval on a set in the BEIR layout, in a temporary store
+    Eval(Box<eval::EvalArgs>),
+    /// Try search settings on a set in the BEIR layout and recommend the best
+    Tune(tune::TuneArgs),
     /// Import, export and query tables
     #[command(subcommand)]
     Tables(Box<tables::TablesCommand>),
@@ -63,6 +69,8 @@ pub fn main() -> ExitCode {
         Command::Ingest(args) => commands::ingest(&args),
         Command::Search(args) => commands::search(&args),
         Command::Ask(args) => commands::ask(&args),
+        Command::Eval(args) => eval::eval(&args),
+        Command::Tune(args) => tune::tune(&args),
         Command::Tables(command) => tables::run(*command),
     };
     match result {
