@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 /// One walk in so many is checked.
 const EVERY: u64 = 256;
 /// Hits compared before the breadth is judged.
-const JUDGED: u64 = 400;
+const JUDGED: u64 = 200;
 /// Most steps the breadth is raised.
 const STEPS_MAX: usize = 6;
 /// How far below the target is no accident.
@@ -69,7 +69,7 @@ mod tests {
         }
         assert_eq!((probe.more(), probe.recall()), (0, Some(1.0)));
         let probe = Probe::default();
-        for _ in 0..40 {
+        for _ in 0..20 {
             probe.record(9, 10, 0.99);
         }
         assert_eq!((probe.more(), probe.recall()), (1, None), "judged anew at the new breadth");

@@ -35,8 +35,8 @@ impl Default for Weights {
             lexical: 0.85,
             dense: super::SearchTuning::default().dense_weight,
             adjacent: 1.2,
-            sentence: 1.4,
-            covered: 0.65,
+            sentence: 1.2,
+            covered: 0.7,
             sure: (0.65, 0.95),
             discount: 0.8,
         }

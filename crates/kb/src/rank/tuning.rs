@@ -9,7 +9,7 @@ use crate::Error;
 pub struct SearchTuning {
     /// Hits each leg hands on, 10..=1000: more find more and cost time.
     pub candidates: usize,
-    /// Weight of meaning, 0..=100, where all word evidence together weighs 4.1.
+    /// Weight of meaning, 0..=100, where all word evidence together weighs 3.95.
     pub dense_weight: f32,
     /// Share of the true nearest vectors an approximate search should find, 0.5..=0.999.
     pub recall_target: f64,
@@ -18,7 +18,7 @@ pub struct SearchTuning {
 impl Default for SearchTuning {
     /// `docs/RETRIEVAL.md` tells how these were chosen.
     fn default() -> Self {
-        Self { candidates: 100, dense_weight: 5.9, recall_target: 0.99 }
+        Self { candidates: 100, dense_weight: 6.0, recall_target: 0.99 }
     }
 }
 

@@ -5,9 +5,9 @@
 use super::{ConfigError, wrong};
 use quarry_kb::SearchTuning;
 
-/// Reads `candidates=100,dense=5.9,recall=0.99`; what is not named keeps its default.
+/// Reads `candidates=100,dense=6,recall=0.99`; what is not named keeps its default.
 pub(crate) fn search(list: Option<&str>) -> Result<SearchTuning, ConfigError> {
-    let form = "must look like candidates=100,dense=5.9,recall=0.99";
+    let form = "must look like candidates=100,dense=6,recall=0.99";
     let mut tuning = SearchTuning::default();
     for part in list.unwrap_or("").split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (name, value) =
