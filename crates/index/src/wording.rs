@@ -13,7 +13,7 @@ const BREAK: u32 = 0;
 const WORDS_MAX: usize = 128;
 
 /// The words of one passage, stemmed, without words that say nothing; four bytes each.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wording(Arc<[u32]>);
 
 /// The different words of a question with what each is worth.

@@ -305,6 +305,11 @@ impl Indexes {
         let stale = if whole { &kept_words - &live } else { stale };
         let path = |record: &PassageRecord| record.passage.heading_path.join(" > ");
         let titles: Vec<String> = moves.added.iter().map(|(record, _)| path(record)).collect();
+        for ((record, _), title) in moves.added.iter().zip(&titles) {
+            if let Some(place) = next.places.get_mut(&record.ordinal) {
+                place.wording = Wording::of(title, &record.passage.text);
+            }
+        }
         let mut adds = moves
             .added
             .iter()
@@ -373,7 +378,7 @@ impl Snapshot {
         };
         let position = record.passage.position;
         self.generations.entry(generation.clone()).or_default().insert(position, record.ordinal);
-        let wording = Wording::of(&record.passage.heading_path.join(" > "), &record.passage.text);
+        let wording = Wording::default(); // read off the async threads, by `Indexes::advance`
         self.places.insert(record.ordinal, Place { generation, position, hash, wording });
         *self.vector_uses.entry(hash).or_insert(0) += 1;
         moves.added.push((record, hash));
