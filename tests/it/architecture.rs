@@ -59,7 +59,6 @@ fn heavy_libraries_stay_behind_their_seams() {
         ("reqwest", "quarry-fetch"),
         ("rquickjs", "quarry-script"),
         ("tantivy", "quarry-index"),
-        ("hnsw_rs", "quarry-index"),
         ("ort", "quarry-embed"),
         ("rten", "quarry-embed"),
         ("tokenizers", "quarry-embed"),

@@ -9,6 +9,7 @@ mod bases;
 mod common;
 mod computed;
 mod errors;
+mod eval_command;
 mod extract_command;
 mod files;
 mod limits;

@@ -7,6 +7,7 @@
 mod analyzer;
 mod search;
 
+pub(crate) use analyzer::words_of;
 pub use search::{LexSnapshot, LexicalSearch};
 
 use crate::Error;

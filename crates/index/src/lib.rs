@@ -10,11 +10,14 @@ mod error;
 mod fuse;
 mod lexical;
 mod vector;
+mod wording;
 
 pub use candidates::{Candidates, Hit};
 pub use error::Error;
 pub use fuse::{FuseOptions, Fused, FusionMethod, fuse};
 pub use lexical::{LexDoc, LexSnapshot, LexicalIndex, LexicalSearch};
 pub use vector::{
-    ExactInt8, GraphBuild, HnswIndex, Plan, VectorIndex, VectorOptions, VectorSet, VectorSnapshot,
+    ExactInt8, GraphBuild, HnswIndex, Plan, Recall, SweepPoint, VectorIndex, VectorOptions, VectorSet,
+    VectorSnapshot,
 };
+pub use wording::{Evidence, QueryWords, Wording};

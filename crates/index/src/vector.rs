@@ -6,13 +6,16 @@
 mod exact;
 mod graph;
 mod planner;
+mod probe;
 mod set;
 mod simd;
+mod sweep;
 
 pub use exact::ExactInt8;
 pub use graph::HnswIndex;
 pub use planner::Plan;
-pub use set::{GraphBuild, VectorOptions, VectorSet, VectorSnapshot};
+pub use set::{GraphBuild, Recall, VectorOptions, VectorSet, VectorSnapshot};
+pub use sweep::SweepPoint;
 
 use crate::error::Result;
 use crate::{Candidates, Error, Hit};

@@ -4,7 +4,7 @@ use crate::ingest::Queue;
 use crate::progress::Progress;
 use crate::view::{Snapshot, View};
 use crate::views::Views;
-use crate::{Error, JobProgress, Recount, records};
+use crate::{Error, JobProgress, Recount, SearchTuning, records};
 use quarry_embed::EmbedderSlot;
 use quarry_extract::Pool;
 use quarry_store::{BlobHash, BlobStore, Commit, RecordStore};
@@ -49,6 +49,8 @@ pub struct KbSettings {
     pub cache_bytes: usize,
     /// Answers less confident than this (0..1) are not given.
     pub answer_threshold: f32,
+    /// How searches weigh recall, meaning and time.
+    pub search: SearchTuning,
 }
 
 impl Default for KbSettings {
@@ -60,6 +62,7 @@ impl Default for KbSettings {
             ingest_workers: 2,
             cache_bytes: 1 << 30,
             answer_threshold: crate::answer::DEFAULT_THRESHOLD,
+            search: SearchTuning::default(),
         }
     }
 }
@@ -96,6 +99,8 @@ pub struct KbStatus {
     pub open_bots: usize,
     /// Bytes of those views.
     pub heap_bytes: usize,
+    /// Lowest measured recall@10 of their approximate vector searches; 1 while all are exact.
+    pub vector_recall: f64,
 }
 
 /// Counts of one bot.
@@ -115,10 +120,11 @@ impl Kb {
     /// Opens the knowledge base: jobs left from last time go on, expired files are removed.
     ///
     /// # Errors
-    /// When the store does not answer.
+    /// When the store does not answer, or a setting is out of range.
     pub async fn open(deps: KbDeps, settings: KbSettings) -> Result<Self, Error> {
-        let views =
-            Views::new(deps.store.clone(), deps.embedder.clone(), deps.lexical_dir, settings.cache_bytes);
+        settings.search.check()?;
+        let budget = (settings.cache_bytes, settings.search.recall_target);
+        let views = Views::new(deps.store.clone(), deps.embedder.clone(), deps.lexical_dir, budget);
         let inner = Inner {
             store: deps.store,
             blobs: deps.blobs,
@@ -156,7 +162,8 @@ impl Kb {
     pub fn status(&self) -> KbStatus {
         let (queued_jobs, running_jobs) = self.inner.queue.size();
         let (open_bots, heap_bytes) = self.inner.views.size();
-        KbStatus { queued_jobs, running_jobs, open_bots, heap_bytes }
+        let vector_recall = self.inner.views.vector_recall();
+        KbStatus { queued_jobs, running_jobs, open_bots, heap_bytes, vector_recall }
     }
 
     /// Whether the model is there.

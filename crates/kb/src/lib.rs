@@ -18,6 +18,7 @@ mod page;
 mod passages;
 mod progress;
 mod publish;
+mod rank;
 mod records;
 mod recount;
 mod search;
@@ -39,6 +40,8 @@ pub use listing::{FileSort, ListFiles};
 pub use page::{Page, PageRequest};
 pub use passages::{NewPassage, PassageMeta, PassageView};
 pub use progress::JobProgress;
+pub use quarry_index::SweepPoint;
+pub use rank::{RankedPassage, Ranking, SearchTuning};
 pub use recount::{Recount, recount};
 pub use search::{ContextItem, Search, SearchHit};
 pub use sources::{

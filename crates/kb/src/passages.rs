@@ -113,12 +113,32 @@ impl Kb {
         id_or_key: &str,
         passages: Vec<NewPassage>,
     ) -> Result<(), Error> {
-        if let Some(empty) = passages.iter().position(|passage| passage.content.trim().is_empty()) {
+        let bare = passages.into_iter().map(|passage| (Vec::new(), passage)).collect();
+        self.set_headed_passages(scope, id_or_key, bare).await
+    }
+
+    /// As [`Kb::set_passages`], each passage under headings of its own (outermost first); one without
+    /// stands under the titles and subtitles before it.
+    ///
+    /// # Errors
+    /// As [`Kb::set_passages`].
+    pub async fn set_headed_passages(
+        &self,
+        scope: &Scope,
+        id_or_key: &str,
+        passages: Vec<(Vec<String>, NewPassage)>,
+    ) -> Result<(), Error> {
+        if let Some(empty) = passages.iter().position(|(_, passage)| passage.content.trim().is_empty()) {
             return Err(Error::Invalid(format!("passages[{empty}].content must not be empty")));
         }
         let given: Vec<_> = passages
             .into_iter()
-            .map(|passage| GivenPassage { content: passage.content, kind: passage.kind, page: passage.page })
+            .map(|(headings, passage)| GivenPassage {
+                content: passage.content,
+                kind: passage.kind,
+                page: passage.page,
+                headings,
+            })
             .collect();
         let (job, _) = self
             .inner

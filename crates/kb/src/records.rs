@@ -94,6 +94,9 @@ pub(crate) struct GivenPassage {
     pub(crate) content: String,
     pub(crate) kind: PassageKind,
     pub(crate) page: Option<u32>,
+    /// Headings it stands under; empty = the titles given before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) headings: Vec<String>,
 }
 
 /// Work to index one generation of a file.

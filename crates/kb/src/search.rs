@@ -3,20 +3,19 @@
 use crate::files::is_expired;
 use crate::kb::{Inner, Kb};
 use crate::passages::PassageMeta;
+use crate::rank::{explain, rank};
 use crate::records::{self, PassageRecord};
 use crate::view::{Generation, Snapshot};
 use crate::{Error, File, TagFilter};
 use quarry_embed::TextKind;
-use quarry_index::{Candidates, FuseOptions, Fused, LexicalSearch, VectorIndex, fuse};
+use quarry_index::Fused;
 use quarry_types::{Scope, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Longest question, in bytes.
 const MAX_QUERY_BYTES: usize = 2048;
-/// Hits taken from each leg before fusion.
-const LEG_DEPTH: usize = 100;
 
 /// `searchFiles`.
 #[derive(Debug, Clone)]
@@ -94,6 +93,8 @@ pub struct ContextItem {
 #[derive(Debug, Clone)]
 pub(crate) struct Match {
     pub(crate) fused: Fused,
+    /// Why it stands here, when asked for.
+    explain: Option<Value>,
     pub(crate) file: Arc<File>,
     pub(crate) generation: u32,
     /// The match.
@@ -116,7 +117,7 @@ impl Kb {
 }
 
 impl Search {
-    fn admits(&self, file: &File) -> bool {
+    pub(crate) fn admits(&self, file: &File) -> bool {
         let named = |name: &String| *name == file.key || name == file.id.as_str();
         let marked = |marks: &BTreeSet<String>| {
             ["kbId", "kbName"]
@@ -165,11 +166,15 @@ impl Inner {
             let snapshot = view.snapshot();
             let ranked = {
                 let (snapshot, search, vector) = (snapshot.clone(), search.clone(), vector.clone());
-                tokio::task::spawn_blocking(move || rank(&snapshot, &search, &vector)).await??
+                let tuning = self.settings.search;
+                tokio::task::spawn_blocking(move || rank(&snapshot, &search, &vector, &tuning)).await??
             };
             // Consolidation shows files, so it needs more matches than it shows.
-            let most = if search.consolidate { ranked.len() } else { search.limit };
-            let best: Vec<Fused> = ranked.into_iter().take(most).collect();
+            let most = if search.consolidate { ranked.last.len() } else { search.limit };
+            let why = |hit: &Fused, of: &_| {
+                search.explain.then(|| explain(&snapshot, &ranked.words, ranked.plan, hit, of))
+            };
+            let best = ranked.last.iter().take(most).map(|(hit, of)| (*hit, why(hit, of))).collect();
             if let Some(matches) = self.read(scope, &snapshot, best, search.context_depth).await? {
                 return Ok(matches);
             }
@@ -183,13 +188,13 @@ impl Inner {
         &self,
         scope: &Scope,
         snapshot: &Snapshot,
-        ranked: Vec<Fused>,
+        ranked: Vec<(Fused, Option<Value>)>,
         depth: u32,
     ) -> Result<Option<Vec<Match>>, Error> {
         let mut wanted: BTreeMap<(Arc<Generation>, u32), usize> = BTreeMap::new();
         let mut windows = Vec::with_capacity(ranked.len());
         let now = Timestamp::now();
-        for fused in ranked {
+        for (fused, explain) in ranked {
             let Some(place) = snapshot.places.get(&fused.id) else { continue };
             let Some(entry) = snapshot.files.get(&place.generation.file) else { continue };
             if is_expired(&entry.file, now) {
@@ -202,7 +207,7 @@ impl Inner {
             for position in from..=to {
                 wanted.insert((place.generation.clone(), position), 0);
             }
-            windows.push((fused, entry.file.clone(), place.clone(), from..=to));
+            windows.push((fused, explain, entry.file.clone(), place.clone(), from..=to));
         }
         let mut keys = Vec::with_capacity(wanted.len());
         for (index, ((generation, position), slot)) in wanted.iter_mut().enumerate() {
@@ -216,34 +221,24 @@ impl Inner {
             read.push(Arc::new(records::decode::<PassageRecord>(&record.value)?));
         }
         let mut matches = Vec::with_capacity(windows.len());
-        for (fused, file, place, positions) in windows {
+        for (fused, explain, file, place, positions) in windows {
             let at = |position: u32| {
                 let slot = wanted.get(&(place.generation.clone(), position))?;
                 read.get(*slot).cloned()
             };
             let window: Vec<_> = positions.filter_map(at).collect();
             let Some(record) = at(place.position) else { continue };
-            matches.push(Match { fused, file, generation: place.generation.number, record, window });
+            let generation = place.generation.number;
+            matches.push(Match { fused, explain, file, generation, record, window });
         }
         Ok(Some(matches))
     }
 }
 
-/// Ranks the passages of the files the filter lets through.
-fn rank(snapshot: &Snapshot, search: &Search, vector: &[f32]) -> Result<Vec<Fused>, Error> {
-    let filtered = !search.tags.is_empty() || search.files.is_some() || search.bases.is_some();
-    let allowed = filtered.then(|| snapshot.ordinals(|file| search.admits(file)));
-    let candidates = allowed.as_ref().map_or(Candidates::All, Candidates::Only);
-    let depth = LEG_DEPTH.max(2 * search.limit);
-    let lexical = snapshot.lexical.search(&search.query, depth, &candidates)?;
-    let dense = snapshot.vectors.search(vector, depth, &candidates)?;
-    Ok(fuse(&lexical, &dense, &FuseOptions::default()))
-}
-
 pub(crate) fn show(matches: Vec<Match>, search: &Search) -> Vec<SearchHit> {
     matches
         .into_iter()
-        .map(|found| {
+        .map(|mut found| {
             let mut content = join(found.window.iter().map(|record| record.passage.text.as_str()));
             let breadcrumb = found.record.passage.heading_path.join(" > ");
             if search.include_breadcrumb && !breadcrumb.is_empty() {
@@ -254,7 +249,7 @@ pub(crate) fn show(matches: Vec<Match>, search: &Search) -> Vec<SearchHit> {
                 score: found.fused.score,
                 meta: PassageMeta::of(&found.record),
                 context: search.with_context.then(|| context(&found, breadcrumb)),
-                explain: search.explain.then(|| explain(&found.fused)),
+                explain: found.explain.take(),
                 file: found.file,
             }
         })
@@ -279,11 +274,6 @@ fn context(found: &Match, breadcrumb: String) -> Vec<ContextItem> {
         items.push(ContextItem { id, text: record.passage.text.clone(), offset: Some(offset), kind });
     }
     items
-}
-
-fn explain(fused: &Fused) -> Value {
-    let leg = |leg: Option<(usize, f32)>| leg.map(|(rank, score)| json!({"rank": rank, "score": score}));
-    json!({"lexical": leg(fused.lexical), "dense": leg(fused.dense)})
 }
 
 /// One result per file: its matches in file order under their headings, the best score first.

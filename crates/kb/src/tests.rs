@@ -186,6 +186,50 @@ async fn a_new_generation_replaces_the_old_one_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn passages_with_the_words_together_come_first_and_repeats_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open(dir.path(), KbSettings::default()).await;
+    let bot = scope("a");
+    let near = "Clean the oven door with vinegar and wait. The fridge cools slowly.";
+    let apart = "The door of the fridge is white. Vinegar is sour. An oven is hot. Clean air cools slowly.";
+    let long = "Our oven door reaches every kitchen in one of thirty colours, among them teal, lime, plum, olive, amber, ruby, \
+                slate, sand, pearl, coral and indigo.";
+    add(&world, &bot, "apart", &[apart]).await;
+    add(&world, &bot, "near", &[near, long]).await;
+    add(&world, &bot, "copy", &[near, &long.replace("indigo", "purple")]).await;
+    let hits =
+        world.kb.search(&bot, Search { explain: true, ..search("clean oven door vinegar") }).await.unwrap();
+    let texts: Vec<&str> = hits.iter().map(|hit| hit.content.as_str()).collect();
+    assert_eq!(hits.len(), 5, "nothing is lost");
+    assert_eq!(texts[0], near);
+    assert_ne!(texts[1], near, "{texts:?}");
+    assert_eq!(texts[3..].iter().filter(|text| **text == near).count(), 1, "{texts:?}");
+    assert_eq!(texts[3..].iter().filter(|text| text.starts_with("Our oven")).count(), 1, "{texts:?}");
+    assert!(hits.windows(2).all(|pair| pair[0].score >= pair[1].score));
+    let why = hits[0].explain.as_ref().unwrap();
+    assert_eq!(why["second"]["sentence"], 1.0, "{why}");
+    assert!(why["terms"]["vinegar"].as_f64().unwrap() > 0.0, "{why}");
+    assert_eq!((&why["plan"]["vectors"], &why["plan"]["candidates"]), (&"exact".into(), &5.into()));
+    assert!(why["lexical"]["rank"].is_u64() && why["dense"]["score"].is_f64(), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_given_passages_keep_their_headings_in_every_part() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open(dir.path(), KbSettings::default()).await;
+    let bot = scope("a");
+    upload(&world.kb, &bot, upsert("f", 1), "x").await.unwrap();
+    let long = "Some words that fill a passage. ".repeat(60);
+    let new = passages(&[&long, "Short."]).into_iter().map(|passage| (vec!["Manual".to_owned()], passage));
+    world.kb.set_headed_passages(&bot, "f", new.collect()).await.unwrap();
+    settled(&world.kb).await;
+    let depth = Search { include_breadcrumb: true, limit: 50, ..search("words that fill short manual") };
+    let hits = world.kb.search(&bot, depth).await.unwrap();
+    assert!(hits.len() > 3, "{}", hits.len());
+    assert!(hits.iter().all(|hit| hit.content.starts_with("Manual\n\n")), "{hits:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn filters_use_current_tags() {
     let dir = tempfile::tempdir().unwrap();
     let world = open(dir.path(), KbSettings::default()).await;

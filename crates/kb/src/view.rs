@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use imbl::{HashMap, OrdMap};
 use quarry_embed::Embedder;
 use quarry_index::{
-    LexDoc, LexSnapshot, LexicalIndex, VectorIndex, VectorOptions, VectorSet, VectorSnapshot,
+    LexDoc, LexSnapshot, LexicalIndex, VectorIndex, VectorOptions, VectorSet, VectorSnapshot, Wording,
 };
 use quarry_store::{Change, Changes, Coll, RecordStore, Seq};
 use quarry_types::{BotId, FileId, unhex};
@@ -35,6 +35,7 @@ pub(crate) struct Place {
     pub(crate) generation: Arc<Generation>,
     pub(crate) position: u32,
     pub(crate) hash: TextHash,
+    pub(crate) wording: Wording,
 }
 
 /// One generation of one file.
@@ -81,9 +82,10 @@ impl Snapshot {
 
     /// Rough size in memory.
     pub(crate) fn heap_bytes(&self) -> usize {
-        // Measured order of magnitude of a tree node entry with its key: files carry tags and metadata.
+        // Measured order of magnitude of a tree node entry with its key: files carry tags and metadata,
+        // passages their words (four bytes each).
         self.files.len() * 1_200
-            + self.places.len() * 180
+            + self.places.len() * 580
             + self.vectors.heap_bytes()
             + self.lexical.heap_bytes()
     }
@@ -113,10 +115,11 @@ impl View {
         bot: &BotId,
         dir: &Path,
         embedder: &dyn Embedder,
+        options: VectorOptions,
     ) -> Result<Self, Error> {
         let dir = dir.to_owned();
         let lexical = tokio::task::spawn_blocking(move || LexicalIndex::open(&dir)).await??;
-        let dense = VectorSet::new(embedder.dims(), VectorOptions::default());
+        let dense = VectorSet::new(embedder.dims(), options);
         let indexes = Arc::new(Indexes { lexical, dense, building: AtomicBool::new(false) });
         let view = Self {
             bot: bot.clone(),
@@ -302,6 +305,11 @@ impl Indexes {
         let stale = if whole { &kept_words - &live } else { stale };
         let path = |record: &PassageRecord| record.passage.heading_path.join(" > ");
         let titles: Vec<String> = moves.added.iter().map(|(record, _)| path(record)).collect();
+        for ((record, _), title) in moves.added.iter().zip(&titles) {
+            if let Some(place) = next.places.get_mut(&record.ordinal) {
+                place.wording = Wording::of(title, &record.passage.text);
+            }
+        }
         let mut adds = moves
             .added
             .iter()
@@ -370,7 +378,8 @@ impl Snapshot {
         };
         let position = record.passage.position;
         self.generations.entry(generation.clone()).or_default().insert(position, record.ordinal);
-        self.places.insert(record.ordinal, Place { generation, position, hash });
+        let wording = Wording::default(); // read off the async threads, by `Indexes::advance`
+        self.places.insert(record.ordinal, Place { generation, position, hash, wording });
         *self.vector_uses.entry(hash).or_insert(0) += 1;
         moves.added.push((record, hash));
         Ok(())

@@ -4,6 +4,7 @@ use crate::Error;
 use crate::view::{Snapshot, View};
 use parking_lot::Mutex;
 use quarry_embed::EmbedderSlot;
+use quarry_index::VectorOptions;
 use quarry_store::RecordStore;
 use quarry_types::{BotId, Scope};
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ pub(crate) struct Views {
     embedder: EmbedderSlot,
     dir: Box<dyn Fn(&BotId) -> PathBuf + Send + Sync>,
     budget_bytes: usize,
+    recall_target: f64,
     open: Mutex<Open>,
 }
 
@@ -35,9 +37,9 @@ impl Views {
         store: Arc<dyn RecordStore>,
         embedder: EmbedderSlot,
         dir: impl Fn(&BotId) -> PathBuf + Send + Sync + 'static,
-        budget_bytes: usize,
+        (budget_bytes, recall_target): (usize, f64),
     ) -> Self {
-        Self { store, embedder, dir: Box::new(dir), budget_bytes, open: Mutex::default() }
+        Self { store, embedder, dir: Box::new(dir), budget_bytes, recall_target, open: Mutex::default() }
     }
 
     /// The view of a bot, opened at first use.
@@ -56,7 +58,9 @@ impl Views {
         let view = cell
             .get_or_try_init(|| async {
                 let embedder = self.embedder.get().await?;
-                let view = View::open(&self.store, bot, &(self.dir)(bot), embedder.as_ref()).await?;
+                let options = VectorOptions { recall_target: self.recall_target, ..VectorOptions::default() };
+                let dir = (self.dir)(bot);
+                let view = View::open(&self.store, bot, &dir, embedder.as_ref(), options).await?;
                 Ok::<_, Error>(Arc::new(view))
             })
             .await?
@@ -88,6 +92,13 @@ impl Views {
     pub(crate) fn size(&self) -> (usize, usize) {
         let open = self.open.lock();
         (open.slots.len(), open.slots.values().map(Slot::heap_bytes).sum())
+    }
+
+    /// The lowest recall of the approximate vector searches of open views; 1 when there are none.
+    pub(crate) fn vector_recall(&self) -> f64 {
+        let measured = |(_, view): &(Scope, Arc<View>)| view.snapshot().vectors.recall();
+        let recalls = self.opened().iter().filter_map(measured).collect::<Vec<_>>();
+        recalls.iter().map(|recall| recall.probed.unwrap_or(recall.built)).fold(1.0, f64::min)
     }
 
     /// Drops the least recently used idle views while over the budget; a view in use is kept, for

@@ -6,6 +6,7 @@
 
 mod computing;
 mod outbound;
+pub(crate) mod tuning;
 
 pub use computing::Computing;
 
@@ -190,6 +191,9 @@ pub struct Settings {
     /// Bytes of memory for caches of indexes [default: 268435456]
     #[arg(long, env = "QUARRY_CACHE_BYTES", value_name = "BYTES")]
     pub cache_bytes: Option<usize>,
+    /// How searches weigh things, such as candidates=100,dense=6,recall=0.99; `quarry tune` finds the best
+    #[arg(long, env = "QUARRY_SEARCH", value_name = "LIST")]
+    pub search: Option<String>,
     /// Folder of another embedding model than the built-in one
     #[arg(long, env = "QUARRY_MODEL_DIR", value_name = "DIR")]
     pub model_dir: Option<PathBuf>,
@@ -246,6 +250,7 @@ impl Settings {
                 ingest_workers,
                 ocr_command,
                 cache_bytes,
+                search,
                 model_dir,
                 log,
                 log_format,
@@ -312,6 +317,7 @@ impl Settings {
                 .map_err(|problem| wrong("ocr_command", problem))?,
             ingest_workers: within("ingest_workers", self.ingest_workers.unwrap_or(2), 1, 64)?,
             cache_bytes: self.cache_bytes.unwrap_or(256 << 20),
+            search: tuning::search(self.search.as_deref())?,
             model_dir: self.model_dir,
             log: self.log.unwrap_or_else(|| "info".to_owned()),
             log_format: self.log_format.unwrap_or(LogFormat::Text),
@@ -371,6 +377,8 @@ pub struct Config {
     pub ocr: Option<Ocr>,
     /// Cache budget in bytes.
     pub cache_bytes: usize,
+    /// How searches weigh things.
+    pub search: quarry_kb::SearchTuning,
     /// Another embedding model.
     pub model_dir: Option<PathBuf>,
     /// Log filter.

@@ -194,6 +194,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         max_file_bytes: config.max_file_bytes,
         ingest_workers: config.ingest_workers,
         cache_bytes: config.cache_bytes,
+        search: config.search,
         ..KbSettings::default()
     };
     let kb = Kb::open(deps, settings).await?;

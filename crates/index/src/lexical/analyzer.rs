@@ -79,6 +79,15 @@ pub(super) fn query_terms(text: &str, max: usize) -> Vec<(Channel, String)> {
     terms
 }
 
+/// Calls `emit` with each term of a document's text that ranks, in order.
+pub(crate) fn words_of(text: &str, emit: &mut dyn FnMut(&str)) {
+    analyze(text, Side::Document, &mut |channel, term| {
+        if channel == Channel::Words {
+            emit(term);
+        }
+    });
+}
+
 /// Calls `emit` with each term of `text`, both channels.
 fn analyze(text: &str, side: Side, emit: &mut dyn FnMut(Channel, &str)) {
     let text: Cow<'_, str> =

@@ -4,7 +4,7 @@ use super::Fields;
 use super::analyzer::{Channel, query_terms};
 use crate::candidates::Best;
 use crate::error::Result;
-use crate::{Candidates, Hit};
+use crate::{Candidates, Hit, QueryWords};
 use roaring::RoaringBitmap;
 use std::sync::Arc;
 use tantivy::columnar::ColumnValues;
@@ -87,6 +87,23 @@ impl LexSnapshot {
     pub fn heap_bytes(&self) -> usize {
         let files = self.searcher.space_usage().map_or(0, |usage| usage.total().get_bytes() as usize);
         files + self.ids.len() * 32 * 1024
+    }
+
+    /// The words of a question that rank, in its order, worth the more the fewer documents hold them.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn query_words(&self, text: &str) -> Result<QueryWords> {
+        let mut words = Vec::new();
+        for (channel, word) in query_terms(text, TERMS_MAX) {
+            if channel == Channel::Words {
+                let holding =
+                    self.searcher.doc_freq(&Term::from_field_text(self.fields.words, &word))? as f32;
+                let all = (self.searcher.num_docs() as f32).max(holding);
+                words.push((word, (1.0 + (all - holding + 0.5) / (holding + 0.5)).ln()));
+            }
+        }
+        Ok(QueryWords::new(&words))
     }
 
     fn query(&self, text: &str) -> Vec<(Occur, Box<dyn Query>)> {

@@ -7,6 +7,7 @@
 use super::exact::ExactInt8;
 use super::graph::HnswIndex;
 use super::planner::{Plan, Situation, choose};
+use super::probe::Probe;
 use super::{Query, VectorIndex};
 use crate::candidates::Best;
 use crate::error::Result;
@@ -19,15 +20,17 @@ use std::sync::Arc;
 /// Settings of a [`VectorSet`].
 #[derive(Debug, Clone, Copy)]
 pub struct VectorOptions {
-    /// Live candidates up to which the exact scan is used, and from which a graph is worth building.
+    /// Live vectors from which a graph is worth building.
     pub crossover: usize,
     /// Share of dead or new vectors past which a graph is built anew.
     pub rebuild_share: f64,
+    /// Share of the true ten nearest a search should find, 0..1; scans find all.
+    pub recall_target: f64,
 }
 
 impl Default for VectorOptions {
     fn default() -> Self {
-        Self { crossover: 50_000, rebuild_share: 0.2 }
+        Self { crossover: 20_000, rebuild_share: 0.2, recall_target: 0.99 }
     }
 }
 
@@ -46,7 +49,21 @@ pub struct VectorSnapshot {
     delta: RoaringBitmap,
     /// Graph points that are deleted or replaced.
     dead: RoaringBitmap,
-    crossover: usize,
+    recall_target: f64,
+    probe: Arc<Probe>,
+}
+
+/// Recall@10 of the graph in use.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recall {
+    /// What is wanted.
+    pub target: f64,
+    /// Breadth of the walk (`ef`) chosen for it.
+    pub breadth: usize,
+    /// What that breadth gave when the graph was built.
+    pub built: f64,
+    /// What checked searches had since; `None` before the first.
+    pub probed: Option<f64>,
 }
 
 /// A graph worth building; run it on a background thread, then [`VectorSet::install`] it.
@@ -55,7 +72,7 @@ pub struct GraphBuild {
 }
 
 impl GraphBuild {
-    /// Builds: CPU-bound, about 2 milliseconds per vector. `stop` is asked now and then.
+    /// Builds: CPU-bound, a part of a millisecond per vector. `stop` is asked now and then.
     ///
     /// # Errors
     /// See [`HnswIndex::build`].
@@ -73,7 +90,8 @@ impl VectorSet {
             graph: None,
             delta: RoaringBitmap::new(),
             dead: RoaringBitmap::new(),
-            crossover: options.crossover,
+            recall_target: options.recall_target,
+            probe: Arc::default(),
         };
         Self { options, current: ArcSwap::from_pointee(empty), writer: Mutex::new(()) }
     }
@@ -107,7 +125,8 @@ impl VectorSet {
             graph: now.graph.clone(),
             delta,
             dead,
-            crossover: now.crossover,
+            recall_target: now.recall_target,
+            probe: now.probe.clone(),
         });
         Ok(())
     }
@@ -142,7 +161,8 @@ impl VectorSet {
             graph: Some(Arc::new(graph)),
             delta,
             dead,
-            crossover: now.crossover,
+            recall_target: now.recall_target,
+            probe: Arc::default(),
         });
     }
 
@@ -155,19 +175,53 @@ impl VectorSnapshot {
     /// How a search for `k` would run.
     #[must_use]
     pub fn plan(&self, k: usize, allowed: &Candidates<'_>) -> Plan {
-        let live = self.exact.len();
         let among = |ids: &RoaringBitmap| match allowed {
             Candidates::All => ids.len() as usize,
             Candidates::Only(allowed) => ids.intersection_len(allowed) as usize,
         };
         let situation = Situation {
-            live,
             candidates: among(self.exact.ids()),
             delta: among(&self.delta),
-            graph: self.graph.as_ref().map(|graph| graph.len()),
-            crossover: self.crossover,
+            graph: self.graph.as_ref().map(|graph| (graph.len(), self.breadth(graph).0)),
         };
         choose(&situation, k)
+    }
+
+    fn breadth(&self, graph: &HnswIndex) -> (usize, f64) {
+        graph.calibration().breadth(self.recall_target, self.probe.more())
+    }
+
+    /// What recall the graph gives; `None` while every search is exact.
+    #[must_use]
+    pub fn recall(&self) -> Option<Recall> {
+        let (breadth, built) = self.breadth(self.graph.as_ref()?);
+        Some(Recall { target: self.recall_target, breadth, built, probed: self.probe.recall() })
+    }
+
+    pub(super) fn exact(&self) -> &ExactInt8 {
+        &self.exact
+    }
+
+    /// The share of the true ten nearest that is in `hits`.
+    fn check(&self, query: &Query, allowed: &Candidates<'_>, hits: &[Hit]) {
+        let mut truth = Best::new(hits.len().min(10));
+        self.exact.scan(query, hits.len().min(10), allowed, &mut truth);
+        let truth = truth.into_hits();
+        let last = truth.last().map_or(f32::NEG_INFINITY, |hit| hit.score);
+        let found = hits.iter().filter(|hit| hit.score >= last).count().min(truth.len());
+        self.probe.record(found, truth.len(), self.recall_target);
+    }
+
+    /// The exact cosines of some items with a query, in no order; items without a vector are left out.
+    ///
+    /// # Errors
+    /// As [`VectorIndex::search`].
+    pub fn cosines(&self, query: &[f32], ids: &[u32]) -> Result<Vec<Hit>> {
+        let mut best = Best::new(ids.len());
+        if let Some(query) = Query::new(query, self.exact.dims())? {
+            self.exact.rescore(&query, &mut ids.iter().copied(), &mut best);
+        }
+        Ok(best.into_hits())
     }
 
     /// The items it holds.
@@ -187,13 +241,12 @@ impl VectorIndex for VectorSnapshot {
     fn search(&self, query: &[f32], k: usize, allowed: &Candidates<'_>) -> Result<Vec<Hit>> {
         let Some(query) = Query::new(query, self.exact.dims())? else { return Ok(Vec::new()) };
         let mut best = Best::new(k);
-        if let (Plan::Graph { fetch, expect, ef, .. }, Some(graph)) = (self.plan(k, allowed), &self.graph) {
+        if let (Plan::Graph { breadth, visits, .. }, Some(graph)) = (self.plan(k, allowed), &self.graph) {
             let usable =
-                |id: &u32| !self.dead.contains(*id) && !self.delta.contains(*id) && allowed.contains(*id);
-            let near: Vec<u32> = graph.nearest(&query, fetch, ef).filter(usable).collect();
-            // A filter may forbid just the neighbourhood of the query: what little the walk then
-            // brings from afar is not the best of the rest.
-            if near.len() >= expect {
+                |id: u32| allowed.contains(id) && !self.dead.contains(id) && !self.delta.contains(id);
+            let (near, whole) = graph.nearest(&query, breadth, visits, usable);
+            // A filter may forbid just the neighbourhood of the query; then the walk gives up.
+            if whole {
                 self.exact.rescore(&query, &mut near.into_iter(), &mut best);
                 let both;
                 let delta = match allowed {
@@ -204,7 +257,11 @@ impl VectorIndex for VectorSnapshot {
                     }
                 };
                 self.exact.scan(&query, k, &Candidates::Only(delta), &mut best);
-                return Ok(best.into_hits());
+                let hits = best.into_hits();
+                if self.probe.is_due() {
+                    self.check(&query, allowed, &hits);
+                }
+                return Ok(hits);
             }
         }
         self.exact.scan(&query, k, allowed, &mut best);

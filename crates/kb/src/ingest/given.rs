@@ -34,7 +34,9 @@ pub(crate) fn document(
             _ => 0,
         };
         blocks.push(Block { kind: part.kind, level, range, page: part.page, header: None });
-        let path = if level == 0 {
+        let path = if !part.headings.is_empty() {
+            part.headings.clone()
+        } else if level == 0 {
             headings.clone()
         } else {
             headings.iter().take(level as usize - 1).cloned().collect()
@@ -64,7 +66,24 @@ pub(crate) fn document(
     (Document { text, blocks, pages, ..Document::default() }, passages)
 }
 
-/// Cuts one passage that is too long, as running text.
+/// Counts with room kept for the headings every part will carry.
+struct Under<'a> {
+    counter: &'a dyn TokenCounter,
+    headings: usize,
+}
+
+impl TokenCounter for Under<'_> {
+    fn count_tokens(&self, text: &str) -> usize {
+        self.counter.count_tokens(text) + self.headings
+    }
+
+    fn max_tokens(&self) -> usize {
+        self.counter.max_tokens()
+    }
+}
+
+/// Cuts one passage that is too long, as running text under its headings; headings that would take
+/// half of what the model reads are left off.
 fn cut(whole: Passage, options: &ChunkOptions, counter: &dyn TokenCounter) -> Vec<Passage> {
     let length = u32::try_from(whole.text.chars().count()).unwrap_or(u32::MAX);
     let range = CharRange { start: 0, end: length };
@@ -79,8 +98,15 @@ fn cut(whole: Passage, options: &ChunkOptions, counter: &dyn TokenCounter) -> Ve
         start: range.start + whole.range.start,
         end: range.end + whole.range.start,
     };
-    let mut parts = chunk(&alone, options, counter);
+    let breadcrumb = if options.breadcrumb { whole.heading_path.join(" > ") } else { String::new() };
+    let mut headings = counter.count_tokens(&breadcrumb).saturating_sub(counter.count_tokens(""));
+    let mut path = whole.heading_path;
+    if headings * 2 > counter.max_tokens() {
+        (headings, path) = (0, Vec::new());
+    }
+    let mut parts = chunk(&alone, options, &Under { counter, headings });
     for part in &mut parts {
+        part.heading_path.clone_from(&path);
         part.range = shift(part.range);
         part.kind = whole.kind;
     }

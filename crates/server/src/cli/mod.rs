@@ -3,12 +3,14 @@
 
 mod client;
 mod commands;
+mod eval;
 mod extract;
 mod http;
 mod ingest;
 mod interrupt;
 mod quota;
 mod tables;
+mod tune;
 
 use crate::config::Settings;
 use clap::{Parser, Subcommand};
@@ -44,6 +46,10 @@ enum Command {
     Ask(commands::AskArgs),
     /// Extract the text of files on this machine, without a server
     Extract(extract::Extract),
+    /// Measure retrieval on a set in the BEIR layout, in a temporary store
+    Eval(Box<eval::EvalArgs>),
+    /// Try search settings on a set in the BEIR layout and recommend the best
+    Tune(tune::TuneArgs),
     /// Import, export and query tables
     #[command(subcommand)]
     Tables(Box<tables::TablesCommand>),
@@ -68,6 +74,8 @@ pub fn main() -> ExitCode {
         Command::Search(args) => commands::search(&args),
         Command::Ask(args) => commands::ask(&args),
         Command::Extract(args) => extract::run(&args),
+        Command::Eval(args) => eval::eval(&args),
+        Command::Tune(args) => tune::tune(&args),
         Command::Tables(command) => tables::run(*command),
     };
     match result {

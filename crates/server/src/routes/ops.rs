@@ -49,6 +49,11 @@ pub(crate) async fn metrics(call: Call) -> Answer {
         ("quarry_open_bots", "Bots with indexes in memory.", kb.open_bots as f64),
         ("quarry_index_heap_bytes", "Bytes of those indexes.", kb.heap_bytes as f64),
         (
+            "quarry_vector_recall",
+            "Lowest measured recall@10 of approximate vector searches; 1 while all are exact.",
+            kb.vector_recall,
+        ),
+        (
             "quarry_model_ready",
             "Whether the model is loaded.",
             f64::from(u8::from(state.embedder.is_ready())),

@@ -18,7 +18,7 @@ fn adds(vectors: &[Vec<f32>], first: u32) -> Vec<(u32, &[f32])> {
 }
 
 fn small_options() -> VectorOptions {
-    VectorOptions { crossover: 1000, rebuild_share: 0.2 }
+    VectorOptions { crossover: 1000, ..VectorOptions::default() }
 }
 
 /// Share of the exact answer that the set finds.
@@ -38,7 +38,7 @@ fn recall(set: &VectorSet, queries: &[Vec<f32>], allowed: &Candidates<'_>) -> f6
 fn the_graph_keeps_recall_through_churn_and_filters() {
     let set = VectorSet::new(DIMS, small_options());
     assert!(set.graph_due().is_none());
-    let data = clustered(5000, 1);
+    let data = clustered(16_000, 1);
     set.apply(&adds(&data, 0), &[]).unwrap();
     let queries = clustered(100, 2);
     assert!(matches!(set.snapshot().plan(10, &Candidates::All), Plan::Exact { .. }), "no graph yet");
@@ -46,17 +46,17 @@ fn the_graph_keeps_recall_through_churn_and_filters() {
     // What changes while the graph is built must be right afterwards.
     let build = set.graph_due().unwrap();
     let meanwhile = clustered(60, 3);
-    set.apply(&adds(&meanwhile, 4980), &(0..30).collect::<Vec<_>>()).unwrap();
+    set.apply(&adds(&meanwhile, 15_980), &(0..30).collect::<Vec<_>>()).unwrap();
     set.install(build.run(&|| false).unwrap());
     assert!(set.graph_due().is_none());
     assert!(matches!(set.snapshot().plan(10, &Candidates::All), Plan::Graph { delta: 60.., .. }));
     assert!(recall(&set, &queries, &Candidates::All) >= 0.97);
 
-    let half: RoaringBitmap = (0..5040u32).filter(|id| id % 7 < 4).collect();
+    let half: RoaringBitmap = (0..16_040u32).filter(|id| id % 7 < 4).collect();
     assert!(matches!(set.snapshot().plan(10, &Candidates::Only(&half)), Plan::Graph { .. }));
     assert!(recall(&set, &queries, &Candidates::Only(&half)) >= 0.97);
     // Clusters go round by id: this filter forbids the whole neighbourhood of every second query.
-    let clusters: RoaringBitmap = (0..5040u32).filter(|id| id % 50 < 15).collect();
+    let clusters: RoaringBitmap = (0..16_040u32).filter(|id| id % 50 < 15).collect();
     assert!(recall(&set, &queries, &Candidates::Only(&clusters)) >= 0.97);
     let narrow: RoaringBitmap = (0..500u32).collect();
     assert!((recall(&set, &queries, &Candidates::Only(&narrow)) - 1.0).abs() < 1e-9, "narrow is exact");
@@ -64,7 +64,7 @@ fn the_graph_keeps_recall_through_churn_and_filters() {
     let old = set.snapshot();
     for round in 0..4 {
         let fresh = clustered(150, 10 + round);
-        let first = 6000 + 150 * round as u32;
+        let first = 17_000 + 150 * round as u32;
         let gone: Vec<u32> = (0..150).map(|i| 100 + 400 * round as u32 + i).collect();
         set.apply(&adds(&fresh, first), &gone).unwrap();
         for (id, vector) in adds(&fresh, first) {
@@ -73,12 +73,32 @@ fn the_graph_keeps_recall_through_churn_and_filters() {
     }
     assert!(recall(&set, &queries, &Candidates::All) >= 0.97);
     assert!(old.contains(100) && !set.snapshot().contains(100), "old snapshots stay");
-    set.apply(&[], &(2000..2600).collect::<Vec<_>>()).unwrap();
+    set.apply(&[], &(2000..5200).collect::<Vec<_>>()).unwrap();
     assert!(set.graph_due().is_some(), "too much of the graph is dead");
     let now = set.snapshot();
     for query in &queries {
         assert!(now.search(query, 50, &Candidates::All).unwrap().iter().all(|hit| now.contains(hit.id)));
     }
+}
+
+#[test]
+fn the_recall_target_chooses_the_breadth_and_searches_are_probed() {
+    let data = clustered(8000, 1);
+    let queries = clustered(60, 2);
+    let mut breadths = Vec::new();
+    for recall_target in [0.8, 0.99] {
+        let set = VectorSet::new(DIMS, VectorOptions { recall_target, ..small_options() });
+        set.apply(&adds(&data, 0), &[]).unwrap();
+        assert_eq!(set.snapshot().recall(), None, "scans find all");
+        set.install(set.graph_due().unwrap().run(&|| false).unwrap());
+        let found = recall(&set, &queries, &Candidates::All);
+        let measured = set.snapshot().recall().unwrap();
+        assert!(found >= recall_target - 0.01, "{found} {measured:?}");
+        assert!(measured.built >= recall_target && measured.target == recall_target, "{measured:?}");
+        assert!(measured.probed.is_some(), "the first walk is checked");
+        breadths.push(measured.breadth);
+    }
+    assert!(breadths[0] <= breadths[1], "{breadths:?}");
 }
 
 #[test]

@@ -1,0 +1,103 @@
+"""Times vector search beside hnswlib and faiss: same vectors, same machine, one thread each, one run.
+
+    python rivals.py BASE.f32 QUERIES.f32 --count 100000      (numpy, hnswlib, faiss-cpu)
+
+BASE.f32 holds real vectors (384 numbers each); more are made by pushing copies aside to about cosine .8.
+All use M 16 and efConstruction 200. Recall@10 is against exact search, equal scores standing for one
+another. Prints, for each engine, the narrowest ef that reaches each recall and its median time.
+Build `cargo build --release --workspace --example vector_sweep` first.
+"""
+
+import argparse
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import faiss
+import hnswlib
+import numpy as np
+
+DIMS, EFS, WANTED = 384, (10, 16, 24, 32, 64, 128, 256, 512), (0.95, 0.98, 0.99)
+
+
+def made(base, count):
+    rng, parts = np.random.default_rng(7), [base[:count]]
+    while sum(map(len, parts)) < count:
+        noise = rng.standard_normal(base.shape, np.float32) / np.sqrt(DIMS)
+        parts.append(base + 0.75 * noise)
+    docs = np.concatenate(parts)[:count].astype(np.float32)
+    return docs / np.linalg.norm(docs, axis=1, keepdims=True)
+
+
+def timed(queries, run):
+    found, times = [], []
+    for query in queries:
+        begun = time.perf_counter()
+        found.append(run(query))
+        times.append((time.perf_counter() - begun) * 1000)
+    return np.array(found), float(np.median(times))
+
+
+def recall(found, docs, queries, floor):
+    scores = np.stack([docs[ids] @ query for ids, query in zip(found, queries)])
+    return float((scores >= floor[:, None] - 1e-5).sum(1).clip(max=10).mean() / 10)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("base", type=Path)
+    parser.add_argument("queries", type=Path)
+    parser.add_argument("--count", type=int, default=100_000)
+    parser.add_argument("--asked", type=int, default=300)
+    parser.add_argument("--ours", default="target/release/examples/vector_sweep")
+    args = parser.parse_args()
+    load = lambda path: np.fromfile(path, np.float32).reshape(-1, DIMS)
+    docs, queries = made(load(args.base), args.count), load(args.queries)[: args.asked]
+    queries = np.ascontiguousarray(queries / np.linalg.norm(queries, axis=1, keepdims=True))
+    floor = np.stack([np.sort(docs @ query)[-10] for query in queries])
+    faiss.omp_set_num_threads(1)
+    points = {}
+
+    with tempfile.TemporaryDirectory() as place:
+        docs.tofile(f"{place}/docs.f32")
+        queries.tofile(f"{place}/queries.f32")
+        out = subprocess.run([args.ours, f"{place}/docs.f32", f"{place}/queries.f32", "--json"], check=True, capture_output=True)
+    ours = json.loads(out.stdout)
+    points["quarry"] = [(p["ef"] or 0, p["recall"], p["ms"]) for p in ours["sweep"]]
+    print(f"{len(docs)} vectors, {len(queries)} queries; quarry built in {ours['build_s']:.1f} s")
+
+    begun = time.perf_counter()
+    index = hnswlib.Index("ip", DIMS)
+    index.init_index(len(docs), M=16, ef_construction=200)
+    index.set_num_threads(1)
+    index.add_items(docs, num_threads=1)
+    print(f"hnswlib built in {time.perf_counter() - begun:.1f} s")
+    points["hnswlib"] = []
+    for ef in EFS:
+        index.set_ef(ef)
+        found, ms = timed(queries, lambda query: index.knn_query(query, 10, num_threads=1)[0][0])
+        points["hnswlib"].append((ef, recall(found, docs, queries, floor), ms))
+
+    begun = time.perf_counter()
+    index = faiss.IndexHNSWFlat(DIMS, 16, faiss.METRIC_INNER_PRODUCT)
+    index.hnsw.efConstruction = 200
+    index.add(docs)
+    print(f"faiss built in {time.perf_counter() - begun:.1f} s")
+    points["faiss"] = []
+    for ef in EFS:
+        index.hnsw.efSearch = ef
+        found, ms = timed(queries, lambda query: index.search(query[None], 10)[1][0])
+        points["faiss"].append((ef, recall(found, docs, queries, floor), ms))
+
+    for name, of in points.items():
+        print(f"{name:8}", "  ".join(f"ef{ef} {r:.3f} {ms:.3f}ms" for ef, r, ms in of))
+    for wanted in WANTED:
+        best = {name: min((ms for ef, r, ms in of if r >= wanted), default=None) for name, of in points.items()}
+        print(f"recall {wanted}:", "  ".join(f"{name} {ms:.3f} ms" if ms else f"{name} not reached" for name, ms in best.items()))
+    for of in ours["planned"]:
+        print(f"quarry, {of['what']}: recall {of['recall']:.4f}, {of['ms']:.3f} ms")
+
+
+main()

@@ -1,0 +1,337 @@
+//! The links of a navigable small world in flat arrays, and the walk along them.
+//!
+//! Knows rows of codes by point number; nothing of ids or deletes. Invariant: every stored link names
+//! a point, and a list never holds more than its layer allows.
+
+use super::super::simd::{Kernel, prefetch};
+use parking_lot::Mutex;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+/// Links per point on the upper layers; the lowest has twice as many.
+pub(super) const LINKS: usize = 16;
+/// Most layers; with 16 links the 8th has a point in four billion.
+pub(super) const LAYERS: usize = 8;
+/// Marks kept for walks to come; more walks at once make their own.
+const MARKS_KEPT: usize = 16;
+
+/// A point with its likeness to what is sought.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Near {
+    pub(super) likeness: f32,
+    pub(super) point: u32,
+}
+
+impl PartialEq for Near {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+impl Eq for Near {}
+impl PartialOrd for Near {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Near {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.likeness.total_cmp(&other.likeness).then(other.point.cmp(&self.point))
+    }
+}
+
+/// Which points a walk has seen.
+#[derive(Default)]
+struct Marks {
+    seen: Vec<u32>,
+    walk: u32,
+}
+
+impl Marks {
+    fn begin(&mut self, points: usize) {
+        self.walk = self.walk.wrapping_add(1);
+        if self.seen.len() != points || self.walk == 0 {
+            self.seen.clear();
+            self.seen.resize(points, 0);
+            self.walk = 1;
+        }
+    }
+
+    /// Marks a point; whether it was new.
+    fn enter(&mut self, point: u32) -> bool {
+        match self.seen.get_mut(point as usize) {
+            Some(mark) if *mark != self.walk => {
+                *mark = self.walk;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Code rows and links of all points.
+pub(super) struct Links {
+    kernel: Kernel,
+    stride: usize,
+    codes: Vec<i8>,
+    scales: Vec<f32>,
+    /// Per point: how many, then the links of the lowest layer.
+    base: Vec<u32>,
+    /// Per point: where its upper lists begin in `upper`; those without have none.
+    upper_at: Vec<u32>,
+    levels: Vec<u8>,
+    upper: Vec<u32>,
+    entry: Option<u32>,
+    marks: Mutex<Vec<Marks>>,
+}
+
+const NO_UPPER: u32 = u32::MAX;
+const BASE: usize = 1 + 2 * LINKS;
+const UPPER: usize = 1 + LINKS;
+
+impl Links {
+    pub(super) fn new(stride: usize, points: usize) -> Self {
+        Self {
+            kernel: Kernel::best(),
+            stride,
+            codes: Vec::with_capacity(points * stride),
+            scales: Vec::with_capacity(points),
+            base: Vec::with_capacity(points * BASE),
+            upper_at: Vec::with_capacity(points),
+            levels: Vec::with_capacity(points),
+            upper: Vec::new(),
+            entry: None,
+            marks: Mutex::default(),
+        }
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        let marks: usize = self.marks.lock().iter().map(|marks| marks.seen.len() * 4).sum();
+        let words = self.scales.len() + self.base.len() + self.upper_at.len() + self.upper.len();
+        self.codes.len() + self.levels.len() + words * 4 + marks
+    }
+
+    pub(super) fn row(&self, point: u32) -> &[i8] {
+        let start = point as usize * self.stride;
+        self.codes.get(start..start + self.stride).unwrap_or(&[])
+    }
+
+    /// Likeness of a row of codes to a point, up to the row's own scale.
+    fn likeness(&self, code: &[i8], point: u32) -> f32 {
+        let scale = self.scales.get(point as usize).copied().unwrap_or(0.0);
+        self.kernel.dot(code, self.row(point)) as f32 * scale
+    }
+
+    fn neighbours(&self, point: u32, layer: usize) -> &[u32] {
+        let list = match layer {
+            0 => self.base.get(point as usize * BASE..(point as usize + 1) * BASE),
+            _ => self.upper_start(point, layer).and_then(|start| self.upper.get(start..start + UPPER)),
+        };
+        let (count, links) = list.and_then(<[u32]>::split_first).unwrap_or((&0, &[]));
+        links.get(..*count as usize).unwrap_or(&[])
+    }
+
+    fn upper_start(&self, point: u32, layer: usize) -> Option<usize> {
+        let at = *self.upper_at.get(point as usize)?;
+        let level = usize::from(*self.levels.get(point as usize)?);
+        (at != NO_UPPER && (1..=level).contains(&layer)).then(|| at as usize + (layer - 1) * UPPER)
+    }
+
+    fn set_neighbours(&mut self, point: u32, layer: usize, links: &[u32]) {
+        let list = match layer {
+            0 => self.base.get_mut(point as usize * BASE..(point as usize + 1) * BASE),
+            _ => match self.upper_start(point, layer) {
+                Some(start) => self.upper.get_mut(start..start + UPPER),
+                None => None,
+            },
+        };
+        if let Some((count, places)) = list.and_then(<[u32]>::split_first_mut) {
+            let kept = links.len().min(places.len());
+            *count = kept as u32;
+            for (to, link) in places.iter_mut().zip(links) {
+                *to = *link;
+            }
+        }
+    }
+
+    fn level(&self, point: u32) -> usize {
+        self.levels.get(point as usize).copied().map_or(0, usize::from)
+    }
+
+    /// Adds the next point, keeping `breadth` candidates on each layer.
+    pub(super) fn insert(&mut self, code: &[i8], scale: f32, breadth: usize) {
+        let point = self.scales.len() as u32;
+        self.codes.extend_from_slice(code);
+        self.scales.push(scale);
+        self.base.resize(self.base.len() + BASE, 0);
+        let level = level_of(point);
+        self.levels.push(level as u8);
+        match level {
+            0 => self.upper_at.push(NO_UPPER),
+            _ => {
+                self.upper_at.push(self.upper.len() as u32);
+                self.upper.resize(self.upper.len() + level * UPPER, 0);
+            }
+        }
+        let Some(entry) = self.entry else {
+            self.entry = Some(point);
+            return;
+        };
+        let top = self.level(entry);
+        let mut starts = vec![self.descend(code, entry, top, level)];
+        for layer in (0..=level.min(top)).rev() {
+            let found = self.walk_layer(code, &starts, layer, breadth, usize::MAX, |p| p != point).0;
+            let chosen = self.choose(scale, &found, LINKS);
+            self.set_neighbours(point, layer, &chosen);
+            for other in chosen {
+                self.link_back(other, point, layer);
+            }
+            starts = found.iter().map(|near| near.point).collect();
+        }
+        if level > top {
+            self.entry = Some(point);
+        }
+    }
+
+    /// Greedily down from `top` to just above `level`.
+    fn descend(&self, code: &[i8], entry: u32, top: usize, level: usize) -> u32 {
+        let mut at = Near { likeness: self.likeness(code, entry), point: entry };
+        for layer in (level + 1..=top).rev() {
+            loop {
+                let near = |point: &u32| Near { likeness: self.likeness(code, *point), point: *point };
+                match self.neighbours(at.point, layer).iter().map(near).max() {
+                    Some(better) if better.likeness > at.likeness => at = better,
+                    _ => break,
+                }
+            }
+        }
+        at.point
+    }
+
+    /// Of candidates, nearest first, those not nearer to one already chosen: links in all directions.
+    fn choose(&self, scale: f32, candidates: &[Near], most: usize) -> Vec<u32> {
+        let mut chosen: Vec<u32> = Vec::with_capacity(most);
+        for near in candidates {
+            if chosen.len() == most {
+                break;
+            }
+            let own = self.scales.get(near.point as usize).copied().unwrap_or(0.0);
+            let row = self.row(near.point);
+            let free = |other: &u32| self.likeness(row, *other) * own < near.likeness * scale;
+            if chosen.iter().all(free) {
+                chosen.push(near.point);
+            }
+        }
+        chosen
+    }
+
+    fn link_back(&mut self, point: u32, new: u32, layer: usize) {
+        let most = if layer == 0 { 2 * LINKS } else { LINKS };
+        let mut links = self.neighbours(point, layer).to_vec();
+        links.push(new);
+        if links.len() > most {
+            let row = self.row(point);
+            let near = |other: &u32| Near { likeness: self.likeness(row, *other), point: *other };
+            let mut candidates: Vec<Near> = links.iter().map(near).collect();
+            candidates.sort_unstable_by(|a, b| b.cmp(a));
+            let scale = self.scales.get(point as usize).copied().unwrap_or(0.0);
+            links = self.choose(scale, &candidates, most);
+        }
+        self.set_neighbours(point, layer, &links);
+    }
+
+    /// The nearest points that `keep` lets through, at most `breadth`, nearest first; and whether the
+    /// walk came to its end within `visits` looked-at points.
+    pub(super) fn walk(
+        &self,
+        code: &[i8],
+        breadth: usize,
+        visits: usize,
+        keep: impl Fn(u32) -> bool,
+    ) -> (Vec<Near>, bool) {
+        let Some(entry) = self.entry else { return (Vec::new(), true) };
+        let start = self.descend(code, entry, self.level(entry), 0);
+        self.walk_layer(code, &[start], 0, breadth, visits, keep)
+    }
+
+    fn walk_layer(
+        &self,
+        code: &[i8],
+        starts: &[u32],
+        layer: usize,
+        breadth: usize,
+        visits: usize,
+        keep: impl Fn(u32) -> bool,
+    ) -> (Vec<Near>, bool) {
+        let mut marks = self.marks.lock().pop().unwrap_or_default();
+        marks.begin(self.scales.len());
+        let mut open: BinaryHeap<Near> = BinaryHeap::new();
+        let mut best: BinaryHeap<std::cmp::Reverse<Near>> = BinaryHeap::with_capacity(breadth + 1);
+        let mut looked = 0;
+        let mut take = |point: u32, open: &mut BinaryHeap<Near>, best: &mut BinaryHeap<_>| {
+            looked += 1;
+            let near = Near { likeness: self.likeness(code, point), point };
+            let worst = best.peek().map(|std::cmp::Reverse(worst): &std::cmp::Reverse<Near>| worst.likeness);
+            if best.len() < breadth || worst.is_some_and(|worst| near.likeness > worst) {
+                open.push(near);
+                if keep(point) {
+                    best.push(std::cmp::Reverse(near));
+                    if best.len() > breadth {
+                        best.pop();
+                    }
+                }
+            }
+            looked < visits
+        };
+        let mut within = true;
+        for start in starts {
+            if marks.enter(*start) {
+                within &= take(*start, &mut open, &mut best);
+            }
+        }
+        let mut fresh: Vec<u32> = Vec::with_capacity(2 * LINKS);
+        while within && let Some(next) = open.pop() {
+            let full = best.len() >= breadth;
+            if full && best.peek().is_some_and(|std::cmp::Reverse(worst)| next.likeness < worst.likeness) {
+                break;
+            }
+            fresh.clear();
+            for point in self.neighbours(next.point, layer) {
+                if marks.enter(*point) {
+                    prefetch(self.row(*point));
+                    fresh.push(*point);
+                }
+            }
+            for point in &fresh {
+                within &= take(*point, &mut open, &mut best);
+            }
+        }
+        let mut kept = self.marks.lock();
+        if kept.len() < MARKS_KEPT {
+            kept.push(marks);
+        }
+        drop(kept);
+        (best.into_sorted_vec().into_iter().map(|std::cmp::Reverse(near)| near).collect(), within)
+    }
+}
+
+/// Layers above the lowest that a point stands on: one in [`LINKS`] on each next, fixed by its number.
+fn level_of(point: u32) -> usize {
+    let mut bits = (u64::from(point) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    bits ^= bits >> 31;
+    (bits.trailing_zeros() / LINKS.trailing_zeros()).min(LAYERS as u32 - 1) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_point_in_sixteen_stands_on_each_next_layer() {
+        let levels: Vec<usize> = (0..64_000).map(level_of).collect();
+        let above = |layer: usize| levels.iter().filter(|level| **level >= layer).count();
+        assert!((3_600..4_400).contains(&above(1)), "{}", above(1));
+        assert!((180..330).contains(&above(2)), "{}", above(2));
+    }
+}

@@ -1,0 +1,139 @@
+//! The second stage: every candidate of both legs is weighed again, by what was left out so far.
+//!
+//! The legs say how common words and how near meanings are; this adds whether the question's words
+//! stand together, and gives candidates of one leg the cosine the other did not look at. Invariant:
+//! scores lie in 0..=1 and do not depend on how many candidates there are.
+
+use crate::Error;
+use crate::view::Snapshot;
+use quarry_index::{Evidence, Fused, Hit, QueryWords};
+use std::collections::HashMap;
+
+/// What each kind of evidence adds; `docs/RETRIEVAL.md` tells how they were chosen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weights {
+    /// BM25, stretched to 0..=1 over its leg.
+    pub(crate) lexical: f32,
+    /// Cosine.
+    pub(crate) dense: f32,
+    /// Words of the question side by side.
+    pub(crate) adjacent: f32,
+    /// Words of the question in one sentence.
+    pub(crate) sentence: f32,
+    /// Words of the question at all.
+    pub(crate) covered: f32,
+    /// Best cosine from which words begin to count less, and where they count least. A passage that
+    /// near says nearly the same as the question: then meaning decides better than words.
+    pub(crate) sure: (f32, f32),
+    /// Share of the word evidence that is left out there.
+    pub(crate) discount: f32,
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self {
+            lexical: 0.85,
+            dense: super::SearchTuning::default().dense_weight,
+            adjacent: 1.2,
+            sentence: 1.2,
+            covered: 0.7,
+            sure: (0.65, 0.95),
+            discount: 0.8,
+        }
+    }
+}
+
+/// What the second stage saw of one passage.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Weighed {
+    /// 0..=1 over the lexical leg.
+    pub(crate) lexical: f32,
+    /// Cosine; 0 without a vector.
+    pub(crate) cosine: f32,
+    pub(crate) evidence: Evidence,
+}
+
+/// Ranks the candidates anew; `fused` keeps ranks and scores of the legs.
+pub(crate) fn rerank(
+    snapshot: &Snapshot,
+    words: &QueryWords,
+    vector: &[f32],
+    fused: &[Fused],
+    weights: &Weights,
+) -> Result<Vec<(Fused, Weighed)>, Error> {
+    let ids: Vec<u32> = fused.iter().map(|hit| hit.id).collect();
+    let cosines = snapshot.vectors.cosines(vector, &ids)?;
+    let weighed = weigh(snapshot, words, &cosines, fused);
+    let nearest = cosines.iter().map(|hit| hit.score).fold(0.0, f32::max);
+    let mut ranked: Vec<(Fused, Weighed)> = fused
+        .iter()
+        .zip(weighed)
+        .map(|(hit, weighed)| (Fused { score: weights.score(&weighed, nearest), ..*hit }, weighed))
+        .collect();
+    // Where this stage sees no difference the order before it stands.
+    ranked.sort_by(|(a, _), (b, _)| b.score.total_cmp(&a.score));
+    Ok(ranked)
+}
+
+impl Weights {
+    fn score(&self, of: &Weighed, nearest: f32) -> f32 {
+        let (from, to) = self.sure;
+        let sure = ((nearest - from) / (to - from).max(f32::EPSILON)).clamp(0.0, 1.0);
+        let words = 1.0 - self.discount * sure;
+        let found = &of.evidence;
+        let said = self.lexical * of.lexical
+            + self.adjacent * found.adjacent
+            + self.sentence * found.sentence
+            + self.covered * found.covered;
+        let most = self.lexical + self.adjacent + self.sentence + self.covered;
+        let sum = self.dense * of.cosine.max(0.0) + words * said;
+        (sum / (self.dense + words * most).max(f32::EPSILON)).clamp(0.0, 1.0)
+    }
+}
+
+fn weigh(snapshot: &Snapshot, words: &QueryWords, cosines: &[Hit], fused: &[Fused]) -> Vec<Weighed> {
+    let cosine: HashMap<u32, f32> = cosines.iter().map(|hit| (hit.id, hit.score)).collect();
+    let scores = || fused.iter().filter_map(|hit| hit.lexical).map(|(_, score)| score);
+    let low = scores().fold(f32::INFINITY, f32::min);
+    let span = scores().fold(f32::NEG_INFINITY, f32::max) - low;
+    let stretched = |score: f32| if span > 0.0 { (score - low) / span } else { 1.0 };
+    fused
+        .iter()
+        .map(|hit| Weighed {
+            lexical: hit.lexical.map_or(0.0, |(_, score)| stretched(score)),
+            cosine: cosine.get(&hit.id).copied().unwrap_or(0.0),
+            evidence: snapshot
+                .places
+                .get(&hit.id)
+                .map_or_else(Evidence::default, |p| words.evidence(&p.wording)),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_evidence_is_one_and_none_is_nothing() {
+        let weights = Weights::default();
+        let evidence = Evidence { covered: 1.0, sentence: 1.0, adjacent: 1.0 };
+        let all = Weighed { lexical: 1.0, cosine: 1.0, evidence };
+        for nearest in [0.0, 0.7, 1.0] {
+            assert!((weights.score(&all, nearest) - 1.0).abs() < 1e-6);
+            assert_eq!(weights.score(&Weighed::default(), nearest), 0.0);
+            let opposed = Weighed { cosine: -1.0, ..Weighed::default() };
+            assert_eq!(weights.score(&opposed, nearest), 0.0);
+        }
+    }
+
+    #[test]
+    fn words_count_less_where_a_passage_says_nearly_the_same() {
+        let weights = Weights::default();
+        let evidence = Evidence { covered: 1.0, sentence: 1.0, adjacent: 1.0 };
+        let worded = Weighed { lexical: 1.0, cosine: 0.6, evidence };
+        let meant = Weighed { lexical: 0.2, cosine: 0.9, evidence: Evidence::default() };
+        assert!(weights.score(&worded, 0.6) > weights.score(&meant, 0.6));
+        assert!(weights.score(&worded, 0.97) < weights.score(&meant, 0.97));
+    }
+}

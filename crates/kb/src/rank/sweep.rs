@@ -1,0 +1,28 @@
+//! Recall against time over a bot's own vectors.
+
+use crate::Error;
+use crate::kb::Kb;
+use quarry_embed::TextKind;
+use quarry_index::SweepPoint;
+use quarry_types::Scope;
+
+/// Breadths tried.
+const BREADTHS: [usize; 9] = [10, 16, 24, 32, 64, 96, 128, 256, 512];
+
+impl Kb {
+    /// Searches the bot's vectors for each question with every breadth of a graph built for this; takes
+    /// a part of a millisecond per vector and holds one core.
+    ///
+    /// # Errors
+    /// When the model or the store does not answer.
+    pub async fn sweep_vectors(
+        &self,
+        scope: &Scope,
+        questions: Vec<String>,
+    ) -> Result<Vec<SweepPoint>, Error> {
+        let vectors = self.inner.embedder.embed(questions, TextKind::Query).await?;
+        let snapshot = self.inner.views.snapshot(scope).await?;
+        let sweep = tokio::task::spawn_blocking(move || snapshot.vectors.sweep(&vectors, &BREADTHS));
+        Ok(sweep.await??)
+    }
+}

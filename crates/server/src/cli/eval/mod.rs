@@ -1,0 +1,191 @@
+//! `quarry eval`: how well this engine finds, on a set in the BEIR layout.
+//!
+//! Owns the order of work and the forms of output; the ranking is the server's own.
+
+mod cache;
+pub(super) mod corpus;
+pub(super) mod figures;
+pub(super) mod set;
+
+use super::commands::print;
+use clap::Args;
+use corpus::{Corpus, Model};
+use figures::{Figures, to_f64};
+use serde::Serialize;
+use set::Set;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Documents per query in a run file.
+const RUN_DEPTH: usize = 100;
+
+/// Measure retrieval.
+#[derive(Debug, Args)]
+pub(super) struct EvalArgs {
+    /// Folder with corpus.jsonl, queries.jsonl and qrels/ (BEIR layout)
+    #[arg(long, value_name = "FOLDER")]
+    data: PathBuf,
+    /// Which file of qrels/, without .tsv
+    #[arg(long, default_value = "test")]
+    split: String,
+    /// Write the final ranking here, in TREC's form: query Q0 document rank score tag
+    #[arg(long, value_name = "FILE")]
+    run: Option<PathBuf>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Keep vectors in this folder, so that the next run need not embed again
+    #[arg(long, value_name = "FOLDER")]
+    cache: Option<PathBuf>,
+    /// Folder of another embedding model
+    #[arg(long, env = "QUARRY_MODEL_DIR", value_name = "FOLDER")]
+    model_dir: Option<PathBuf>,
+    /// Embedding threads; 0 = one per core
+    #[arg(long, env = "QUARRY_THREADS", default_value_t = 0)]
+    threads: usize,
+}
+
+/// Progress, one line now and then, on stderr.
+pub(crate) struct Note;
+
+impl Note {
+    pub(crate) fn step(&self, what: &str, done: usize, of: usize) {
+        let tenth = |done: usize| done * 10 / of.max(1);
+        if done > 0 && tenth(done) > tenth(done - 1) {
+            let _ = writeln!(std::io::stderr(), "{what}: {done} of {of}");
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Report {
+    set: String,
+    documents: usize,
+    passages: usize,
+    queries: usize,
+    /// Queries with at least one relevant document: the means are over these.
+    judged: usize,
+    stages: Vec<Stage>,
+    /// Milliseconds of one search without embedding the query.
+    search_ms: Spread,
+    /// Milliseconds of embedding one query.
+    embed_ms: Spread,
+}
+
+#[derive(Serialize)]
+struct Stage {
+    name: &'static str,
+    #[serde(flatten)]
+    figures: Figures,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Spread {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+}
+
+impl Spread {
+    pub(crate) fn of(mut times: Vec<f64>) -> Self {
+        times.sort_by(f64::total_cmp);
+        let at = |percent: usize| times.get((times.len() * percent / 100).min(times.len().saturating_sub(1)));
+        Self { p50: at(50).copied().unwrap_or(0.0), p99: at(99).copied().unwrap_or(0.0) }
+    }
+}
+
+/// `quarry eval`.
+pub(super) fn eval(args: &EvalArgs) -> Result<(), String> {
+    let set = Set::load(&args.data, &args.split)?;
+    let model =
+        Model { folder: args.model_dir.clone(), cache: args.cache.clone(), threads: args.threads }.load()?;
+    let note = Note;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| format!("cannot start threads: {cause}"))?;
+    let (report, run) = runtime.block_on(async {
+        let corpus = Corpus::open(&set, model, &note).await?;
+        let measured = measure(&set, &corpus, &note).await;
+        corpus.kb.shutdown().await;
+        measured
+    })?;
+    if let Some(path) = &args.run {
+        write(path, &run)?;
+    }
+    if args.json {
+        print(&serde_json::to_string_pretty(&report).map_err(|cause| cause.to_string())?);
+    } else {
+        print(&table(&report));
+    }
+    Ok(())
+}
+
+async fn measure(set: &Set, corpus: &Corpus, note: &Note) -> Result<(Report, String), String> {
+    let mut stages: Vec<(&'static str, Vec<Figures>)> = Vec::new();
+    let (mut run, mut searching, mut embedding) = (String::new(), Vec::new(), Vec::new());
+    for (number, query) in set.queries.iter().enumerate() {
+        let ranking = corpus.ask(query, None).await?;
+        searching.push(ranking.searching.as_secs_f64() * 1000.0);
+        embedding.push(ranking.embedding.as_secs_f64() * 1000.0);
+        for (at, (name, list)) in ranking.stages.iter().enumerate() {
+            let docs: Vec<usize> = corpus.documents(list, RUN_DEPTH).iter().map(|(doc, _)| *doc).collect();
+            if stages.len() == at {
+                stages.push((name, Vec::new()));
+            }
+            if let Some((_, figures)) = stages.get_mut(at)
+                && !query.relevant.is_empty()
+            {
+                figures.push(Figures::of(&docs, &query.relevant));
+            }
+        }
+        if let Some((_, last)) = ranking.stages.last() {
+            let docs = corpus.documents(last, RUN_DEPTH);
+            for (rank, (doc, score)) in (1..).zip(docs) {
+                let id = set.docs.get(doc).map_or("", |doc| doc.id.as_str());
+                let _ = writeln!(run, "{} Q0 {id} {rank} {score:.9} quarry", query.id);
+            }
+        }
+        note.step("asking", number + 1, set.queries.len());
+    }
+    let report = Report {
+        set: set.name.clone(),
+        documents: set.docs.len(),
+        passages: corpus.passages(),
+        queries: set.queries.len(),
+        judged: stages.first().map_or(0, |(_, figures)| figures.len()),
+        stages: stages.into_iter().map(|(name, all)| Stage { name, figures: Figures::mean(&all) }).collect(),
+        search_ms: Spread::of(searching),
+        embed_ms: Spread::of(embedding),
+    };
+    Ok((report, run))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    let failed = |cause: std::io::Error| format!("cannot write {}: {cause}", path.display());
+    let mut file = std::fs::File::create(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)
+}
+
+fn table(report: &Report) -> String {
+    let mut out = format!(
+        "{}: {} documents in {} passages, {} queries ({} with relevant documents)\n",
+        report.set, report.documents, report.passages, report.queries, report.judged
+    );
+    let _ = writeln!(out, "{:<10}{:>9}{:>9}{:>9}{:>9}{:>9}", "", "nDCG@10", "R@5", "R@10", "R@100", "MRR@10");
+    for stage in &report.stages {
+        let of = &stage.figures;
+        let cells = [of.ndcg_10, of.recall_5, of.recall_10, of.recall_100, of.mrr_10];
+        let cells: String = cells.iter().map(|figure| format!("{figure:>9.4}")).collect();
+        let _ = writeln!(out, "{:<10}{cells}", stage.name);
+    }
+    let _ = write!(
+        out,
+        "search p50 {:.2} ms, p99 {:.2} ms; embedding a query p50 {:.2} ms; {:.1} passages per document",
+        report.search_ms.p50,
+        report.search_ms.p99,
+        report.embed_ms.p50,
+        to_f64(report.passages) / to_f64(report.documents.max(1)),
+    );
+    out
+}

@@ -1,0 +1,277 @@
+//! `quarry tune`: tries search settings on a set, shows what each costs and gains, and recommends one.
+//!
+//! Owns the sweep and the choice; asking and scoring are `quarry eval`'s. Invariant: what is
+//! recommended was measured, and is on the front.
+
+mod plot;
+
+use super::commands::print;
+use super::eval::corpus::{Corpus, Model};
+use super::eval::figures::Figures;
+use super::eval::set::{Query, Set};
+use super::eval::{Note, Spread};
+use crate::config::tuning::written;
+use clap::Args;
+use plot::{Plot, Point};
+use quarry_kb::{SearchTuning, SweepPoint};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Hits per leg that are tried.
+const CANDIDATES: [usize; 4] = [25, 50, 100, 200];
+/// Weights of meaning that are tried.
+const DENSE: [f32; 6] = [2.0, 4.0, 6.0, 8.0, 12.0, 20.0];
+/// nDCG that no one would notice: among settings this near to the best the fastest is recommended.
+const ALIKE: f64 = 0.002;
+
+/// Tune search.
+#[derive(Debug, Args)]
+pub(super) struct TuneArgs {
+    /// Folder with corpus.jsonl, queries.jsonl and qrels/ (BEIR layout)
+    #[arg(long, value_name = "FOLDER")]
+    data: PathBuf,
+    /// Which file of qrels/, without .tsv
+    #[arg(long, default_value = "test")]
+    split: String,
+    /// Ask at most so many of the set's queries, evenly picked
+    #[arg(long, default_value_t = 300, value_name = "N")]
+    queries: usize,
+    /// Milliseconds a search may take (median, embedding excluded) to be recommended
+    #[arg(long, default_value_t = 3.0, value_name = "MS")]
+    max_ms: f64,
+    /// Write tune.json and tune.svg into this folder
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Write the recommended setting into this settings file
+    #[arg(long, value_name = "FILE")]
+    apply: Option<PathBuf>,
+    /// Keep vectors in this folder, so that the next run need not embed again
+    #[arg(long, value_name = "FOLDER")]
+    cache: Option<PathBuf>,
+    /// Folder of another embedding model
+    #[arg(long, env = "QUARRY_MODEL_DIR", value_name = "FOLDER")]
+    model_dir: Option<PathBuf>,
+}
+
+/// One setting and what it gave.
+struct Tried {
+    tuning: SearchTuning,
+    figures: Figures,
+    p50_ms: f64,
+}
+
+/// `quarry tune`.
+pub(super) fn tune(args: &TuneArgs) -> Result<(), String> {
+    let mut set = Set::load(&args.data, &args.split)?;
+    let step = set.queries.len().div_ceil(args.queries.max(1)).max(1);
+    set.queries = set.queries.into_iter().step_by(step).collect();
+    // Every setting asks the same questions: without a folder of the caller's they are kept for this run.
+    let own = tempfile::tempdir().map_err(|cause| format!("no temporary folder: {cause}"))?;
+    let cache = args.cache.clone().unwrap_or_else(|| own.path().to_owned());
+    let model = Model { folder: args.model_dir.clone(), cache: Some(cache), threads: 0 }.load()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| format!("cannot start threads: {cause}"))?;
+    let (tried, vectors) = runtime.block_on(async {
+        let corpus = Corpus::open(&set, model, &Note).await?;
+        let measured = measure(&set.queries, &corpus).await;
+        corpus.kb.shutdown().await;
+        measured
+    })?;
+    let best = recommend(&tried, args.max_ms).ok_or("nothing was measured")?;
+    print(&table(&set, &tried, &vectors, best));
+    if let Some(folder) = &args.out {
+        let write = |name: &str, text: &str| {
+            let path = folder.join(name);
+            std::fs::write(&path, text).map_err(|cause| format!("cannot write {}: {cause}", path.display()))
+        };
+        std::fs::create_dir_all(folder)
+            .map_err(|cause| format!("cannot make {}: {cause}", folder.display()))?;
+        let report = report(&set, &tried, &vectors, best);
+        write("tune.json", &serde_json::to_string_pretty(&report).map_err(|cause| cause.to_string())?)?;
+        write("tune.svg", &drawn(&tried, &vectors, best))?;
+    }
+    match &args.apply {
+        Some(path) => apply(path, &best.tuning),
+        None => Ok(()),
+    }
+}
+
+async fn measure(queries: &[Query], corpus: &Corpus) -> Result<(Vec<Tried>, Vec<SweepPoint>), String> {
+    let mut tried = Vec::new();
+    let all = CANDIDATES.len() * DENSE.len();
+    for candidates in CANDIDATES {
+        for dense_weight in DENSE {
+            let tuning = SearchTuning { candidates, dense_weight, ..SearchTuning::default() };
+            tried.push(ask_all(queries, corpus, tuning).await?);
+            Note.step("trying", tried.len(), all);
+        }
+    }
+    let questions = queries.iter().map(|query| query.text.clone()).collect();
+    let vectors = corpus.kb.sweep_vectors(&corpus.scope, questions).await;
+    Ok((tried, vectors.map_err(|cause| cause.to_string())?))
+}
+
+async fn ask_all(queries: &[Query], corpus: &Corpus, tuning: SearchTuning) -> Result<Tried, String> {
+    let (mut figures, mut times) = (Vec::new(), Vec::new());
+    for query in queries.iter().filter(|query| !query.relevant.is_empty()) {
+        let ranking = corpus.ask(query, Some(tuning)).await?;
+        times.push(ranking.searching.as_secs_f64() * 1000.0);
+        let last = ranking.stages.last().map_or(&[][..], |(_, list)| list.as_slice());
+        let docs: Vec<usize> = corpus.documents(last, 100).iter().map(|(doc, _)| *doc).collect();
+        figures.push(Figures::of(&docs, &query.relevant));
+    }
+    Ok(Tried { tuning, figures: Figures::mean(&figures), p50_ms: Spread::of(times).p50 })
+}
+
+/// The fastest of those nearly as good as the best that is fast enough; the fastest of all when none is.
+fn recommend(tried: &[Tried], max_ms: f64) -> Option<&Tried> {
+    let fast: Vec<&Tried> = tried.iter().filter(|one| one.p50_ms <= max_ms).collect();
+    let best = fast.iter().map(|one| one.figures.ndcg_10).fold(f64::NEG_INFINITY, f64::max);
+    let good = fast.into_iter().filter(|one| one.figures.ndcg_10 >= best - ALIKE);
+    let quickest = |a: &&Tried, b: &&Tried| a.p50_ms.total_cmp(&b.p50_ms);
+    good.min_by(quickest).or_else(|| tried.iter().min_by(quickest))
+}
+
+/// Whether no other is both faster and better.
+fn on_front(one: &Tried, tried: &[Tried]) -> bool {
+    !tried.iter().any(|other| {
+        (other.p50_ms < one.p50_ms && other.figures.ndcg_10 >= one.figures.ndcg_10)
+            || (other.p50_ms <= one.p50_ms && other.figures.ndcg_10 > one.figures.ndcg_10)
+    })
+}
+
+fn table(set: &Set, tried: &[Tried], vectors: &[SweepPoint], best: &Tried) -> String {
+    let mut out = format!("{}: {} documents, {} queries\n", set.name, set.docs.len(), set.queries.len());
+    let _ = writeln!(out, "{:>10}{:>7}{:>9}{:>9}{:>9}", "candidates", "dense", "nDCG@10", "R@10", "p50 ms");
+    for one in tried {
+        let mark = if std::ptr::eq(one, best) {
+            "  recommended"
+        } else if on_front(one, tried) {
+            "  front"
+        } else {
+            ""
+        };
+        let (of, tuning) = (&one.figures, &one.tuning);
+        let cells = format!("{:>9.4}{:>9.4}{:>9.3}", of.ndcg_10, of.recall_10, one.p50_ms);
+        let _ = writeln!(out, "{:>10}{:>7}{cells}{mark}", tuning.candidates, tuning.dense_weight);
+    }
+    let _ = writeln!(out, "\n{:>10}{:>10}{:>9}{:>16}", "vectors", "recall@10", "p50 ms", "bytes per vector");
+    for point in vectors {
+        let how = point.breadth.map_or_else(|| "exact".to_owned(), |breadth| format!("ef {breadth}"));
+        let cells = format!("{:>10.4}{:>9.3}{:>16}", point.recall, point.p50_ms, point.bytes_per_vector);
+        let _ = writeln!(out, "{how:>10}{cells}");
+    }
+    let _ = write!(out, "\nrecommended: search = \"{}\"", written(&best.tuning));
+    out
+}
+
+fn report(set: &Set, tried: &[Tried], vectors: &[SweepPoint], best: &Tried) -> Value {
+    let one = |of: &Tried| {
+        json!({
+            "candidates": of.tuning.candidates,
+            "dense": of.tuning.dense_weight,
+            "figures": of.figures,
+            "p50Ms": of.p50_ms,
+            "front": on_front(of, tried),
+        })
+    };
+    let point = |of: &SweepPoint| {
+        json!({
+            "ef": of.breadth,
+            "recall10": of.recall,
+            "p50Ms": of.p50_ms,
+            "bytesPerVector": of.bytes_per_vector,
+        })
+    };
+    json!({
+        "set": set.name,
+        "documents": set.docs.len(),
+        "queries": set.queries.len(),
+        "settings": tried.iter().map(one).collect::<Vec<_>>(),
+        "vectors": vectors.iter().map(point).collect::<Vec<_>>(),
+        "recommended": written(&best.tuning),
+    })
+}
+
+fn drawn(tried: &[Tried], vectors: &[SweepPoint], best: &Tried) -> String {
+    let ranked = tried.iter().map(|one| Point {
+        x: one.p50_ms,
+        y: one.figures.ndcg_10,
+        label: format!("{} / {}", one.tuning.candidates, one.tuning.dense_weight),
+        front: on_front(one, tried),
+        chosen: std::ptr::eq(one, best),
+    });
+    let better = |one: &SweepPoint| {
+        vectors.iter().any(|other| other.p50_ms < one.p50_ms && other.recall >= one.recall)
+    };
+    let searched = vectors.iter().map(|one| Point {
+        x: one.p50_ms,
+        y: one.recall,
+        label: one.breadth.map_or_else(|| "exact".to_owned(), |breadth| format!("ef {breadth}")),
+        front: !better(one),
+        chosen: false,
+    });
+    plot::svg(&[
+        Plot { title: "nDCG@10 by time (candidates / dense weight)", y: "nDCG@10", points: ranked.collect() },
+        Plot { title: "recall@10 of vector search by time", y: "recall@10", points: searched.collect() },
+    ])
+}
+
+/// Sets `search` in a settings file and leaves its other lines alone.
+fn apply(path: &Path, tuning: &SearchTuning) -> Result<(), String> {
+    let old = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(cause) => return Err(format!("cannot read {}: {cause}", path.display())),
+    };
+    let text = with_search(&old, &written(tuning));
+    let beside = path.with_extension("toml.new");
+    std::fs::write(&beside, text)
+        .and_then(|()| std::fs::rename(&beside, path))
+        .map_err(|cause| format!("cannot write {}: {cause}", path.display()))?;
+    print(&format!("written to {}; restart the server to use it", path.display()));
+    Ok(())
+}
+
+fn with_search(settings: &str, value: &str) -> String {
+    let is_search = |line: &str| {
+        line.trim_start().strip_prefix("search").is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    let kept = settings.lines().filter(|line| !is_search(line)).map(|line| format!("{line}\n"));
+    let first = format!("search = \"{value}\"\n");
+    std::iter::once(first).chain(kept).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn tried(ndcg_10: f64, p50_ms: f64) -> Tried {
+        let figures = Figures { ndcg_10, ..Figures::default() };
+        Tried { tuning: SearchTuning::default(), figures, p50_ms }
+    }
+
+    #[test]
+    fn the_fastest_of_the_good_ones_is_recommended() {
+        let all = [tried(0.5, 0.5), tried(0.7, 1.0), tried(0.701, 2.0), tried(0.9, 9.0)];
+        assert_eq!(recommend(&all, 3.0).unwrap().p50_ms, 1.0);
+        assert_eq!(recommend(&all, 10.0).unwrap().p50_ms, 9.0);
+        assert_eq!(recommend(&all, 0.1).unwrap().p50_ms, 0.5, "none is fast enough");
+        assert!(all.iter().all(|one| on_front(one, &all)));
+        let all = [tried(0.5, 0.5), tried(0.4, 0.6)];
+        assert!(on_front(&all[0], &all) && !on_front(&all[1], &all));
+    }
+
+    #[test]
+    fn other_settings_stay() {
+        let old = "listen = \"h:1\"\n search = \"dense=1\"\n# search = no\nsearching = 1\n";
+        let new = with_search(old, "dense=2");
+        assert_eq!(new, "search = \"dense=2\"\nlisten = \"h:1\"\n# search = no\nsearching = 1\n");
+        assert_eq!(with_search(&new, "dense=2"), new);
+        assert_eq!(with_search("", "dense=2"), "search = \"dense=2\"\n");
+    }
+}
