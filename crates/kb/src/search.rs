@@ -117,7 +117,11 @@ impl Kb {
 
 impl Search {
     fn admits(&self, file: &File) -> bool {
-        let named = |name: &String| *name == file.key || name == file.id.as_str();
+        let named = |name: &String| {
+            *name == file.key
+                || name == file.id.as_str()
+                || (name.ends_with('/') && file.key.starts_with(name.as_str()))
+        };
         let marked = |marks: &BTreeSet<String>| {
             ["kbId", "kbName"]
                 .iter()

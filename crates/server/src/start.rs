@@ -13,6 +13,7 @@ use crate::tokens::Tokens;
 use crate::urls::Signer;
 use crate::usage::{Activity, Tally, UsageLog};
 use parking_lot::Mutex;
+use quarry_answers::{Answers, AnswersDeps, QueryLog};
 use quarry_embed::{EmbedOptions, EmbedderSlot};
 use quarry_extract::{Pool, PoolOptions};
 use quarry_fetch::{ChatModel, Client};
@@ -211,12 +212,20 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
     let (stop_usage, stopping) = watch::channel(false);
     let keeping = tokio::spawn(usage.clone().keep(stopping));
     start_computing(&tables, &config, script_worker, Network { client: fetch.clone(), model: llm.clone() });
+    let answers = Answers::new(AnswersDeps {
+        kb: kb.clone(),
+        tables: tables.clone(),
+        embedder: embedder.clone(),
+        llm: llm.clone(),
+        log: QueryLog::new(records.clone()),
+    });
     let tokens = Tokens::load(records.as_ref()).await.map_err(in_folder)?;
     let state = State {
         store: records,
         blobs,
         kb: kb.clone(),
         tables: tables.clone(),
+        answers,
         embedder,
         fetch,
         llm,
