@@ -360,9 +360,17 @@ async fn poisoned_documents_move_nothing_out() {
             let body = json!({ "question": "How heavy is the Norda N7?", "mode": mode, "minConfidence": 0 });
             let reply = ask(&engine, &bot, body).await;
             let answer = reply["answer"].as_str().unwrap();
-            for smuggled in
-                ["evil.example/", "://", "javascript:", "<img", "![", "\u{200b}", "\u{e0049}", "\u{202e}"]
-            {
+            for smuggled in [
+                "evil.example/",
+                "://",
+                "javascript:",
+                "<img",
+                "![",
+                "【99】",
+                "\u{200b}",
+                "\u{e0049}",
+                "\u{202e}",
+            ] {
                 assert!(!answer.contains(smuggled), "{mode} {smuggled}: {answer}");
             }
             for citation in reply["citations"].as_array().unwrap() {

@@ -407,7 +407,9 @@ fn told_rows(rows: &RowsAnswer) -> (String, Vec<Source>) {
         if !answer.is_empty() {
             answer.push('\n');
         }
-        answer.push_str(&cleaned(&visible(&line.text), &[]));
+        // A value's own brackets must not pass for tokens.
+        let text = visible(&line.text).replace('【', "[").replace('】', "]");
+        answer.push_str(&cleaned(&text, &[]));
         for citation in &line.citations {
             let token = format!("【{}】", citations.len() + 1);
             answer.push_str(&token);

@@ -16,7 +16,7 @@ static DEFINITION: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^\s*\[[^\]\n
 static TAG: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)</?[a-z!][^>\n]*(?:>|$)"));
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r#"(?i)(?:\b[a-z][a-z0-9+.-]{1,20}:\s?//+|(?:\b(?:javascript|data|vbscript|mailto|file|tel):)|\\\\|(?:^|[\s("'<])//|\bwww\.)[^\s<>"')\]【】]+"#,
+        r#"(?i)(?:\b[a-z][a-z0-9+.-]{1,20}:\s?//+|(?:\b(?:javascript|data|vbscript|mailto|file|tel):)|\\\\|(?:^|[\s("'<=])//|\bwww\.)[^\s<>"')\]【】]+"#,
     )
 });
 
@@ -43,7 +43,7 @@ pub(crate) fn cleaned(text: &str, allowed: &[String]) -> String {
     });
     let text = ADDRESS.replace_all(&text, |found: &regex::Captures<'_>| {
         let whole = found.get(0).map_or("", |address| address.as_str());
-        let lead: String = whole.chars().take_while(|c| c.is_whitespace() || "(\"'<".contains(*c)).collect();
+        let lead: String = whole.chars().take_while(|c| c.is_whitespace() || "(\"'<=".contains(*c)).collect();
         let address = whole.get(lead.len()..).unwrap_or_default();
         if fine(address) { whole.to_owned() } else { format!("{lead}{REMOVED}") }
     });
@@ -77,6 +77,7 @@ mod tests {
             ("<img src=//evil.example/x", ""),
             ("![x][ref]\n[ref]: https://evil.example", "\n"),
             ("(//evil.example/x)", "([link removed])"),
+            ("src=//evil.example>", "src=[link removed]>"),
             ("javascript:alert(1)", "[link removed])"),
             ("hxxps://evil.example", "[link removed]"),
             ("Use 3/4 inch and 10:30 // note", "Use 3/4 inch and 10:30 // note"),

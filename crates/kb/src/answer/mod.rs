@@ -313,7 +313,8 @@ fn cite(matches: &[Match], chosen: &[Candidate]) -> (String, Vec<Citation>) {
             let row = found.record.passage.kind != PassageKind::Paragraph;
             answer.push(if row || quote.contains('\n') { '\n' } else { ' ' });
         }
-        answer.push_str(&said);
+        // A document's own brackets must not pass for tokens.
+        answer.push_str(&said.replace('【', "[").replace('】', "]"));
         answer.push_str(&token);
         let published = found.file.published.as_ref();
         let page = published.and_then(|published| published.page_of(range.start));

@@ -47,6 +47,8 @@ pub(crate) struct Candidate {
     /// The same with its neighbours and headings.
     coverage: f32,
     passage_score: f32,
+    /// Cosine of the passage to the question; 0 when it was found by words alone.
+    passage_cosine: f32,
 }
 
 /// The question's words and the sentences at hand.
@@ -106,6 +108,7 @@ impl Evidence {
                     own: 0.0,
                     coverage: 0.0,
                     passage_score: found.fused.score,
+                    passage_cosine: found.fused.dense.map_or(0.0, |(_, cosine)| cosine),
                 });
             }
             let mut whole = terms(&record.text);
@@ -155,8 +158,9 @@ impl Evidence {
                     expected.is_met_by(&candidate.text).map_or(0.0, |met| if met { 0.1 } else { -0.1 });
                 let score = 0.5 * cosine
                     + 0.2 * candidate.own
-                    + 0.2 * candidate.coverage
-                    + 0.3 * candidate.passage_score
+                    + 0.15 * candidate.coverage
+                    + 0.2 * candidate.passage_cosine
+                    + 0.2 * candidate.passage_score
                     + fits;
                 (score, cosine, candidate)
             })

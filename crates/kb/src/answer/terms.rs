@@ -39,7 +39,9 @@ fn stem(word: &str) -> &str {
         return word;
     }
     let word = word.strip_suffix("'s").unwrap_or(word);
-    for ending in ["ations", "ation", "ings", "ing", "edly", "ied", "ies", "ed", "es", "ly", "s", "e", "y"] {
+    for ending in
+        ["ations", "ation", "ings", "ing", "edly", "ied", "ies", "ed", "es", "ly", "ys", "s", "e", "y"]
+    {
         if let Some(stem) = word.strip_suffix(ending)
             && stem.len() >= 3
         {
