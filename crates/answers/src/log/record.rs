@@ -14,6 +14,8 @@ const MAX_RESULTS: usize = 20;
 /// Characters kept of a passage or quote, and of an answer.
 const MAX_TEXT_CHARS: usize = 2_000;
 const MAX_ANSWER_CHARS: usize = 8_000;
+/// Bytes kept of the scope of a request.
+const MAX_FILTERS_BYTES: usize = 8_192;
 
 /// How a bot's log is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -232,6 +234,8 @@ impl LoggedQuery {
                 quote: cut(&citation.quote, MAX_TEXT_CHARS),
             },
         });
+        let long = filters.to_string().len() > MAX_FILTERS_BYTES;
+        let filters = if long { serde_json::json!({ "omitted": "too long to keep" }) } else { filters };
         let spent = reply.tokens;
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         Self {
