@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 #![allow(clippy::print_stderr, reason = "a failing run shows its seed and the server's log")]
 
+mod answers;
 mod architecture;
 mod auth;
 mod bases;

@@ -306,7 +306,7 @@ mod tests {
                 metadata.set(field, &raw);
             }
             if let Some(date) = &metadata.created {
-                prop_assert_eq!(super::date(date).as_ref(), Some(date));
+                prop_assert_eq!(super::date(date), Some(date.clone()));
             }
         }
     }

@@ -83,6 +83,8 @@ pub(crate) struct Inner {
     pub(crate) settings: KbSettings,
     pub(crate) queue: Queue,
     pub(crate) progress: Progress,
+    /// Vectors of sentences that answers were looked for in.
+    pub(crate) sentences: crate::answer::SentenceMemory,
     /// One publish, retire or delete of a bot at a time: they decide which vectors are still used.
     pub(crate) publishing: crate::publish::Locks,
     pub(crate) tasks: parking_lot::Mutex<Vec<tokio::task::JoinHandle<()>>>,
@@ -135,6 +137,7 @@ impl Kb {
             settings,
             queue: Queue::default(),
             progress: Progress::default(),
+            sentences: crate::answer::SentenceMemory::default(),
             publishing: crate::publish::Locks::default(),
             tasks: parking_lot::Mutex::default(),
         };

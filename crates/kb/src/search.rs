@@ -125,7 +125,10 @@ impl Search {
                 .any(|tag| file.tags.get(*tag).is_some_and(|value| marks.contains(value)))
         };
         self.tags.matches(&file.tags)
-            && self.files.as_ref().is_none_or(|names| names.iter().any(named))
+            && self
+                .files
+                .as_ref()
+                .is_none_or(|names| names.iter().any(|name| named(name) || is_under(name, &file.key)))
             && self.bases.as_ref().is_none_or(marked)
     }
 
@@ -146,6 +149,11 @@ impl Search {
         }
         Ok(())
     }
+}
+
+/// Whether a name that ends with `/` is the beginning of a key.
+fn is_under(name: &str, key: &str) -> bool {
+    name.ends_with('/') && key.starts_with(name)
 }
 
 impl Inner {

@@ -51,6 +51,8 @@ pub(crate) struct State {
     /// Every request that leaves this server.
     #[allow(dead_code, reason = "handed on to what fetches for users")]
     pub(crate) fetch: quarry_fetch::Client,
+    /// Answers from both, and the query log.
+    pub(crate) answers: quarry_answers::Answers,
     /// The language model, when the operator configured one.
     pub(crate) llm: Option<quarry_fetch::ChatModel>,
     /// Whether the store has stopped taking writes.

@@ -298,7 +298,7 @@ impl Settings {
             max_columns: self.max_columns.unwrap_or(20),
             rate_limit: self.rate_limit.unwrap_or(if loopback { 0 } else { 100 }),
             fetch: outbound::client(self.fetch_allow, self.fetch_ports, self.fetch_contact)?,
-            search: outbound::search_engine(self.search_url)?,
+            search_engine: outbound::search_engine(self.search_url)?,
             llm: outbound::language_model(self.llm_url, self.llm_api_key, self.llm_model)?,
             computing: Computing {
                 script_workers: within("script_workers", self.script_workers.unwrap_or(4), 1, 64)?,
@@ -360,7 +360,7 @@ pub struct Config {
     /// What outbound requests may do.
     pub fetch: quarry_fetch::Settings,
     /// The search engine, when there is one.
-    pub search: Option<quarry_fetch::Endpoint>,
+    pub search_engine: Option<quarry_fetch::Endpoint>,
     /// The language model, when there is one.
     pub llm: Option<ChatSettings>,
     /// How computed columns are filled.

@@ -98,6 +98,8 @@ pub(crate) struct ApiError {
     message: String,
     metadata: Map<String, Value>,
     retry_after_s: Option<u64>,
+    /// Whether the message of a fault that is not the caller's was written for callers.
+    is_told: bool,
 }
 
 impl ApiError {
@@ -105,7 +107,7 @@ impl ApiError {
     #[must_use]
     pub(crate) fn new(kind: ErrorType, message: impl Into<String>) -> Self {
         let retry_after_s = (kind == ErrorType::RateLimited).then_some(1);
-        Self { kind, message: message.into(), metadata: Map::new(), retry_after_s }
+        Self { kind, message: message.into(), metadata: Map::new(), retry_after_s, is_told: false }
     }
 
     /// 400 about the body.
@@ -158,12 +160,12 @@ impl ApiError {
         self.kind
     }
 
-    /// The answer, with an id that the log line carries too.
+    /// The body alone, for an answer that has already begun.
     #[must_use]
-    pub(crate) fn into_response(self) -> Response<Body> {
+    pub(crate) fn into_body(self) -> Value {
         let (name, code) = self.kind.wire();
         let id = mint_id();
-        let message = if self.kind == ErrorType::Internal {
+        let message = if self.kind == ErrorType::Internal && !self.is_told {
             tracing::error!(error_id = %id, cause = %self.message, "request failed");
             "something went wrong on the server; the operator finds the cause in the log under this id"
                 .to_owned()
@@ -175,11 +177,19 @@ impl ApiError {
         if let (false, Some(fields)) = (self.metadata.is_empty(), body.as_object_mut()) {
             fields.insert("metadata".to_owned(), Value::Object(self.metadata));
         }
-        let mut response = Response::new(Body::from(body.to_string()));
+        body
+    }
+
+    /// The answer, with an id that the log line carries too.
+    #[must_use]
+    pub(crate) fn into_response(self) -> Response<Body> {
+        let (_, code) = self.kind.wire();
+        let retry_after_s = self.retry_after_s;
+        let mut response = Response::new(Body::from(self.into_body().to_string()));
         *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(seconds) = self.retry_after_s {
+        if let Some(seconds) = retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
@@ -230,6 +240,20 @@ impl From<quarry_kb::Error> for ApiError {
     fn from(error: quarry_kb::Error) -> Self {
         match error {
             quarry_kb::Error::Store(cause) => cause.into(),
+            other => Self::of(other.kind(), other.to_string()),
+        }
+    }
+}
+
+impl From<quarry_answers::Error> for ApiError {
+    fn from(error: quarry_answers::Error) -> Self {
+        use quarry_answers::Error;
+        match error {
+            Error::Kb(cause) => cause.into(),
+            Error::Tables(cause) => cause.into(),
+            Error::Store(cause) => cause.into(),
+            // Its text names no address and no key, and says what to do.
+            Error::Model(..) => Self { is_told: true, ..Self::of(error.kind(), error.to_string()) },
             other => Self::of(other.kind(), other.to_string()),
         }
     }

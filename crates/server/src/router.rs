@@ -105,6 +105,15 @@ routes! {
     PutUpload PUT Signed "/v1/quarry/upload/{bot}/{file}";
     GetContent GET Signed "/v1/quarry/content/{bot}/{file}";
     Answer POST Bot "/v1/quarry/answer";
+    StreamAnswer POST Bot "/v1/quarry/answer/stream";
+    ListQueries GET Bot "/v1/quarry/queries";
+    ClearQueries DELETE Bot "/v1/quarry/queries";
+    GetQueryLog GET Bot "/v1/quarry/queries/settings";
+    SetQueryLog PUT Bot "/v1/quarry/queries/settings";
+    ListUnmatchedQueries GET Bot "/v1/quarry/queries/no-match";
+    ExportQueries GET Bot "/v1/quarry/queries/export/{part}";
+    GetQuery GET Bot "/v1/quarry/queries/{id}";
+    RateQuery PUT Bot "/v1/quarry/queries/{id}/feedback";
     InterpretWords POST Bot "/v1/quarry/tables/{table}/filter";
     ListSelectors GET Bot "/v1/quarry/tables/{table}/selectors";
     GetSelector GET Bot "/v1/quarry/tables/{table}/selectors/{name}";

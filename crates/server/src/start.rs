@@ -14,6 +14,7 @@ use crate::tokens::Tokens;
 use crate::urls::Signer;
 use crate::usage::{Activity, Tally, UsageLog};
 use parking_lot::Mutex;
+use quarry_answers::{Answers, AnswersDeps, QueryLog};
 use quarry_embed::{EmbedOptions, EmbedderSlot};
 use quarry_extract::{Pool, PoolOptions};
 use quarry_fetch::{ChatModel, Client};
@@ -214,7 +215,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
     let tables = tables.with_files(Arc::new(files));
     tokio::spawn(resume_jobs(tables.clone()));
     tables.resume_indexing();
-    let search = config.search.clone().map(|endpoint| Searxng::new(fetch.clone(), endpoint));
+    let search = config.search_engine.clone().map(|endpoint| Searxng::new(fetch.clone(), endpoint));
     let sources = Sources::open(SourcesDeps {
         kb: kb.clone(),
         fetch: fetch.clone(),
@@ -227,6 +228,13 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
     let (stop_usage, stopping) = watch::channel(false);
     let keeping = tokio::spawn(usage.clone().keep(stopping));
     start_computing(&tables, &config, script_worker, Network { client: fetch.clone(), model: llm.clone() });
+    let answers = Answers::new(AnswersDeps {
+        kb: kb.clone(),
+        tables: tables.clone(),
+        embedder: embedder.clone(),
+        llm: llm.clone(),
+        log: QueryLog::new(records.clone()),
+    });
     let tokens = Tokens::load(records.as_ref()).await.map_err(in_folder)?;
     let state = State {
         store: records,
@@ -235,6 +243,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         tables: tables.clone(),
         sources: sources.clone(),
         streams: watch::channel(false).0,
+        answers,
         embedder,
         fetch,
         llm,

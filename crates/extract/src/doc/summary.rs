@@ -120,7 +120,7 @@ mod tests {
         let mut stream = vec![0; 44];
         stream.extend(48_u32.to_le_bytes());
         let head = 8 + properties.len() * 8;
-        let mut body = Vec::new();
+        let mut body: Vec<u8> = Vec::new();
         stream.extend(0_u32.to_le_bytes());
         stream.extend((properties.len() as u32).to_le_bytes());
         for (id, value) in properties {

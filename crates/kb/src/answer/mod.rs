@@ -3,8 +3,11 @@
 //!
 //! Invariant: a citation's `quote` is the slice `start..end` of the file's extracted text.
 
+mod expect;
+mod memory;
 mod select;
 mod sentences;
+mod support;
 mod terms;
 
 use crate::kb::Kb;
@@ -14,12 +17,15 @@ use crate::view::Snapshot;
 use crate::{Error, File, SearchHit, TagFilter};
 use quarry_embed::TextKind;
 use quarry_types::Scope;
-use select::{Candidate, Evidence};
-use std::collections::BTreeSet;
+use quarry_types::{CharRange, PassageKind};
+use select::{Candidate, Choice, Evidence};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
+pub(crate) use memory::SentenceMemory;
 pub(crate) use select::DEFAULT_THRESHOLD;
+pub use support::{Support, support};
 
 /// Passages an answer is looked for in.
 const PASSAGES: usize = 10;
@@ -33,6 +39,8 @@ pub struct Question {
     pub bases: Vec<String>,
     /// Only files whose tags pass.
     pub tags: TagFilter,
+    /// Only these files: ids or keys, and a key that ends with `/` for all files under it; empty = all.
+    pub files: Vec<String>,
     /// Passages returned beside the answer, 1..=50; 0 = default.
     pub limit: usize,
     /// Least confidence of an answer that is given; the setting's when absent.
@@ -52,6 +60,8 @@ pub struct Answer {
     pub citations: Vec<Citation>,
     /// The best passages, whether or not an answer was given.
     pub passages: Vec<SearchHit>,
+    /// The same passages without neighbours, as whoever writes an answer of its own cites them.
+    pub excerpts: Vec<Excerpt>,
     /// Where the time went.
     pub timing: Timing,
     /// What a model would have had to read.
@@ -75,6 +85,58 @@ pub struct Citation {
     pub end: u32,
     /// That slice.
     pub quote: String,
+}
+
+/// A passage that may be cited.
+#[derive(Debug, Clone)]
+pub struct Excerpt {
+    /// The file.
+    pub file: Arc<File>,
+    /// UUID of the passage.
+    pub passage_id: String,
+    /// Page of its first character.
+    pub page: Option<u32>,
+    /// Headings above it, outermost first.
+    pub heading_path: Vec<String>,
+    /// First character in the file's extracted text.
+    pub start: u32,
+    /// The slice from there on.
+    pub text: String,
+    /// 0..1, higher is better.
+    pub score: f32,
+}
+
+impl Excerpt {
+    fn of(found: &Match) -> Self {
+        let passage = &found.record.passage;
+        Self {
+            file: found.file.clone(),
+            passage_id: records::passage_uuid(&found.file.id, found.generation, passage.position),
+            page: passage.page,
+            heading_path: passage.heading_path.clone(),
+            start: passage.range.start,
+            text: passage.text.clone(),
+            score: found.fused.score,
+        }
+    }
+
+    /// The citation of the bytes `from..to` of its text.
+    #[must_use]
+    pub fn cite(&self, token: String, from: usize, to: usize) -> Citation {
+        let count = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+        let quote = self.text.get(from..to).unwrap_or_default();
+        let start = self.start.saturating_add(count(self.text.get(..from).unwrap_or_default()));
+        let page = self.file.published.as_ref().and_then(|published| published.page_of(start));
+        Citation {
+            token,
+            file: self.file.clone(),
+            passage_id: self.passage_id.clone(),
+            page: page.or(self.page),
+            start,
+            end: start.saturating_add(count(quote)),
+            quote: quote.to_owned(),
+        }
+    }
 }
 
 /// Milliseconds by stage.
@@ -105,7 +167,7 @@ impl Kb {
     pub async fn answer(&self, scope: &Scope, question: Question) -> Result<Answer, Error> {
         let threshold = question.threshold.unwrap_or(self.inner.settings.answer_threshold);
         if !(0.0..=1.0).contains(&threshold) {
-            return Err(Error::InvalidQuery("threshold must be 0 to 1".into()));
+            return Err(Error::InvalidQuery("minConfidence must be 0 to 1".into()));
         }
         let snapshot = self.inner.views.snapshot(scope).await?;
         let limit = if question.limit == 0 { PASSAGES } else { question.limit };
@@ -113,6 +175,7 @@ impl Kb {
             bases: bases(&snapshot, &question.bases)?,
             query: question.question,
             tags: question.tags,
+            files: (!question.files.is_empty()).then_some(question.files),
             context_depth: 0,
             limit,
             ..Search::default()
@@ -131,30 +194,64 @@ impl Kb {
         let selecting = Instant::now();
         let counter = self.inner.embedder.get().await?.token_counter();
         let question_tokens = counter.count_tokens(&search.query);
-        let (chosen, confidence) = self.choose(&search.query, &vector, &matches).await?;
-        let responded = confidence >= threshold && !chosen.is_empty();
-        let (answer, citations) = if responded { cite(&matches, &chosen) } else { Default::default() };
+        let Choice { sentences, confidence } = self.choose(&search.query, &vector, &matches).await?;
+        let responded = confidence >= threshold && !sentences.is_empty();
+        let (answer, citations) = if responded { cite(&matches, &sentences) } else { Default::default() };
         let timing = Timing { embed_ms, search_ms, answer_ms: ms(selecting) };
         let shown: Vec<Match> = matches.into_iter().take(limit).collect();
         let read = shown.iter().map(|found| counter.count_tokens(&found.record.passage.text)).sum();
+        let excerpts = shown.iter().map(Excerpt::of).collect();
         let passages = crate::search::show(shown, &search);
         let tokens = Tokens { question: question_tokens, passages: read };
-        Ok(Answer { answer, responded, confidence, citations, passages, timing, tokens })
+        Ok(Answer { answer, responded, confidence, citations, passages, excerpts, timing, tokens })
     }
 
-    async fn choose(
-        &self,
-        question: &str,
-        vector: &[f32],
-        matches: &[Match],
-    ) -> Result<(Vec<Candidate>, f32), Error> {
+    /// The tag values that mark what belongs to the named knowledge bases: their ids and names, and the
+    /// names themselves.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn base_marks(&self, scope: &Scope, wanted: &[String]) -> Result<BTreeSet<String>, Error> {
+        let snapshot = self.inner.views.snapshot(scope).await?;
+        let mut marks: BTreeSet<String> = wanted.iter().cloned().collect();
+        for (base, _) in snapshot.bases.values() {
+            if wanted.iter().any(|name| base.id.as_str() == name || base.name == *name) {
+                marks.extend([base.id.to_string(), base.name.clone()]);
+            }
+        }
+        Ok(marks)
+    }
+
+    async fn choose(&self, question: &str, vector: &[f32], matches: &[Match]) -> Result<Choice, Error> {
         let evidence = Evidence::gather(question, matches);
         let texts = evidence.texts_to_embed();
         if texts.is_empty() {
-            return Ok((Vec::new(), 0.0));
+            return Ok(Choice::default());
         }
-        let vectors = self.inner.embedder.embed(texts, TextKind::Query).await?;
+        let vectors = self.inner.sentence_vectors(texts).await?;
         Ok(evidence.select(vector, &vectors))
+    }
+}
+
+impl crate::kb::Inner {
+    /// Vectors of sentences, embedding those that were not met lately.
+    async fn sentence_vectors(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Error> {
+        let fingerprint = self.embedder.get().await?.fingerprint().to_owned();
+        let mut vectors = self.sentences.recall(&fingerprint, &texts);
+        let missing: Vec<usize> =
+            (0..texts.len()).filter(|at| matches!(vectors.get(*at), Some(None))).collect();
+        if !missing.is_empty() {
+            let new: Vec<String> = missing.iter().filter_map(|at| texts.get(*at).cloned()).collect();
+            let made = self.embedder.embed(new.clone(), TextKind::Query).await?;
+            let pairs = new.iter().map(String::as_str).zip(made.iter().map(Vec::as_slice));
+            self.sentences.keep(&fingerprint, pairs);
+            for (at, vector) in missing.into_iter().zip(made) {
+                if let Some(slot) = vectors.get_mut(at) {
+                    *slot = Some(vector);
+                }
+            }
+        }
+        Ok(vectors.into_iter().map(Option::unwrap_or_default).collect())
     }
 }
 
@@ -182,20 +279,45 @@ fn bases(snapshot: &Snapshot, wanted: &[String]) -> Result<Option<BTreeSet<Strin
     Ok(Some(marks))
 }
 
-/// Puts the sentences together and numbers their sources from 1.
+/// Puts the sentences together and numbers their sources from 1. Sentences that follow one another
+/// become one quote; the rows of a table are written out with the names of their columns.
 fn cite(matches: &[Match], chosen: &[Candidate]) -> (String, Vec<Citation>) {
-    let mut answer = String::new();
-    let mut citations: Vec<Citation> = Vec::new();
+    let mut quotes: Vec<(&Match, CharRange, Option<&str>)> = Vec::new();
     for sentence in chosen {
         let Some(found) = matches.get(sentence.passage) else { continue };
-        let token = format!("【{}】", citations.len() + 1);
-        if !answer.is_empty() {
-            answer.push(if sentence.text.contains('\n') { '\n' } else { ' ' });
+        let alone = chosen.len() == 1;
+        let range = sentence.grown().filter(|_| alone).unwrap_or(sentence.range);
+        let prose = !matches!(found.record.passage.kind, PassageKind::Table | PassageKind::Code);
+        if let Some((last, before, _)) = quotes.last_mut()
+            && prose
+            && std::ptr::eq(*last, found)
+            && range.start >= before.end
+            && between(found, before.end, range.start).chars().all(|c| c == ' ')
+        {
+            before.end = range.end;
+            continue;
         }
-        answer.push_str(&sentence.text);
+        quotes.push((found, range, sentence.header.as_deref()));
+    }
+    let mut answer = String::new();
+    let mut citations: Vec<Citation> = Vec::new();
+    let mut seen: HashMap<String, ()> = HashMap::new();
+    for (found, range, header) in quotes {
+        let quote = between(found, range.start, range.end).to_owned();
+        if quote.is_empty() || seen.insert(quote.to_lowercase(), ()).is_some() {
+            continue;
+        }
+        let token = format!("【{}】", citations.len() + 1);
+        let said = header.and_then(|header| written_out(header, &quote)).unwrap_or_else(|| quote.clone());
+        if !answer.is_empty() {
+            let row = found.record.passage.kind != PassageKind::Paragraph;
+            answer.push(if row || quote.contains('\n') { '\n' } else { ' ' });
+        }
+        // A document's own brackets must not pass for tokens.
+        answer.push_str(&said.replace('【', "[").replace('】', "]"));
         answer.push_str(&token);
         let published = found.file.published.as_ref();
-        let page = published.and_then(|published| published.page_of(sentence.range.start));
+        let page = published.and_then(|published| published.page_of(range.start));
         citations.push(Citation {
             token,
             passage_id: records::passage_uuid(
@@ -204,13 +326,40 @@ fn cite(matches: &[Match], chosen: &[Candidate]) -> (String, Vec<Citation>) {
                 found.record.passage.position,
             ),
             page: page.or(found.record.passage.page),
-            start: sentence.range.start,
-            end: sentence.range.end,
-            quote: sentence.text.clone(),
+            start: range.start,
+            end: range.end,
+            quote,
             file: found.file.clone(),
         });
     }
     (answer, citations)
+}
+
+/// The slice of a match's passage between two characters of its file.
+fn between(found: &Match, start: u32, end: u32) -> &str {
+    let passage = &found.record.passage;
+    let local = |at: u32| at.saturating_sub(passage.range.start);
+    CharRange { start: local(start), end: local(end) }.slice(&passage.text)
+}
+
+/// A row of a table as `first cell: column value, column value`; `None` when it does not fit its header.
+fn written_out(header: &str, row: &str) -> Option<String> {
+    let cells = |line: &str| -> Vec<String> {
+        line.trim_matches([' ', '|']).split('|').map(|cell| cell.trim().to_owned()).collect()
+    };
+    let (names, values) = (cells(header), cells(row));
+    let (first, rest) = values.split_first()?;
+    if names.len() != values.len() || rest.is_empty() || row.contains('\n') || first.is_empty() {
+        return None;
+    }
+    let told: Vec<String> = names
+        .iter()
+        .skip(1)
+        .zip(rest)
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| if name.is_empty() { value.clone() } else { format!("{name} {value}") })
+        .collect();
+    (!told.is_empty()).then(|| format!("{first}: {}", told.join(", ")))
 }
 
 fn ms(since: Instant) -> f32 {

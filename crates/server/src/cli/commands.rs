@@ -71,6 +71,12 @@ pub(super) struct AskArgs {
     /// Only these knowledge bases (ids or names)
     #[arg(long)]
     kb: Vec<String>,
+    /// Also these tables
+    #[arg(long)]
+    table: Vec<String>,
+    /// Who writes the answer: extractive (sentences and values as they stand) or llm (the configured model)
+    #[arg(long, default_value = "extractive")]
+    mode: String,
 }
 
 pub(super) fn print(text: &str) {
@@ -124,21 +130,22 @@ pub(super) fn search(args: &SearchArgs) -> Result<(), String> {
 
 /// `quarry ask`.
 pub(super) fn ask(args: &AskArgs) -> Result<(), String> {
-    let body = json!({ "question": args.question, "knowledgeBases": args.kb });
+    let mut body = json!({ "question": args.question, "knowledgeBases": args.kb, "mode": args.mode });
+    if let (false, Some(fields)) = (args.table.is_empty(), body.as_object_mut()) {
+        fields.insert("tables".to_owned(), json!(args.table));
+    }
     let answer = args.target.open()?.call("POST", "/v1/quarry/answer", Some(&body))?;
     if answer.get("responded").and_then(Value::as_bool) != Some(true) {
-        print("no answer: nothing in the files is close enough to the question");
+        print("no answer: nothing in the files and tables is close enough to the question");
         return Ok(());
     }
     print(text(&answer, "/answer"));
     for citation in list(&answer, "citations") {
-        let page = page_of(citation.get("pageNumber"));
-        print(&format!(
-            "{} {}{page}: “{}”",
-            text(citation, "/token"),
-            text(citation, "/file/key"),
-            text(citation, "/quote")
-        ));
+        let place = match citation.get("rowId").and_then(Value::as_i64) {
+            Some(row) => format!("{}, row {row}", text(citation, "/table")),
+            None => format!("{}{}", text(citation, "/file/key"), page_of(citation.get("pageNumber"))),
+        };
+        print(&format!("{} {place}: “{}”", text(citation, "/token"), text(citation, "/quote")));
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The operations: each reads its call, asks one crate below and wraps what comes back.
 
+mod answers;
 mod bases;
 mod computing;
 mod content;
@@ -79,7 +80,16 @@ pub(crate) fn dispatch(call: Call) -> BoxFuture<'static, Answer> {
 
         Route::PutUpload => content::upload(call).boxed(),
         Route::GetContent => content::download(call).boxed(),
-        Route::Answer => quarry::answer(call).boxed(),
+        Route::Answer => answers::answer(call).boxed(),
+        Route::StreamAnswer => answers::stream(call).boxed(),
+        Route::ListQueries => answers::list_queries(call).boxed(),
+        Route::ClearQueries => answers::clear_queries(call).boxed(),
+        Route::GetQueryLog => answers::log_settings(call).boxed(),
+        Route::SetQueryLog => answers::set_log_settings(call).boxed(),
+        Route::ListUnmatchedQueries => answers::unmatched_queries(call).boxed(),
+        Route::ExportQueries => answers::export_queries(call).boxed(),
+        Route::GetQuery => answers::get_query(call).boxed(),
+        Route::RateQuery => answers::rate_query(call).boxed(),
         Route::InterpretWords => words::filter(call).boxed(),
         Route::ListSelectors => words::list_selectors(call).boxed(),
         Route::GetSelector => words::get_selector(call).boxed(),

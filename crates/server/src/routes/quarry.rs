@@ -1,20 +1,12 @@
-//! Our own endpoints: answers, extracted text, status, tokens.
+//! Our own endpoints: extracted text, status, tokens.
 
 use crate::app::{Answer, Call, State};
 use crate::body;
 use crate::error::ApiError;
 use crate::tokens::TokenRecord;
-use crate::wire::{AnswerBody, Fields, QuestionBody};
+use crate::wire::Fields;
 use quarry_types::{BotId, Counter, Scope, Usage};
 use serde_json::{Value, json};
-
-/// `POST /v1/quarry/answer`.
-pub(crate) async fn answer(call: Call) -> Answer {
-    let (kb, scope) = (call.state.kb.clone(), call.scope()?.clone());
-    let QuestionBody(question) = QuestionBody::parse(call.object().await?)?;
-    let answer = kb.answer(&scope, question).await?;
-    body::json(&AnswerBody::from(&answer))
-}
 
 /// `GET /v1/quarry/files/{id}/text`: what the character ranges of citations refer to.
 pub(crate) async fn text(call: Call) -> Answer {

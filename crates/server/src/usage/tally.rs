@@ -60,7 +60,7 @@ impl Activity {
             | Route::SetFilePassages
             | Route::CopyFile => Some(Self::FileWrite),
             Route::SearchFiles => Some(Self::Search),
-            Route::Answer => Some(Self::Answer),
+            Route::Answer | Route::StreamAnswer => Some(Self::Answer),
             Route::FindTableRows | Route::GetTableRow => Some(Self::TableRead),
             Route::CreateTableRows
             | Route::UpdateTableRows

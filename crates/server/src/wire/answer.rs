@@ -2,14 +2,21 @@
 
 use super::{Fields, HitBody};
 use crate::error::ApiError;
-use quarry_kb::{Answer, Citation, Question, TagFilter, TagRule};
+use quarry_answers::{Ask, Mode, Plan, Reply, RowCitation, Source, Turn, Who};
+use quarry_kb::{Citation, TagFilter, TagRule};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// Body of `POST /v1/quarry/answer`.
 #[derive(Debug)]
-pub(crate) struct QuestionBody(pub(crate) Question);
+pub(crate) struct QuestionBody {
+    pub(crate) ask: Ask,
+    /// Its scope as sent, for the log.
+    pub(crate) filters: Value,
+    /// Whether the reply is wanted step by step.
+    pub(crate) stream: bool,
+}
 
 impl QuestionBody {
     /// Reads it.
@@ -17,36 +24,92 @@ impl QuestionBody {
     /// # Errors
     /// 400 naming the field.
     pub(crate) fn parse(body: Map<String, Value>) -> Result<Self, ApiError> {
+        let scope = [
+            "knowledgeBases",
+            "tags",
+            "files",
+            "folders",
+            "tables",
+            "documents",
+            "limit",
+            "minConfidence",
+            "threshold",
+        ];
+        let filters = body.iter().filter(|(name, value)| scope.contains(&name.as_str()) && !value.is_null());
+        let filters = Value::Object(filters.map(|(name, value)| (name.clone(), value.clone())).collect());
         let mut fields = Fields::new(body);
         let question = fields.required_text("question")?;
-        match fields.text("mode")?.as_deref() {
-            None | Some("extractive") => {}
-            Some("llm") => {
-                let message = "mode llm needs a configured language model, which this server has not; leave mode out or send extractive";
-                return Err(ApiError::payload(message));
-            }
+        let mode = match fields.text("mode")?.as_deref() {
+            None | Some("extractive") => Mode::Extractive,
+            Some("llm") => Mode::Llm,
             Some(other) => {
                 return Err(ApiError::payload(format!("mode must be extractive or llm, got {other:?}")));
             }
+        };
+        // The older name of minConfidence is read as well.
+        let least = match fields.float("minConfidence")? {
+            Some(least) => Some(least),
+            None => fields.float("threshold")?,
+        };
+        if least.is_some_and(|value| !(0.0..=1.0).contains(&value)) {
+            return Err(ApiError::payload("minConfidence must be a number from 0 to 1"));
         }
-        if fields.texts("tables")?.is_some_and(|tables| !tables.is_empty()) {
-            let message = "answers from tables are not available yet; leave tables out";
-            return Err(ApiError::payload(message));
+        let mut files = fields.texts("files")?.unwrap_or_default();
+        for folder in fields.texts("folders")?.unwrap_or_default() {
+            if folder.trim_matches('/').is_empty() {
+                return Err(ApiError::payload(
+                    "folders must hold the beginnings of keys, such as \"manuals/\"",
+                ));
+            }
+            files.push(format!("{}/", folder.trim_end_matches('/')));
         }
-        let threshold = fields.float("threshold")?;
-        if threshold.is_some_and(|value| !(0.0..=1.0).contains(&value)) {
-            return Err(ApiError::payload("threshold must be a number from 0 to 1"));
+        if files.len() > 100 {
+            return Err(ApiError::payload(
+                "files and folders must be at most 100 together; use tags for more",
+            ));
         }
         let limit = fields.number("limit", 1, 50)?.unwrap_or(8);
         #[allow(clippy::cast_possible_truncation, reason = "0..=1, and 1..=50")]
-        Ok(Self(Question {
+        let ask = Ask {
             question,
+            turns: turns(&mut fields)?,
+            mode,
             bases: fields.texts("knowledgeBases")?.unwrap_or_default(),
             tags: tag_filter(&mut fields)?,
+            files,
+            tables: fields.texts("tables")?,
+            documents: fields.boolean("documents")?.unwrap_or(true),
             limit: limit as usize,
-            threshold: threshold.map(|value| value as f32),
-        }))
+            min_confidence: least.map(|value| value as f32),
+        };
+        Ok(Self { ask, filters, stream: fields.boolean("stream")?.unwrap_or(false) })
     }
+}
+
+/// `conversation`: `[{role: "user" | "assistant", content}]`, oldest first.
+fn turns(fields: &mut Fields) -> Result<Vec<Turn>, ApiError> {
+    let said = fields.array("conversation")?.unwrap_or_default();
+    if said.len() > 100 {
+        return Err(ApiError::payload("conversation must have at most 100 turns; send the last ones"));
+    }
+    let turn = |(at, value): (usize, Value)| {
+        let Value::Object(map) = value else {
+            return Err(ApiError::payload(format!("conversation[{at}] must be an object {{role, content}}")));
+        };
+        let mut turn = Fields::new(map);
+        let who = match turn.text("role")?.as_deref() {
+            Some("user") => Who::User,
+            Some("assistant") => Who::Assistant,
+            other => {
+                let message = format!("conversation[{at}].role must be user or assistant, got {other:?}");
+                return Err(ApiError::payload(message));
+            }
+        };
+        let text = turn.text("content")?;
+        let text = text.ok_or_else(|| ApiError::payload(format!("conversation[{at}].content is missing")))?;
+        Ok(Turn { who, text })
+    };
+    said.into_iter().enumerate().map(turn).collect()
 }
 
 /// Tag rules in a JSON body: a value, a list of values, or `{not, in, exists}`.
@@ -96,7 +159,7 @@ struct CitedFile<'a> {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct CitationBody<'a> {
+struct PassageCitationBody<'a> {
     token: &'a str,
     file: CitedFile<'a>,
     passage_id: &'a str,
@@ -107,7 +170,7 @@ struct CitationBody<'a> {
     quote: &'a str,
 }
 
-impl<'a> From<&'a Citation> for CitationBody<'a> {
+impl<'a> From<&'a Citation> for PassageCitationBody<'a> {
     fn from(citation: &'a Citation) -> Self {
         let file = citation.file.as_ref();
         Self {
@@ -128,9 +191,80 @@ impl<'a> From<&'a Citation> for CitationBody<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RowCitationBody<'a> {
+    token: &'a str,
+    table: &'a str,
+    row_id: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<&'a str>,
+    quote: &'a str,
+}
+
+impl<'a> From<&'a RowCitation> for RowCitationBody<'a> {
+    fn from(citation: &'a RowCitation) -> Self {
+        Self {
+            token: &citation.token,
+            table: &citation.table,
+            row_id: citation.row_id,
+            column: citation.column.as_deref(),
+            quote: &citation.quote,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum CitationBody<'a> {
+    Passage(Box<PassageCitationBody<'a>>),
+    Row(RowCitationBody<'a>),
+}
+
+impl<'a> From<&'a Source> for CitationBody<'a> {
+    fn from(source: &'a Source) -> Self {
+        match source {
+            Source::Passage(citation) => Self::Passage(Box::new(citation.as_ref().into())),
+            Source::Row(citation) => Self::Row(citation.into()),
+        }
+    }
+}
+
+/// How a table was asked, in the field names of `findTableRows`.
+fn plan(plan: &Plan) -> Value {
+    let mut body = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            body.insert(name.to_owned(), value);
+        }
+    };
+    put("table", Some(plan.table.clone().into()));
+    put("explanation", Some(plan.explanation.clone().into()));
+    put("confidence", Some(json!(plan.confidence)));
+    put("filter", plan.filter.clone());
+    put("group", plan.group.clone());
+    put("select", (!plan.select.is_empty()).then(|| json!(plan.select)));
+    put("orderBy", plan.order_by.clone().map(Value::from));
+    let direction = if plan.descending { "desc" } else { "asc" };
+    put("orderDirection", plan.order_by.as_ref().map(|_| direction.into()));
+    put("limit", plan.limit.map(Value::from));
+    put("search", plan.search.clone().map(Value::from));
+    put("rows", Some(plan.rows.iter().cloned().map(Value::Object).collect()));
+    put("hasMore", Some(plan.has_more.into()));
+    Value::Object(body)
+}
+
+#[derive(Debug, Serialize)]
+struct FlagBody<'a> {
+    sentence: &'a str,
+    problem: &'a str,
+}
+
+#[derive(Debug, Serialize)]
 struct TokensBody {
     question: usize,
     passages: usize,
+    prompt: u64,
+    completion: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -139,34 +273,70 @@ struct TimingBody {
     embed_ms: f64,
     search_ms: f64,
     answer_ms: f64,
+    tables_ms: f64,
+    llm_ms: f64,
+    total_ms: f64,
 }
 
 /// An answer.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct AnswerBody<'a> {
     answer: &'a str,
     responded: bool,
     confidence: f32,
+    min_confidence: f32,
+    mode: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    understood_as: Option<&'a str>,
     citations: Vec<CitationBody<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    flags: Vec<FlagBody<'a>>,
     passages: Vec<HitBody<'a>>,
     tokens: TokensBody,
     timing: TimingBody,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query_id: Option<&'a str>,
 }
 
-impl<'a> From<&'a Answer> for AnswerBody<'a> {
-    fn from(answer: &'a Answer) -> Self {
+impl<'a> From<&'a Reply> for AnswerBody<'a> {
+    fn from(reply: &'a Reply) -> Self {
+        let (tokens, timing) = (reply.tokens, reply.timing);
         Self {
-            answer: &answer.answer,
-            responded: answer.responded,
-            confidence: answer.confidence,
-            citations: answer.citations.iter().map(CitationBody::from).collect(),
-            passages: answer.passages.iter().map(HitBody::from).collect(),
-            tokens: TokensBody { question: answer.tokens.question, passages: answer.tokens.passages },
-            timing: TimingBody {
-                embed_ms: f64::from(answer.timing.embed_ms),
-                search_ms: f64::from(answer.timing.search_ms),
-                answer_ms: f64::from(answer.timing.answer_ms),
+            answer: &reply.answer,
+            responded: reply.responded,
+            confidence: reply.confidence,
+            min_confidence: reply.min_confidence,
+            mode: reply.mode.as_str(),
+            model: reply.model.as_deref(),
+            understood_as: reply.understood_as.as_deref(),
+            citations: reply.citations.iter().map(CitationBody::from).collect(),
+            plan: reply.plan.as_ref().map(plan),
+            flags: reply
+                .flags
+                .iter()
+                .map(|flag| FlagBody { sentence: &flag.sentence, problem: flag.problem })
+                .collect(),
+            passages: reply.passages.iter().map(HitBody::from).collect(),
+            tokens: TokensBody {
+                question: tokens.question,
+                passages: tokens.passages,
+                prompt: tokens.prompt,
+                completion: tokens.completion,
             },
+            timing: TimingBody {
+                embed_ms: f64::from(timing.embed_ms),
+                search_ms: f64::from(timing.search_ms),
+                answer_ms: f64::from(timing.answer_ms),
+                tables_ms: f64::from(timing.tables_ms),
+                llm_ms: f64::from(timing.llm_ms),
+                total_ms: f64::from(timing.total_ms),
+            },
+            query_id: reply.query_id.as_deref(),
         }
     }
 }

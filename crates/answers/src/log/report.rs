@@ -1,0 +1,130 @@
+//! What was asked and not answered: the list of what is missing in the documents.
+
+use super::record::LoggedQuery;
+use super::store::QueryLog;
+use crate::Error;
+use quarry_types::{Scope, Timestamp};
+use std::collections::HashMap;
+use unicode_segmentation::UnicodeSegmentation;
+
+/// Questions shown as examples of a group.
+const MOST_EXAMPLES: usize = 3;
+
+/// Questions that differ in case and punctuation alone and found no answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NoMatch {
+    /// The latest of them as asked.
+    pub question: String,
+    /// How often.
+    pub count: u64,
+    /// When last.
+    pub last_at: Timestamp,
+    /// The nearest miss, 0..1.
+    pub best_confidence: f32,
+    /// The file that came nearest.
+    pub nearest: Option<String>,
+    /// Ids of up to 3 of them, newest first.
+    pub queries: Vec<String>,
+}
+
+impl QueryLog {
+    /// Questions without an answer, or whose answer was rated bad; the most asked first.
+    ///
+    /// # Errors
+    /// When the store fails or a record is damaged.
+    pub async fn no_match(&self, scope: &Scope, limit: usize) -> Result<Vec<NoMatch>, Error> {
+        Ok(grouped(self.all(scope).await?, limit))
+    }
+}
+
+fn grouped(entries: Vec<LoggedQuery>, limit: usize) -> Vec<NoMatch> {
+    let mut groups: HashMap<String, NoMatch> = HashMap::new();
+    for entry in entries {
+        let bad = entry.feedback.as_ref().is_some_and(|feedback| feedback.rating == super::Rating::Bad);
+        if entry.responded && !bad {
+            continue;
+        }
+        let asked = entry.understood_as.as_ref().unwrap_or(&entry.question);
+        let words: Vec<String> = asked.unicode_words().map(str::to_lowercase).collect();
+        let group = groups.entry(words.join(" ")).or_insert_with(|| NoMatch {
+            question: asked.clone(),
+            count: 0,
+            last_at: entry.at,
+            best_confidence: 0.0,
+            nearest: None,
+            queries: Vec::new(),
+        });
+        group.count += 1;
+        group.last_at = group.last_at.max(entry.at);
+        if group.nearest.is_none() || entry.confidence > group.best_confidence {
+            group.best_confidence = entry.confidence.max(group.best_confidence);
+            group.nearest = entry.results.first().map(|result| result.key.clone());
+        }
+        if group.queries.len() < MOST_EXAMPLES {
+            group.queries.push(entry.id);
+        }
+    }
+    let mut groups: Vec<NoMatch> = groups.into_values().collect();
+    groups.sort_by(|a, b| {
+        b.count.cmp(&a.count).then(b.last_at.cmp(&a.last_at)).then(a.question.cmp(&b.question))
+    });
+    groups.truncate(limit);
+    groups
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::{Feedback, LoggedResult, Rating};
+    use super::*;
+    use serde_json::json;
+
+    pub(in super::super) fn entry(
+        id: &str,
+        question: &str,
+        responded: bool,
+        rating: Option<Rating>,
+    ) -> LoggedQuery {
+        let at = Timestamp(1_000);
+        let result = |id: &str| LoggedResult {
+            passage_id: format!("p-{id}"),
+            file_id: "f".into(),
+            key: format!("{id}.md"),
+            score: 0.5,
+            text: format!("text\tof {id}"),
+        };
+        LoggedQuery {
+            id: id.into(),
+            at,
+            question: question.into(),
+            understood_as: None,
+            filters: json!({}),
+            mode: "extractive".into(),
+            answer: String::new(),
+            responded,
+            confidence: 0.2,
+            results: vec![result("a"), result("b")],
+            citations: Vec::new(),
+            tokens: [0; 4],
+            latency_ms: 1.0,
+            feedback: rating.map(|rating| Feedback { rating, comment: None, relevant: Vec::new(), at }),
+        }
+    }
+
+    #[test]
+    fn the_most_asked_comes_first_and_answered_ones_are_left_out() {
+        let found = grouped(
+            vec![
+                entry("1", "Where is it?", false, None),
+                entry("2", "who was it", false, None),
+                entry("3", "where is it", false, None),
+                entry("4", "fine?", true, None),
+                entry("5", "wrong?", true, Some(Rating::Bad)),
+            ],
+            2,
+        );
+        assert_eq!((found[0].question.as_str(), found[0].count), ("Where is it?", 2));
+        assert_eq!(found[0].queries, ["1", "3"]);
+        assert_eq!(found.len(), 2);
+    }
+}

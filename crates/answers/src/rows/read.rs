@@ -1,0 +1,109 @@
+//! How far the reading of a question as a query is to be trusted.
+
+use quarry_tables::{Interpretation, Table};
+pub(super) use quarry_words::Proposal;
+use unicode_segmentation::UnicodeSegmentation;
+
+/// A question as read, and how far to trust it.
+pub(super) struct Reading {
+    pub(super) trust: f32,
+    pub(super) interpretation: Interpretation,
+}
+
+/// Words for rows of any table.
+const ANY_ROW: &[&str] = &[
+    "product", "products", "item", "items", "thing", "things", "article", "articles", "entry", "entries",
+    "record", "records", "element", "elements", "object", "objects", "ones", "offer", "offers",
+];
+/// Questions that ask for a way or a reason, which rows do not tell.
+const WAYS: &[&[&str]] = &[
+    &["how", "do"],
+    &["how", "can"],
+    &["how", "should"],
+    &["how", "to"],
+    &["how", "does"],
+    &["why"],
+    &["what", "should"],
+    &["what", "happens"],
+    &["what", "do", "i"],
+    &["can", "i"],
+    &["may", "i"],
+    &["should", "i"],
+    &["must", "i"],
+];
+/// Words a question may hold that no column has to know.
+const SMALL_TALK: &[&str] = &[
+    "cost",
+    "costs",
+    "please",
+    "tell",
+    "sell",
+    "buy",
+    "available",
+    "offer",
+    "currently",
+    "exactly",
+    "want",
+    "like",
+    "know",
+    "there",
+    "called",
+    "named",
+    "shop",
+    "store",
+    "catalogue",
+    "catalog",
+    "inventory",
+    "table",
+];
+
+fn words(text: &str) -> Vec<String> {
+    text.unicode_words().map(str::to_lowercase).collect()
+}
+
+/// The question, and with the words for any row said as "rows".
+pub(super) fn wordings(question: &str, table: &Table) -> Vec<String> {
+    let question = question.trim().to_owned();
+    let own: Vec<String> = table
+        .schema
+        .get("properties")
+        .and_then(serde_json::Value::as_object)
+        .map_or_else(Vec::new, |columns| columns.keys().map(|name| name.to_lowercase()).collect());
+    let any = |word: &str| {
+        let lower = word.to_lowercase();
+        ANY_ROW.contains(&lower.as_str()) && !own.contains(&lower)
+    };
+    let plain: String = question
+        .split_word_bounds()
+        .map(|word| if any(word) { if word.ends_with('s') { "rows" } else { "row" } } else { word })
+        .collect();
+    if plain == question { vec![question] } else { vec![question, plain] }
+}
+
+/// 0 (not at all) to 1.
+pub(super) fn trust(question: &str, proposal: &Proposal) -> f32 {
+    if proposal.is_empty() {
+        return 0.0;
+    }
+    let asked = words(question);
+    #[allow(clippy::cast_possible_truncation, reason = "0..=1")]
+    let mut trust = proposal.confidence as f32;
+    // Words that say little were counted against the reading.
+    let idle =
+        proposal.unused.iter().filter(|word| SMALL_TALK.contains(&word.to_lowercase().as_str())).count();
+    let lost = proposal.unused.len() - idle;
+    if idle > 0 && lost == 0 {
+        trust = trust.max(0.9);
+    }
+    let way = WAYS.iter().any(|way| asked.iter().zip(*way).filter(|(a, b)| a == *b).count() == way.len());
+    let counts = asked.first().is_some_and(|word| word == "how")
+        && asked.get(1).is_some_and(|word| matches!(word.as_str(), "many" | "much"));
+    if way && !counts {
+        trust *= if proposal.select.is_empty() && proposal.group.is_none() { 0.35 } else { 0.7 };
+    }
+    // A word read as another one that was not written is a guess.
+    if proposal.explanation.contains("Read \"") {
+        trust *= 0.75;
+    }
+    trust.clamp(0.0, 1.0)
+}

@@ -1,0 +1,233 @@
+//! What kind of answer a question asks for, and whether a sentence has one of that kind.
+//!
+//! Works on English question words; questions in other languages expect nothing in particular, so
+//! that no sentence gains or loses by it.
+
+use unicode_segmentation::UnicodeSegmentation;
+
+/// What must stand in a sentence that answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// Nothing in particular.
+    Anything,
+    /// A span of time: "how long", "how often".
+    Duration,
+    /// An amount of money.
+    Money,
+    /// Any number: "how many", "how heavy".
+    Number,
+    /// A date or time of day.
+    Moment,
+    /// A person or a place: something with a name.
+    Name,
+}
+
+const SPANS: &[&str] = &[
+    "second",
+    "minute",
+    "hour",
+    "day",
+    "week",
+    "month",
+    "year",
+    "decade",
+    "century",
+    "seconds",
+    "minutes",
+    "hours",
+    "days",
+    "weeks",
+    "months",
+    "years",
+    "decades",
+    "centuries",
+    "min",
+    "h",
+    "s",
+];
+const MOMENTS: &[&str] = &[
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+    "century",
+    "after",
+    "before",
+    "when",
+    "during",
+    "until",
+    "within",
+    "noon",
+    "midnight",
+];
+const MONEY: &[&str] = &[
+    "euro", "euros", "dollar", "dollars", "cent", "cents", "pound", "pounds", "eur", "usd", "gbp", "chf",
+    "free",
+];
+const NUMBERS: &[&str] = &[
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty",
+    "ninety", "hundred", "thousand", "million", "billion", "half", "once", "twice", "every", "daily",
+    "weekly", "monthly", "yearly", "annually", "first", "second", "third",
+];
+const MEASURES: &[&str] = &[
+    "much", "many", "high", "heavy", "tight", "thick", "far", "fast", "big", "large", "deep", "wide", "tall",
+    "loud", "hot", "cold", "strong", "low", "small",
+];
+const QUANTITIES: &[&str] = &[
+    "size",
+    "temperature",
+    "temperatures",
+    "percent",
+    "percentage",
+    "number",
+    "weight",
+    "height",
+    "width",
+    "depth",
+    "load",
+    "torque",
+    "capacity",
+    "speed",
+    "length",
+];
+const PRICES: &[&str] = &["cost", "costs", "price", "prices", "charge", "charges", "fee", "fees", "pay"];
+const PLACES: &[&str] = &["town", "city", "country", "state", "region", "location", "continent"];
+const TIMES: &[&str] = &["year", "time", "date", "day", "month", "century", "decade"];
+
+impl Expected {
+    /// Reads a question.
+    pub(crate) fn of(question: &str) -> Self {
+        let lower = question.to_lowercase();
+        let words: Vec<&str> = lower.unicode_words().collect();
+        let has = |list: &[&str]| words.iter().any(|word| list.contains(word));
+        let after = |first: &[&str], next: &[&str]| {
+            words.windows(2).any(|pair| matches!(pair, [a, b] if first.contains(a) && next.contains(b)))
+        };
+        let spans =
+            words.windows(3).any(|three| matches!(three, ["how", "many", unit] if SPANS.contains(unit)));
+        if spans || after(&["how"], &["long", "old", "often"]) {
+            Self::Duration
+        } else if has(PRICES)
+            || after(&["how"], &["expensive", "cheap"])
+            || after(&["which", "what"], &["amount"])
+        {
+            Self::Money
+        } else if has(&["when"]) || after(&["what", "which"], TIMES) {
+            Self::Moment
+        } else if after(&["how"], MEASURES) || has(QUANTITIES) {
+            Self::Number
+        } else if has(&["who", "whom", "whose", "where"]) || has(PLACES) {
+            Self::Name
+        } else {
+            Self::Anything
+        }
+    }
+
+    /// Whether a sentence has what is expected; `None` when nothing is.
+    pub(crate) fn is_met_by(self, sentence: &str) -> Option<bool> {
+        let lower = sentence.to_lowercase();
+        let any = |list: &[&str]| lower.unicode_words().any(|word| list.contains(&word));
+        let digit = lower.bytes().any(|byte| byte.is_ascii_digit());
+        let number = || digit || any(NUMBERS);
+        Some(match self {
+            Self::Anything => return None,
+            Self::Duration => number() && (any(SPANS) || has_clock(&lower)),
+            Self::Money => any(MONEY) || lower.contains(['$', '€', '£', '¥']) || has_cents(&lower),
+            Self::Number => number(),
+            Self::Moment => any(MOMENTS) || any(SPANS) || has_clock(&lower) || has_year(&lower),
+            Self::Name => names_something(sentence),
+        })
+    }
+}
+
+/// `0:43`, `14:00`.
+fn has_clock(text: &str) -> bool {
+    windows(text, 4).any(|w| matches!(w, [a, b':', c, d] if [a, c, d].iter().all(|b| b.is_ascii_digit())))
+}
+
+/// `58.90`.
+fn has_cents(text: &str) -> bool {
+    windows(text, 4)
+        .any(|w| matches!(w, [a, b'.' | b',', c, d] if [a, c, d].iter().all(|b| b.is_ascii_digit())))
+}
+
+fn has_year(text: &str) -> bool {
+    text.unicode_words().any(|word| {
+        word.len() == 4
+            && (word.starts_with('1') || word.starts_with("20"))
+            && word.bytes().all(|b| b.is_ascii_digit())
+    })
+}
+
+fn windows(text: &str, size: usize) -> impl Iterator<Item = &[u8]> {
+    text.as_bytes().windows(size)
+}
+
+/// A capital letter that does not merely begin the sentence.
+fn names_something(sentence: &str) -> bool {
+    let mut words = sentence.unicode_words();
+    let starts_upper = |word: &str| word.chars().next().is_some_and(char::is_uppercase);
+    let first = words.next();
+    let mut rest = words.peekable();
+    let second = rest.peek().copied();
+    rest.any(starts_upper) || (first.is_some_and(starts_upper) && second.is_some_and(starts_upper))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_say_what_they_expect() {
+        for (question, expected) in [
+            ("How long is the warranty?", Expected::Duration),
+            ("How many days do I have?", Expected::Duration),
+            ("How much does it cost?", Expected::Money),
+            ("How much water does it use?", Expected::Number),
+            ("What is the maximum load?", Expected::Number),
+            ("Until what time can I cancel?", Expected::Moment),
+            ("Who is the chief executive?", Expected::Name),
+            ("In which town are they made?", Expected::Name),
+            ("Can I wash wool?", Expected::Anything),
+            ("Wie lange gilt die Garantie?", Expected::Anything),
+        ] {
+            assert_eq!(Expected::of(question), expected, "{question}");
+        }
+    }
+
+    #[test]
+    fn sentences_meet_what_is_expected_or_not() {
+        for (expected, sentence, met) in [
+            (Expected::Duration, "Wool | 2 kg | 0:43", true),
+            (Expected::Duration, "Let it stand for twelve hours.", true),
+            (Expected::Duration, "Let it stand.", false),
+            (Expected::Money, "MC-2450 | Pump | 58.90", true),
+            (Expected::Money, "It is a pump.", false),
+            (Expected::Number, "It holds six cups.", true),
+            (Expected::Moment, "Open until 18:00.", true),
+            (Expected::Moment, "Founded in 1987.", true),
+            (Expected::Moment, "It is a pump.", false),
+            (Expected::Name, "They are built in Osterby.", true),
+            (Expected::Name, "They are built abroad.", false),
+        ] {
+            assert_eq!(expected.is_met_by(sentence), Some(met), "{sentence}");
+        }
+        assert_eq!(Expected::Anything.is_met_by("Any."), None);
+    }
+}
