@@ -127,8 +127,7 @@ fn pronouns(rest: &[Word<'_>], before: &str) -> Option<String> {
         let empty = word.bare == "it"
             && rest.iter().skip(at + 1).any(|word| word.bare == "to" || word.bare == "that");
         let points = matches!(word.bare.as_str(), "it" | "they" | "them" | "he" | "she" | "him");
-        if !replaced && is_in(word, THINGS) && (points || alone) && !empty && !(word.bare == "one" && !alone)
-        {
+        if !replaced && is_in(word, THINGS) && (points || alone) && !empty && (alone || word.bare != "one") {
             said.push(format!("{subject}{tail}"));
             replaced = true;
         } else if !replaced && is_in(word, OWNERS) {

@@ -62,11 +62,11 @@ impl Head {
                 self.note(1, Field::Description, content);
             }
             "author" => self.note(0, Field::Author, content),
-            "article:author" | "dc.creator" | "dcterms.creator" | "parsely-author" | "byl" => {
-                // Some name a profile's address there.
-                if !content.starts_with("http") {
-                    self.note(2, Field::Author, content);
-                }
+            // Some name a profile's address there.
+            "article:author" | "dc.creator" | "dcterms.creator" | "parsely-author" | "byl"
+                if !content.starts_with("http") =>
+            {
+                self.note(2, Field::Author, content);
             }
             "og:url" => self.note(1, Field::Url, content),
             "og:site_name" | "application-name" => self.note(0, Field::Site, content),

@@ -25,7 +25,7 @@ pub(super) struct Probe {
 impl Probe {
     /// Whether this walk is to be checked.
     pub(super) fn is_due(&self) -> bool {
-        self.walks.fetch_add(1, Ordering::Relaxed) % EVERY == 0
+        self.walks.fetch_add(1, Ordering::Relaxed).is_multiple_of(EVERY)
     }
 
     /// Takes one check in; raises the breadth when the walks of late miss the target.
