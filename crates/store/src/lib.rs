@@ -26,7 +26,7 @@ pub use blob::{BlobHash, BlobStore, BlobWriter};
 pub use error::Error;
 pub use local::LocalStore;
 pub use local_blobs::LocalBlobs;
-pub use paths::DataPaths;
+pub use paths::{DataPaths, replace_file};
 pub use record::{
     Change, Changes, Coll, Commit, Committed, ExpectKey, Head, Key, QuotaDelta, Record, RecordStore, Seq,
 };

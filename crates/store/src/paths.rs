@@ -164,11 +164,26 @@ impl DataPaths {
     }
 }
 
+/// Writes or replaces a file outside the data folder, complete and durable on return. An existing file keeps its
+/// mode; a new one is readable by its owner only.
+///
+/// # Errors
+/// When any step fails; the old content then stays.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|cause| at(path, cause))?;
+    file.write_all(bytes).map_err(|cause| at(path, cause))?;
+    if let Ok(old) = std::fs::metadata(path) {
+        file.as_file().set_permissions(old.permissions()).map_err(|cause| at(path, cause))?;
+    }
+    publish(file, path)
+}
+
 /// Fsyncs a finished temp file, renames it to `path` and fsyncs the folder it then lies in.
 pub(crate) fn publish(file: tempfile::NamedTempFile, path: &Path) -> Result<(), Error> {
     file.as_file().sync_all().map_err(|cause| at(path, cause))?;
     file.persist(path).map_err(|cause| at(path, cause.error))?;
-    sync_folder(path.parent().unwrap_or(Path::new(".")))
+    sync_folder(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))
 }
 
 /// Makes renames and new files of a folder durable.

@@ -228,10 +228,7 @@ fn apply(path: &Path, tuning: &SearchTuning) -> Result<(), String> {
         Err(cause) => return Err(format!("cannot read {}: {cause}", path.display())),
     };
     let text = with_search(&old, &written(tuning));
-    let beside = path.with_extension("toml.new");
-    std::fs::write(&beside, text)
-        .and_then(|()| std::fs::rename(&beside, path))
-        .map_err(|cause| format!("cannot write {}: {cause}", path.display()))?;
+    quarry_store::replace_file(path, text.as_bytes()).map_err(|cause| format!("cannot write: {cause}"))?;
     print(&format!("written to {}; restart the server to use it", path.display()));
     Ok(())
 }
