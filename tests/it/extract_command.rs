@@ -38,7 +38,7 @@ fn every_sample_gives_text_and_facts() {
         assert_eq!(line["characters"], text.chars().count());
         assert!(text.chars().count() > 100, "{line}");
         assert!(line["mediaType"].is_string() && line["warnings"].is_array());
-        assert_eq!(line["metadata"]["language"], "en", "{line}");
+        assert!(line["metadata"]["language"].as_str().unwrap().starts_with("en"), "{line}");
     }
 }
 

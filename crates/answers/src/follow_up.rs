@@ -31,9 +31,18 @@ const VERBS: &[&str] = &[
     "uses", "last", "lasts", "hold", "holds", "mean", "means", "get", "gets", "be", "been", "run", "runs",
     "come", "comes", "go", "goes", "require", "requires", "weigh", "weighs", "include", "includes", "apply",
     "applies", "expire", "expires", "support", "supports", "happen", "happens", "start", "starts", "end",
-    "ends", "stay", "stays", "stand", "stands", "fit", "fits", "contain", "contains", "allow", "allows",
+    "ends", "sell", "sells", "offer", "offers", "stay", "stays", "stand", "stands", "fit", "fits", "contain",
+    "contains", "allow", "allows",
 ];
 const QUESTION_WORDS: &[&str] = &["what", "which", "who", "whom", "whose", "when", "where", "why", "how"];
+/// Words that begin a question in other languages, which is left alone.
+const FOREIGN: &[&str] = &[
+    "wie", "was", "wer", "wo", "wann", "warum", "welche", "welcher", "welches", "wieviel", "ist", "kann",
+    "gibt", "comment", "quel", "quelle", "quels", "quelles", "combien", "où", "quand", "pourquoi", "qui",
+    "est-ce", "qué", "cuál", "cuáles", "cuánto", "cuánta", "cuántos", "cuántas", "dónde", "cómo", "quién",
+    "cuándo", "come", "quanto", "quanta", "quanti", "quante", "dove", "perché", "quale", "quali", "hoe",
+    "wat", "waar", "wanneer", "waarom", "welke", "quantos", "quantas", "onde", "como", "qual", "quais",
+];
 /// What a thing has: "the price of the lamp" is a question about the lamp.
 const ATTRIBUTES: &[&str] = &[
     "price",
@@ -60,7 +69,7 @@ const ATTRIBUTES: &[&str] = &[
     "volume",
 ];
 /// Longest follow-up in words that is read as a mere piece of a question.
-const PIECE_WORDS: usize = 5;
+const PIECE_WORDS: usize = 4;
 
 struct Word<'a> {
     /// As written, punctuation around it included.
@@ -105,7 +114,8 @@ fn resolved(question: &str, before: &str) -> Option<String> {
         .unwrap_or(0);
     let rest = all.get(lead..).unwrap_or_default();
     let is_question = rest.iter().any(|word| is_in(word, VERBS) || is_in(word, QUESTION_WORDS));
-    let piece = !rest.is_empty() && !is_question && (lead > 0 || rest.len() <= PIECE_WORDS);
+    let foreign = lead == 0 && rest.first().is_some_and(|word| is_in(word, FOREIGN));
+    let piece = !rest.is_empty() && !is_question && !foreign && (lead > 0 || rest.len() <= PIECE_WORDS);
     if piece && !rest.iter().any(|word| is_in(word, THINGS)) {
         return Some(swapped(before, rest));
     }

@@ -12,7 +12,7 @@ const REMOVED: &str = "[link removed]";
 
 static IMAGE: LazyLock<Regex> = LazyLock::new(|| pattern(r"!\[[^\]\n]*\](?:\([^)\n]*\)?|\[[^\]\n]*\]?)?"));
 static LINK: LazyLock<Regex> = LazyLock::new(|| pattern(r"\[([^\]\n]*)\]\(\s*<?([^)\s>]*)>?[^)\n]*\)"));
-static DEFINITION: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^\s*\[[^\]\n]+\]:\s*\S+.*$"));
+static DEFINITION: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^[ \t]*\[[^\]\n]+\]:\s*\S+.*$"));
 static TAG: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)</?[a-z!][^>\n]*(?:>|$)"));
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(

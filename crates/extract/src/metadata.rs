@@ -172,7 +172,7 @@ fn two_letters(code: &'static str) -> &'static str {
 
 /// A language tag in its usual spelling (`pt-BR`).
 fn language_tag(raw: &str) -> Option<String> {
-    let raw = raw.split([',', ';', ' ']).next().unwrap_or_default();
+    let raw = raw.split([',', ';']).next().unwrap_or_default().trim();
     if raw.is_empty() || raw.len() > MAX_TAG_CHARS {
         return None;
     }

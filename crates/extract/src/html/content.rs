@@ -24,6 +24,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 const MAX_SCORED_NODES: usize = 20_000;
 const MAX_SCORED_BYTES: usize = 3 << 20;
 
+/// Characters below which the scoring found nothing: it then hands out the page's title, repeated.
+const LEAST_SCORED: usize = 60;
+
 /// Words in a run that tells two texts are the same.
 const RUN: usize = 4;
 
@@ -80,7 +83,7 @@ pub(super) fn read(source: &str, url: &str, limits: &Limits, builder: &mut Build
     let forum = is_forum(&filtered.head, address, &page, &kind);
     let whole = page.plan(if forum { page.thread() } else { None }, forum);
     let kept = scored.as_ref().map_or(0, |s| s.content_text.chars().filter(|c| !c.is_whitespace()).count());
-    let choice = if forum || kept < least(&kind, whole.chars) { None } else { scored };
+    let choice = if forum || kept < LEAST_SCORED.max(least(&kind, whole.chars)) { None } else { scored };
     let Some(scored) = choice else {
         walk(&tree, Some(&whole), builder);
         return (!builder.is_empty()).then_some(());

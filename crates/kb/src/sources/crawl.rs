@@ -241,8 +241,12 @@ impl Walk<'_> {
         loop {
             while visits.len() < AT_ONCE && !self.handle.is_stopped() {
                 let Some((url, depth)) = self.book.lock().frontier.next_page() else { break };
-                self.inner.kb.inner.queue.wait_below(MAX_QUEUED).await;
-                visits.push(Box::pin(self.visit(url, depth)));
+                // Waits as a visit of its own: those under way may hold what indexing waits for, so they
+                // must be polled meanwhile.
+                visits.push(Box::pin(async move {
+                    self.inner.kb.inner.queue.wait_below(MAX_QUEUED).await;
+                    self.visit(url, depth).await
+                }));
             }
             self.handle.set(|progress| progress.counts = *counts);
             let Some(visit) = visits.next().await else { break };
