@@ -38,7 +38,10 @@ fn every_sample_gives_text_and_facts() {
         assert_eq!(line["characters"], text.chars().count());
         assert!(text.chars().count() > 100, "{line}");
         assert!(line["mediaType"].is_string() && line["warnings"].is_array());
-        assert!(line["metadata"]["language"].as_str().unwrap().starts_with("en"), "{line}");
+        // Workbooks hold no sentences to tell a language by.
+        let language = line["metadata"]["language"].as_str();
+        let workbook = file.to_string_lossy().contains("products.");
+        assert!(language.map_or(workbook, |tag| tag.starts_with("en")), "{line}");
     }
 }
 
