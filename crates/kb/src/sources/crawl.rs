@@ -247,9 +247,10 @@ impl Walk<'_> {
     async fn visit_all(&self, counts: &mut Counts) -> Result<Ending, Error> {
         let mut visits = FuturesUnordered::new();
         let mut unreached = 0;
-        let mut is_over = false;
+        let (mut is_over, mut last_lap) = (false, false);
         loop {
-            is_over |= self.inner.runner.is_over(self.handle);
+            // Which pages are looked at once more is known to this walk alone, so it ends them itself.
+            is_over |= !last_lap && self.inner.runner.is_over(self.handle);
             while visits.len() < AT_ONCE && !is_over && !self.handle.is_stopped() {
                 let Some((url, depth)) = self.book.lock().frontier.next_page() else { break };
                 // Waits as a visit of its own: those under way may hold what indexing waits for, so they
@@ -264,9 +265,11 @@ impl Walk<'_> {
             }
             self.handle.set(|progress| progress.counts = *counts);
             let Some(visit) = visits.next().await else {
-                if self.handle.is_stopped() || is_over || !self.revisit_twins(counts) {
+                let waits = self.book.lock().frontier.size().1 > 0;
+                if self.handle.is_stopped() || waits || !self.revisit_twins(counts) {
                     break;
                 }
+                (is_over, last_lap) = (false, true);
                 continue;
             };
             let visit = visit?;

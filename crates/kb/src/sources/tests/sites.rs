@@ -1,6 +1,7 @@
 //! What becomes of files when sites move, break or answer half.
 
 use super::*;
+use crate::PageRequest;
 use crate::sources::page_file::{self, Content};
 use std::collections::HashMap;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
