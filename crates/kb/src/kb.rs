@@ -234,7 +234,7 @@ impl Inner {
         match committed.seq(&records::kb()) {
             Some(seq) => {
                 let snapshot = view.refresh(self.store.as_ref(), seq).await?;
-                view.build_graph_if_due();
+                self.views.changed(view.bot(), view);
                 Ok(snapshot)
             }
             None => Ok(view.snapshot()),

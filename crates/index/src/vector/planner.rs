@@ -104,7 +104,11 @@ mod tests {
         assert_eq!(plan(at(100_000, 0, Some(200_000)), 10), (64, 7_680));
         assert_eq!(plan(at(200_000, 0, Some(200_000)), 100).0, 120);
         let missing = Situation { more: 2, ..at(200_000, 0, Some(200_000)) };
-        assert_eq!((plan(missing, 100).0, plan(missing, 10).0), (240, 64), "deep searches become broader too");
+        assert_eq!(
+            (plan(missing, 100).0, plan(missing, 10).0),
+            (240, 64),
+            "deep searches become broader too"
+        );
     }
 
     #[test]

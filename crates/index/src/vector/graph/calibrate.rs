@@ -48,7 +48,8 @@ impl Calibration {
                 if stop() {
                     return Err(Error::Cancelled);
                 }
-                let (near, _) = graph.nearest(query, breadth, usize::MAX, |id| !graph.unreachable().contains(id));
+                let (near, _) =
+                    graph.nearest(query, breadth, usize::MAX, |id| !graph.unreachable().contains(id));
                 let mut best = Best::new(DEPTH);
                 beside.iter().for_each(|hit| best.push(*hit));
                 vectors.rescore(query, &mut near.into_iter(), &mut best);
