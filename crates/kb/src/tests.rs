@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::view::Snapshot;
+use crate::views::Views;
 use crate::{
     Error, File, FilePatch, Kb, KbDeps, KbSettings, ListFiles, NewPassage, PageRequest, Question, Search,
     TagFilter, TagRule, Tags, UpsertFile,
@@ -12,6 +13,7 @@ use proptest::prelude::*;
 use quarry_embed::EmbedderSlot;
 use quarry_embed::testing::HashEmbedder;
 use quarry_extract::{Pool, PoolOptions};
+use quarry_index::VectorOptions;
 use quarry_store::{Commit, RecordStore, StoreOptions};
 use quarry_types::{BotId, ErrorKind, FileStatus, PassageKind, Scope, Timestamp};
 use std::collections::BTreeMap;
@@ -279,6 +281,32 @@ async fn views_keep_to_the_memory_budget_as_they_grow() {
     add(&world, &scope("b"), "g", &texts).await;
     let status = world.kb.status();
     assert_eq!(status.open_bots, 1, "{status:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opened_view_gets_its_graph_without_a_commit() {
+    let (dir, words) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let world = open(dir.path(), KbSettings::default()).await;
+    let bot = scope("a");
+    let texts: Vec<String> = (0..40).map(|at| format!("{at} of many words {}", at * 7)).collect();
+    add(&world, &bot, "f", &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    add(&world, &bot, "g", &["something else"]).await;
+
+    let folder = words.path().to_owned();
+    let options = VectorOptions { crossover: 20, ..VectorOptions::default() };
+    let embedder = world.kb.embedder().clone();
+    let views = Views::new(world.store.clone(), embedder, move |_| folder.clone(), (1 << 30, options));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while views.snapshot(&bot).await.unwrap().vectors.recall().is_none() {
+        assert!(Instant::now() < deadline, "no graph");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+
+    let snapshot = views.snapshot(&bot).await.unwrap();
+    assert_eq!(snapshot.ordinals(|_| true).len(), 41);
+    let wanted = snapshot.ordinals(|file| file.key == "f");
+    let is_in_f = |id: u32| snapshot.files[&snapshot.places[&id].generation.file].file.key == "f";
+    assert!(wanted.len() == 40 && wanted.iter().all(is_in_f));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,7 @@ pub(crate) struct Views {
     store: Arc<dyn RecordStore>,
     embedder: EmbedderSlot,
     dir: Box<dyn Fn(&BotId) -> PathBuf + Send + Sync>,
-    recall_target: f64,
+    vectors: VectorOptions,
     open: Arc<Open>,
 }
 
@@ -44,10 +44,10 @@ impl Views {
         store: Arc<dyn RecordStore>,
         embedder: EmbedderSlot,
         dir: impl Fn(&BotId) -> PathBuf + Send + Sync + 'static,
-        (budget_bytes, recall_target): (usize, f64),
+        (budget_bytes, vectors): (usize, VectorOptions),
     ) -> Self {
         let open = Arc::new(Open { budget_bytes, slots: Mutex::default() });
-        Self { store, embedder, dir: Box::new(dir), recall_target, open }
+        Self { store, embedder, dir: Box::new(dir), vectors, open }
     }
 
     /// The view of a bot, opened at first use.
@@ -66,9 +66,8 @@ impl Views {
         let view = cell
             .get_or_try_init(|| async {
                 let embedder = self.embedder.get().await?;
-                let options = VectorOptions { recall_target: self.recall_target, ..VectorOptions::default() };
                 let dir = (self.dir)(bot);
-                let view = View::open(&self.store, bot, &dir, embedder.as_ref(), options).await?;
+                let view = View::open(&self.store, bot, &dir, embedder.as_ref(), self.vectors).await?;
                 Ok::<_, Error>(Arc::new(view))
             })
             .await?
