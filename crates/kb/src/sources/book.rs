@@ -97,6 +97,7 @@ impl Book {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use quarry_web::Rules;
 
