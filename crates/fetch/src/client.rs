@@ -169,6 +169,7 @@ impl Client {
         let mut slot = enter(lane, &host, &limits).await?;
         let started = Instant::now();
         let deadline = started.checked_add(limits.total).unwrap_or(started);
+        let mut for_good = true;
         for followed in 0..=limits.max_redirects {
             if host_of(&hop.url) != host {
                 host = host_of(&hop.url);
@@ -181,12 +182,13 @@ impl Client {
             self.check_answer(&answer, &host, &policy)?;
             let Some(target) = redirect(&answer, &hop.url, &host)? else {
                 let frame = Frame { host, limits, deadline, slot, is_head: hop.method == Method::HEAD };
-                return response(answer, hop.url, frame);
+                return response(answer, hop.url, for_good, frame);
             };
             if followed == limits.max_redirects {
                 break;
             }
             let status = answer.status().as_u16();
+            for_good &= matches!(status, 301 | 308);
             drop(answer);
             tracing::debug!(%host, status, target = target.host_str(), "redirect");
             inner.guard.check(&target, &policy).map_err(|refusal| match refusal {
@@ -304,13 +306,18 @@ fn redirect(answer: &reqwest::Response, from: &Url, host: &str) -> Result<Option
     Ok(Some(target))
 }
 
-fn response(answer: reqwest::Response, url: Url, frame: Frame) -> Result<Response, Error> {
+fn response(
+    answer: reqwest::Response,
+    url: Url,
+    moved_for_good: bool,
+    frame: Frame,
+) -> Result<Response, Error> {
     let status = answer.status().as_u16();
     let mut headers = answer.headers().clone();
     if headers.remove(header::CONTENT_ENCODING).is_some() {
         headers.remove(header::CONTENT_LENGTH);
     }
-    Ok(Response { status, url: url.to_string(), headers, body: Body::new(answer, frame)? })
+    Ok(Response { status, url: url.to_string(), moved_for_good, headers, body: Body::new(answer, frame)? })
 }
 
 fn checked_headers(list: &[(String, String)]) -> Result<HeaderMap, Error> {

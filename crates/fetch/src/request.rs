@@ -121,6 +121,8 @@ pub struct Response {
     pub status: u16,
     /// The URL that answered, after redirects.
     pub url: String,
+    /// Whether every redirect on the way was permanent (301 or 308); so it is when there was none.
+    pub moved_for_good: bool,
     /// Its headers, without those that describe the encoding once that is undone.
     pub headers: HeaderMap,
     /// The body; it holds the host's slot until it is read or dropped.

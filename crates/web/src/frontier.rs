@@ -43,6 +43,8 @@ pub struct Rules {
     pub site: Option<Site>,
     /// Only URLs that one of these stands for; any when empty.
     pub include: Vec<Pattern>,
+    /// Whether the start is taken whatever `include` says: it leads to what is included.
+    pub start_is_exempt: bool,
     /// No URL that one of these stands for.
     pub exclude: Vec<Pattern>,
     /// Most links from the start.
@@ -66,8 +68,8 @@ impl Rules {
         if self.exclude.iter().any(|pattern| pattern.matches(url)) {
             return Err(Refusal::Excluded);
         }
-        // The start leads to what is included, so it is visited itself.
-        if depth > 0 && !self.include.is_empty() && !self.include.iter().any(|p| p.matches(url)) {
+        let exempt = self.start_is_exempt && depth == 0;
+        if !exempt && !self.include.is_empty() && !self.include.iter().any(|p| p.matches(url)) {
             return Err(Refusal::NotIncluded);
         }
         if depth > self.max_depth { Err(Refusal::TooDeep) } else { Ok(()) }
@@ -140,6 +142,20 @@ impl Frontier {
         }
     }
 
+    /// Whether a page has had its turn, or has been claimed.
+    #[must_use]
+    pub fn is_taken(&self, url: &Url) -> bool {
+        self.seen.get(url.as_str()) == Some(&false)
+    }
+
+    /// Lets a page that has had its turn wait for another one.
+    pub fn again(&mut self, url: &Url, depth: u32) {
+        if self.seen.insert(url.as_str().to_owned(), true) != Some(true) {
+            self.order.push_back((url.clone(), depth));
+            self.waiting += 1;
+        }
+    }
+
     /// The next page to visit, with its distance.
     pub fn next_page(&mut self) -> Option<(Url, u32)> {
         loop {
@@ -197,13 +213,20 @@ mod tests {
         assert_eq!(frontier.size(), (4, 2));
         assert!(frontier.claim(&url("/c")) && frontier.claim(&url("/f")));
         assert!(!frontier.claim(&url("/c")) && !frontier.claim(&url("/")));
+        assert!(frontier.is_taken(&url("/c")) && !frontier.is_taken(&url("/d")));
+        frontier.again(&url("/a"), 1);
         assert_eq!(frontier.next_page(), Some((url("/d"), 2)));
+        assert_eq!(frontier.next_page(), Some((url("/a"), 1)));
+        assert_eq!((frontier.next_page(), frontier.size().1), (None, 0));
     }
 
     #[test]
     fn patterns() {
         let pattern = |text| Pattern::parse(text).unwrap();
-        let rules = Rules { include: vec![pattern("/docs/*")], exclude: vec![pattern("*.png")], ..rules() };
+        let listed = Rules { include: vec![pattern("/docs/*")], exclude: vec![pattern("*.png")], ..rules() };
+        assert_eq!(listed.admit(&url("/"), 0), Err(Refusal::NotIncluded), "a list leads nowhere");
+        assert_eq!(listed.admit(&url("/docs/a"), 0), Ok(()));
+        let rules = Rules { start_is_exempt: true, ..listed };
         assert_eq!(rules.admit(&url("/"), 0), Ok(()));
         assert_eq!(rules.admit(&url("/"), 1), Err(Refusal::NotIncluded));
         assert_eq!(rules.admit(&url("/docs/a"), 1), Ok(()));

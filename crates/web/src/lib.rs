@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod directives;
 mod error;
 mod frontier;
 mod page;
@@ -16,11 +17,12 @@ mod sitemap;
 mod text;
 mod urls;
 
+pub use directives::Directives;
 pub use error::Error;
 pub use frontier::{Frontier, Offer, Refusal, Rules};
 pub use page::PageInfo;
 pub use pattern::Pattern;
-pub use results::{SearchHit, SearchSpec, Window};
+pub use results::{SearchAnswer, SearchHit, SearchSpec, Window};
 pub use robots::{AGENT, Robots};
 pub use sitemap::{Entry, Sitemap, SitemapKind};
 pub use urls::{MAX_URL_CHARS, Site, parse, resolve};

@@ -3,6 +3,7 @@
 //! One pass over the text without building a tree, so its cost is linear whatever the nesting. It
 //! takes no decision on what is content; extraction does that.
 
+use crate::directives::Directives;
 use crate::text::{collapsed, decode, unescape};
 use crate::urls;
 use sha2::{Digest, Sha256};
@@ -162,10 +163,10 @@ impl Reading {
             "og:title" => self.og.0 = self.og.0.take().or(text(MAX_TITLE_CHARS)),
             "og:description" => self.og.1 = self.og.1.take().or(text(MAX_DESCRIPTION_CHARS)),
             "robots" | crate::AGENT => {
-                for word in content.to_ascii_lowercase().split([',', ' ']) {
-                    self.info.no_index |= matches!(word, "noindex" | "none");
-                    self.info.no_follow |= matches!(word, "nofollow" | "none");
-                }
+                let mut asked = Directives::default();
+                asked.meta(content);
+                self.info.no_index |= asked.no_index;
+                self.info.no_follow |= asked.no_follow;
             }
             _ => {}
         }

@@ -2,8 +2,12 @@
 
 use crate::{Error, urls};
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 use url::form_urlencoded::Serializer;
+
+/// Engines named as silent.
+const MAX_SILENT: usize = 50;
 
 /// How recent results must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,10 +120,22 @@ pub struct SearchHit {
     pub published: Option<String>,
 }
 
+/// An answer of a search engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SearchAnswer {
+    /// The results, best first.
+    pub hits: Vec<SearchHit>,
+    /// (engine, why) of engines behind it that did not answer: what they would have found is unknown.
+    pub silent: Vec<(String, String)>,
+}
+
 #[derive(Deserialize)]
 struct Answer {
     #[serde(default)]
     results: Vec<Raw>,
+    /// Pairs of name and reason, or names alone.
+    #[serde(default, rename = "unresponsive_engines")]
+    silent: Value,
 }
 
 #[derive(Deserialize)]
@@ -134,25 +150,37 @@ struct Raw {
     published: Option<String>,
 }
 
-impl SearchHit {
+impl SearchAnswer {
     /// Reads an answer; results without a usable URL are left out.
     ///
     /// # Errors
     /// [`Error::Results`] when it is no such JSON.
-    pub fn read(bytes: &[u8]) -> Result<Vec<Self>, Error> {
+    pub fn read(bytes: &[u8]) -> Result<Self, Error> {
         let answer: Answer = serde_json::from_slice(bytes).map_err(|cause| Error::Results {
             problem: format!("it is not JSON with results ({cause}); allow the json format in its settings"),
         })?;
         let hit = |raw: Raw| {
             let cut = |text: Option<String>, most| text.unwrap_or_default().chars().take(most).collect();
-            Some(Self {
+            Some(SearchHit {
                 url: urls::parse(raw.url.as_deref()?).ok()?,
                 title: cut(raw.title, 300),
                 snippet: cut(raw.content, 1_000),
                 published: raw.published.map(|moment| moment.chars().take(64).collect()),
             })
         };
-        Ok(answer.results.into_iter().filter_map(hit).collect())
+        let hits = answer.results.into_iter().filter_map(hit).collect();
+        let silent = answer.silent.as_array().into_iter().flatten().take(MAX_SILENT).map(silent).collect();
+        Ok(Self { hits, silent })
+    }
+}
+
+fn silent(engine: &Value) -> (String, String) {
+    let text = |value: Option<&Value>| {
+        value.and_then(Value::as_str).unwrap_or_default().chars().take(100).collect::<String>()
+    };
+    match engine {
+        Value::Array(pair) => (text(pair.first()), text(pair.get(1))),
+        name => (text(Some(name)), String::new()),
     }
 }
 
@@ -191,9 +219,15 @@ mod tests {
     fn answers() {
         let json = r#"{"query":"q","results":[{"url":"https://x.example/a#b","title":"A","content":"c",
             "publishedDate":"2024-05-01T00:00:00","engine":"e"},{"url":"ftp://x/","title":"no"},{"title":"no url"}]}"#;
-        let hits = SearchHit::read(json.as_bytes()).unwrap();
+        let SearchAnswer { hits, silent } = SearchAnswer::read(json.as_bytes()).unwrap();
+        assert!(silent.is_empty());
         assert_eq!(hits.len(), 1);
         assert_eq!((hits[0].url.as_str(), hits[0].title.as_str()), ("https://x.example/a", "A"));
-        assert!(SearchHit::read(b"<html>").is_err() && SearchHit::read(b"{}").unwrap().is_empty());
+        assert!(SearchAnswer::read(b"<html>").is_err());
+        assert_eq!(SearchAnswer::read(b"{}").unwrap(), SearchAnswer::default());
+        let json = br#"{"results":[],"unresponsive_engines":[["bing","timeout"],"brave",[]]}"#;
+        let pair = |name: &str, why: &str| (name.to_owned(), why.to_owned());
+        let silent = SearchAnswer::read(json).unwrap().silent;
+        assert_eq!(silent, [pair("bing", "timeout"), pair("brave", ""), pair("", "")]);
     }
 }

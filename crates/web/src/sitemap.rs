@@ -49,7 +49,9 @@ pub struct Sitemap {
     pub entries: Vec<Entry>,
     /// Entries that are no usable URL.
     pub unusable: usize,
-    /// What was wrong with the file as a whole.
+    /// Bytes read, unpacked.
+    pub bytes: usize,
+    /// Why what was read may be only a part of the file.
     pub warnings: Vec<&'static str>,
 }
 
@@ -59,18 +61,24 @@ impl Sitemap {
     /// # Errors
     /// [`Error::DocType`], [`Error::TooLarge`] and, when nothing of it is a sitemap, [`Error::NotSitemap`].
     pub fn read(bytes: &[u8], base: &Url) -> Result<Self, Error> {
-        let bytes = unpacked(bytes)?;
+        let (bytes, partial) = unpacked(bytes)?;
         let text = decode(&bytes, "");
         let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
-        if text.starts_with('<') { read_xml(text, base) } else { read_lines(text, base) }
+        let mut map = if text.starts_with('<') { read_xml(text, base) } else { read_lines(text, base) }?;
+        map.bytes = bytes.len();
+        if partial {
+            map.warnings.push("its gzip data is damaged or cut short; what came before is used");
+        }
+        Ok(map)
     }
 }
 
-fn unpacked(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
+/// The bytes without gzip, and whether some are missing.
+fn unpacked(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, bool), Error> {
     let too_large = Error::TooLarge { what: "the sitemap", limit: "50 MiB" };
     let most = usize::try_from(MAX_BYTES).unwrap_or(usize::MAX);
     if !bytes.starts_with(&[0x1F, 0x8B]) {
-        return if bytes.len() > most { Err(too_large) } else { Ok(bytes.into()) };
+        return if bytes.len() > most { Err(too_large) } else { Ok((bytes.into(), false)) };
     }
     let mut out = Vec::new();
     let read = MultiGzDecoder::new(bytes).take(MAX_BYTES + 1).read_to_end(&mut out);
@@ -79,7 +87,7 @@ fn unpacked(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
     }
     match read {
         Err(_) if out.is_empty() => Err(Error::NotSitemap { problem: "its gzip data is damaged" }),
-        _ => Ok(out.into()),
+        read => Ok((out.into(), read.is_err())),
     }
 }
 
@@ -92,8 +100,8 @@ struct List<'b> {
 
 impl<'b> List<'b> {
     fn new(base: &'b Url) -> Self {
-        let map =
-            Sitemap { kind: SitemapKind::Pages, entries: Vec::new(), unusable: 0, warnings: Vec::new() };
+        let (entries, warnings) = (Vec::new(), Vec::new());
+        let map = Sitemap { kind: SitemapKind::Pages, entries, unusable: 0, bytes: 0, warnings };
         Self { base, seen: std::collections::HashSet::new(), map }
     }
 
@@ -203,7 +211,12 @@ fn read_xml(text: &str, base: &Url) -> Result<Sitemap, Error> {
                     finish(&mut list, draft.take())?;
                 }
             }
-            Event::Eof => break,
+            Event::Eof => {
+                if !path.is_empty() {
+                    list.map.warnings.push("its XML ends before it is closed; what came before is used");
+                }
+                break;
+            }
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
         }
     }

@@ -1,6 +1,6 @@
 //! Bytes to text and character references to characters.
 
-use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 /// Where a page may declare its encoding.
 const DECLARED_WITHIN: usize = 2048;
@@ -11,19 +11,28 @@ pub(crate) fn decode(bytes: &[u8], content_type: &str) -> String {
     if let Some((encoding, _)) = Encoding::for_bom(bytes) {
         return encoding.decode(bytes).0.into_owned();
     }
-    let head: Vec<u8> = bytes.iter().take(DECLARED_WITHIN).map(u8::to_ascii_lowercase).collect();
-    let head = String::from_utf8_lossy(&head).into_owned();
-    let label = charset(&content_type.to_ascii_lowercase()).or_else(|| charset(&head));
-    let label = label.or_else(|| after(&head, "encoding="));
-    match label.and_then(|label| Encoding::for_label(label.as_bytes())) {
+    let of = |label: String| Encoding::for_label(label.as_bytes());
+    let declared = after(&content_type.to_ascii_lowercase(), "charset=").and_then(of);
+    let encoding = declared.or_else(|| {
+        let head: Vec<u8> = bytes.iter().take(DECLARED_WITHIN).map(u8::to_ascii_lowercase).collect();
+        let found = own_label(&String::from_utf8_lossy(&head)).and_then(of)?;
+        // A label that could be read byte by byte is not UTF-16, as the HTML standard has it.
+        Some(if found == UTF_16LE || found == UTF_16BE { UTF_8 } else { found })
+    });
+    match encoding {
         Some(encoding) => encoding.decode(bytes).0.into_owned(),
         None if std::str::from_utf8(bytes).is_ok() => UTF_8.decode(bytes).0.into_owned(),
         None => WINDOWS_1252.decode(bytes).0.into_owned(),
     }
 }
 
-fn charset(text: &str) -> Option<String> {
-    after(text, "charset=")
+/// What a page says of itself: in its XML declaration or a `<meta>`; the same words in an address are none.
+fn own_label(head: &str) -> Option<String> {
+    let declaration = head.trim_start().strip_prefix("<?xml").and_then(|rest| rest.split("?>").next());
+    declaration.and_then(|text| after(text, "encoding=")).or_else(|| {
+        let mut tags = head.split("<meta").skip(1).filter_map(|rest| rest.split('>').next());
+        tags.find_map(|tag| after(tag, "charset="))
+    })
 }
 
 fn after(text: &str, name: &str) -> Option<String> {
@@ -124,6 +133,19 @@ mod tests {
         assert_eq!(decode(&[0xCF, 0xF0], "text/html; Charset=Windows-1251"), "Пр");
         let wide: Vec<u8> = "\u{feff}ab".encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(decode(&wide, ""), "ab");
+    }
+
+    #[test]
+    fn labels_that_cannot_be_true() {
+        let page = "<meta charset=utf-16>Größe";
+        assert_eq!(decode(page.as_bytes(), "text/html"), page);
+        let map = "<?xml version=\"1.0\"?><loc>https://x.example/?charset=windows-1251&encoding=big5</loc>ü";
+        assert_eq!(decode(map.as_bytes(), ""), map);
+        let old = [b"<?xml version='1.0' encoding='ISO-8859-1'?>".as_slice(), &[0xE4]].concat();
+        assert!(decode(&old, "").ends_with('ä'));
+        let old =
+            [b"<?xml version='1.0'?><html><meta content='text/html; charset=latin1'>".as_slice(), &[0xE4]];
+        assert!(decode(&old.concat(), "text/html").ends_with('ä'));
     }
 
     #[test]

@@ -141,6 +141,7 @@ async fn redirects_are_followed_and_each_is_checked() {
     let client = open_client();
     let reply = client.send(get(server.url("/a"))).await.unwrap();
     assert_eq!(reply.url, server.url("/c?x=%20"));
+    assert!(!reply.moved_for_good, "302 holds for now");
     assert_eq!(reply.bytes().await.unwrap(), "end");
 
     let cases = [

@@ -4,13 +4,14 @@
 //! same commit as the pages it leads to, so that a killed run goes on without asking twice or
 //! forgetting one.
 
+use crate::sources::book::Book;
 use crate::sources::face::Inner;
-use crate::sources::listing::{Listed, rules_of};
+use crate::sources::listing::{Listed, MAX_REFUSED, is_unread, rules_of};
 use crate::sources::page_file;
-use crate::sources::record::{self, Counts, PageState, Run, Source, SourcePage};
+use crate::sources::record::{self, Counts, PageState, Run, Source, SourceKind, SourcePage};
 use crate::sources::run::Ending;
 use crate::sources::runner::{Handle, Phase};
-use crate::sources::visit::{Book, Visit, Walk};
+use crate::sources::visit::{ELSEWHERE, Visit, Walk};
 use crate::{Error, records};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -18,7 +19,7 @@ use parking_lot::Mutex;
 use quarry_store::Commit;
 use quarry_types::Scope;
 use quarry_web::{Frontier, Offer};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use url::Url;
 
 /// Pages looked at at the same time.
@@ -29,8 +30,6 @@ const MAX_QUEUED: usize = 32;
 const MAX_UNREACHED: usize = 20;
 /// Page records written in one commit.
 const BATCH: usize = 500;
-/// Refused entries of a listing that get a record.
-const MAX_REFUSED: usize = 1_000;
 
 /// What a run over pages came to.
 pub(crate) struct Outcome {
@@ -50,7 +49,16 @@ impl Inner {
         let mut pages = self.known_pages(scope, source).await?;
         if !run.listed {
             handle.set(|progress| progress.phase = Phase::Listing);
-            let listed = self.list_pages(source).await?;
+            let Some(listed) = handle.unless_stopped(self.list_pages(source)).await else {
+                return Ok(Outcome { ending: Ending::Completed, counts: Counts::default() });
+            };
+            let mut listed = listed?;
+            if let SourceKind::Sitemap { url, .. } = &source.kind
+                && listed.starts.is_empty()
+                && pages.values().any(|page| page.has_file)
+            {
+                listed.unread(url, "it lists no pages, though it did before");
+            }
             self.write_listing(scope, source, run, listed, &mut pages).await?;
             self.change(scope, &source.id, |source| {
                 if let Some(run) = &mut source.run {
@@ -64,15 +72,12 @@ impl Inner {
         let book = open_book(source, run, pages)?;
         let walk = Walk { inner: self, scope, source, run, handle, book: Mutex::new(book) };
         let mut counts = counts_of(&walk.book.lock().pages, run.number);
+        counts.retired = run.retired;
         let ending = walk.visit_all(&mut counts).await?;
         let mut pages = walk.book.into_inner().pages;
         if ending == Ending::Completed && !handle.is_stopped() {
             handle.set(|progress| progress.phase = Phase::Retiring);
-            let incomplete = pages.values().any(|page| {
-                page.run == run.number
-                    && (is_unread_listing(page) || source.kind.follows_links() && hides_links(page))
-            });
-            if !incomplete {
+            if is_whole(source, run, &pages) {
                 counts.retired += self.retire_unseen(scope, source, run, &mut pages).await?;
             }
             handle.set(|progress| progress.counts = counts);
@@ -132,8 +137,10 @@ impl Inner {
             }
         }
         for (url, why) in listed.unread {
-            let page = SourcePage::waiting(&url, 0, run.number);
-            changed.push(page.ended(PageState::Failed, format!("{UNREAD}{why}")));
+            let known = pages.get(&url).cloned();
+            let page = known.unwrap_or_else(|| SourcePage::waiting(&url, 0, run.number));
+            let page = SourcePage { run: run.number, depth: 0, status: None, ..page };
+            changed.push(page.ended(PageState::Failed, why));
         }
         for batch in changed.chunks(BATCH) {
             self.write_pages(scope, source, batch).await?;
@@ -167,13 +174,19 @@ impl Inner {
         run: &Run,
         pages: &mut HashMap<String, SourcePage>,
     ) -> Result<usize, Error> {
-        let gone: Vec<SourcePage> = pages.values().filter(|page| page.run != run.number).cloned().collect();
+        // What a page out of reach leads to is not gone: it is only not led to this time.
+        let out_of_reach = pages.values().filter(|page| page.run == run.number && page.hides_links());
+        let targets: HashSet<&String> = out_of_reach.filter_map(|page| page.target.as_ref()).collect();
+        let gone: Vec<SourcePage> = pages
+            .values()
+            .filter(|page| page.run != run.number && !targets.contains(&page.url))
+            .cloned()
+            .collect();
         let mut retired = 0;
         for page in gone {
-            if page.has_file {
-                let key = page_file::page_key(source, &page.url);
-                retired += usize::from(page_file::remove(&self.kb, scope, &key).await?);
-            }
+            // Whatever the record says: a server that ended in between may have left a file without it.
+            let key = page_file::page_key(source, &page.url);
+            retired += usize::from(page_file::remove(&self.kb, scope, &key).await?);
             let mut commit = Commit::new(scope.bot());
             commit.del(&record::sources(), record::page_key(&source.id, &page.url));
             self.kb.inner.store.commit(commit).await?;
@@ -183,21 +196,23 @@ impl Inner {
     }
 }
 
-/// Start of the reason of a sitemap that could not be read: which pages it lists is unknown.
-const UNREAD: &str = "not read: ";
-
-fn is_unread_listing(page: &SourcePage) -> bool {
-    page.reason.as_deref().is_some_and(|reason| reason.starts_with(UNREAD))
-}
-
-/// Whether a page that is still there could not be read, so that what it leads to is unknown.
-fn hides_links(page: &SourcePage) -> bool {
-    page.state == PageState::Failed && !matches!(page.status, Some(404 | 410 | 451))
+/// Whether a run has seen all there is, so that what it has not seen is gone.
+fn is_whole(source: &Source, run: &Run, pages: &HashMap<String, SourcePage>) -> bool {
+    let mut seen = pages.values().filter(|page| page.run == run.number);
+    let hidden = |page: &SourcePage| {
+        let reason = page.reason.as_deref().unwrap_or_default();
+        let hides_links = page.hides_links() || reason.starts_with(ELSEWHERE);
+        is_unread(reason) || source.kind.follows_links() && hides_links
+    };
+    // A website whose start is gone or leads nowhere is taken to be ill, not empty.
+    let read =
+        |page: &SourcePage| page.depth > 0 || matches!(page.state, PageState::Fetched | PageState::Unchanged);
+    let started = !source.kind.follows_links() || seen.clone().any(read);
+    started && !seen.any(hidden)
 }
 
 fn open_book(source: &Source, run: &Run, pages: HashMap<String, SourcePage>) -> Result<Book, Error> {
     let mut frontier = Frontier::new(rules_of(source)?);
-    let mut words = HashMap::new();
     let mut here: Vec<&SourcePage> = pages.values().filter(|page| page.run == run.number).collect();
     here.sort_by(|a, b| (a.depth, &a.url).cmp(&(b.depth, &b.url)));
     for page in here {
@@ -205,13 +220,7 @@ fn open_book(source: &Source, run: &Run, pages: HashMap<String, SourcePage>) -> 
             frontier.restore(&url, page.depth, page.state == PageState::Waiting);
         }
     }
-    // The page that has the file keeps it, whichever of two alike is looked at first.
-    for page in pages.values().filter(|page| page.has_file) {
-        if let Some(hash) = &page.words {
-            words.insert(hash.clone(), page.url.clone());
-        }
-    }
-    Ok(Book { frontier, pages, words })
+    Ok(Book::new(frontier, pages, run.number))
 }
 
 fn counts_of(pages: &HashMap<String, SourcePage>, run: u32) -> Counts {
@@ -238,18 +247,31 @@ impl Walk<'_> {
     async fn visit_all(&self, counts: &mut Counts) -> Result<Ending, Error> {
         let mut visits = FuturesUnordered::new();
         let mut unreached = 0;
+        let (mut is_over, mut last_lap) = (false, false);
         loop {
-            while visits.len() < AT_ONCE && !self.handle.is_stopped() {
+            // Which pages are looked at once more is known to this walk alone, so it ends them itself.
+            is_over |= !last_lap && self.inner.runner.is_over(self.handle);
+            while visits.len() < AT_ONCE && !is_over && !self.handle.is_stopped() {
                 let Some((url, depth)) = self.book.lock().frontier.next_page() else { break };
                 // Waits as a visit of its own: those under way may hold what indexing waits for, so they
                 // must be polled meanwhile.
                 visits.push(Box::pin(async move {
-                    self.inner.kb.inner.queue.wait_below(MAX_QUEUED).await;
-                    self.visit(url, depth).await
+                    let room = self.inner.kb.inner.queue.wait_below(MAX_QUEUED);
+                    match self.handle.unless_stopped(room).await {
+                        Some(()) => self.visit(url, depth).await,
+                        None => Ok(Visit::of(self.page(&url, depth))),
+                    }
                 }));
             }
             self.handle.set(|progress| progress.counts = *counts);
-            let Some(visit) = visits.next().await else { break };
+            let Some(visit) = visits.next().await else {
+                let waits = self.book.lock().frontier.size().1 > 0;
+                if self.handle.is_stopped() || waits || !self.revisit_twins(counts) {
+                    break;
+                }
+                (is_over, last_lap) = (false, true);
+                continue;
+            };
             let visit = visit?;
             unreached = if visit.unreached { unreached + 1 } else { 0 };
             self.settle(visit, counts).await?;
@@ -259,8 +281,27 @@ impl Walk<'_> {
                 )));
             }
         }
+        if is_over && !self.handle.is_stopped() && self.book.lock().frontier.size().1 > 0 {
+            return Ok(Ending::Paused);
+        }
         // Stopped: whether by somebody or by the end of the server, the caller knows.
         Ok(Ending::Completed)
+    }
+
+    /// Lets pages wait again that were left out for another one with the same text, which then had it no
+    /// more; whether there are any.
+    fn revisit_twins(&self, counts: &mut Counts) -> bool {
+        let mut book = self.book.lock();
+        let orphans = book.orphans(self.run.number);
+        for (url, depth) in &orphans {
+            book.frontier.again(url, *depth);
+            if let Some(page) = book.pages.get_mut(url.as_str()) {
+                page.state = PageState::Waiting;
+                page.reason = None;
+            }
+        }
+        counts.skipped = counts.skipped.saturating_sub(orphans.len());
+        !orphans.is_empty()
     }
 
     /// Writes a visit together with the pages it leads to.

@@ -113,10 +113,8 @@ impl Sources {
             let scope = Scope::of(bot);
             for source in inner.all(&scope).await? {
                 match &source.run {
-                    Some(run) => inner.runner.push(&scope, &source.id, &source.name, &run.id),
-                    None if source.deleting => {
-                        inner.runner.push(&scope, &source.id, &source.name, &source.id)
-                    }
+                    Some(run) => inner.queue(&scope, &source, &run.id),
+                    None if source.deleting => inner.queue(&scope, &source, &source.id),
                     None => inner.runner.schedule(&scope, &source.id, source.next_refresh_at),
                 }
             }
@@ -126,10 +124,11 @@ impl Sources {
 
     fn start(&self) {
         let mut tasks = self.inner.tasks.lock();
-        for _ in 0..PLACES {
+        for place in 0..=PLACES {
             let inner = self.inner.clone();
             tasks.push(tokio::spawn(async move {
-                while let Some((ticket, handle)) = inner.runner.pop().await {
+                // The last place is for those who would wait longer than they take.
+                while let Some((ticket, handle)) = inner.runner.pop(place == PLACES).await {
                     // A run of its own task: a panic in it ends that run, not the worker.
                     let (of, held, progress) = (inner.clone(), ticket.clone(), handle.clone());
                     let run = tokio::spawn(async move { of.work(&held, &progress).await });
@@ -210,7 +209,7 @@ impl Sources {
         commit.put(&record::sources(), key, records::encode(&source)?);
         inner.kb.inner.store.commit(commit).await?;
         let run = source.run.as_ref().map(|run| run.id.clone()).unwrap_or_default();
-        inner.runner.push(scope, &source.id, &source.name, &run);
+        inner.queue(scope, &source, &run);
         inner.view(scope, source).await
     }
 
@@ -305,7 +304,7 @@ impl Sources {
         match self.inner.runner.find(id) {
             // Its worker queues what is left of it.
             Some(handle) => handle.stop(),
-            None => self.inner.runner.push(scope, id, &source.name, id),
+            None => self.inner.queue(scope, &source, id),
         }
         Ok(())
     }
@@ -348,6 +347,7 @@ fn first_run(now: Timestamp, number: u32, force: bool) -> Run {
         force,
         listed: false,
         cancelled: false,
+        retired: 0,
     }
 }
 
@@ -363,6 +363,11 @@ fn name_of(kind: &SourceKind) -> String {
 }
 
 impl Inner {
+    fn queue(&self, scope: &Scope, source: &Source, run: &str) {
+        let quick = source.deleting || source.kind.is_quick();
+        self.runner.push(scope, (&source.id, &source.name), run, quick);
+    }
+
     /// A knowledge base by id or name.
     async fn base(&self, scope: &Scope, id_or_name: &str) -> Result<(KbId, String), Error> {
         let snapshot = self.kb.inner.views.snapshot(scope).await?;
@@ -504,7 +509,7 @@ impl Inner {
             })
             .await?;
         if let Some(run) = &source.run {
-            self.runner.push(scope, id, &source.name, &run.id);
+            self.queue(scope, &source, &run.id);
         }
         Ok(source)
     }
@@ -516,7 +521,7 @@ impl Inner {
                 let run = source.run.as_ref().map(|run| run.id.clone());
                 let run = run.or_else(|| source.deleting.then(|| source.id.clone()));
                 if let Some(run) = run {
-                    self.runner.push(scope, id, &source.name, &run);
+                    self.queue(scope, &source, &run);
                 }
             }
             Ok(None) => {}

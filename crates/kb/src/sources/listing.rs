@@ -4,7 +4,7 @@ use crate::Error;
 use crate::sources::face::Inner;
 use crate::sources::record::{Source, SourceKind};
 use quarry_fetch::{Limits, Policy, Request};
-use quarry_web::{Pattern, Rules, SearchSpec, Site, Sitemap, SitemapKind, Window};
+use quarry_web::{Pattern, Rules, SearchHit, SearchSpec, Site, Sitemap, SitemapKind, Window};
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 use url::Url;
@@ -15,6 +15,24 @@ const MAX_SITEMAP_DEPTH: u32 = 3;
 const MAX_SITEMAPS: usize = 2_000;
 /// A sitemap as it travels; read, it is bounded again.
 const MAX_SITEMAP_BYTES: u64 = 50 << 20;
+/// All sitemaps of one source together, unpacked.
+const MAX_LISTING_BYTES: usize = 1 << 30;
+/// Places named that could not be read; of more, only that there are some.
+const MAX_UNREAD: usize = 100;
+/// Entries kept that the rules refuse.
+pub(crate) const MAX_REFUSED: usize = 1_000;
+/// Results asked for when patterns leave out some of them.
+const MAX_RESULTS: usize = 1_000;
+
+/// Start of the reason of a listing that could not be read: which pages it lists is unknown.
+const UNREAD: &str = "not read: ";
+/// The same of one that was read only in part.
+const PARTLY: &str = "read only in part: ";
+
+/// Whether a reason tells of a listing that was not read to its end.
+pub(crate) fn is_unread(reason: &str) -> bool {
+    reason.starts_with(UNREAD) || reason.starts_with(PARTLY)
+}
 
 /// A page to start from.
 #[derive(Debug, Clone)]
@@ -27,8 +45,30 @@ pub(crate) struct Start {
 #[derive(Debug, Default)]
 pub(crate) struct Listed {
     pub(crate) starts: Vec<Start>,
-    /// (URL, reason) of sitemaps that could not be read: what they list is unknown, so nothing is retired.
+    /// (URL, reason) of what could not be read: what it lists is unknown, so nothing is retired.
     pub(crate) unread: Vec<(String, String)>,
+}
+
+impl Listed {
+    /// Takes note of a place that could not be read.
+    pub(crate) fn unread(&mut self, place: &str, why: &str) {
+        self.note(place, format!("{UNREAD}{why}"));
+    }
+
+    fn partly(&mut self, place: &str, why: &str) {
+        self.note(place, format!("{PARTLY}{why}"));
+    }
+
+    fn note(&mut self, place: &str, reason: String) {
+        if self.unread.len() > MAX_UNREAD || self.unread.iter().any(|(known, _)| known == place) {
+            return;
+        }
+        let entry = match self.unread.len() {
+            MAX_UNREAD => ("and more".to_owned(), format!("{UNREAD}there are more than {MAX_UNREAD} such")),
+            _ => (place.to_owned(), reason),
+        };
+        self.unread.push(entry);
+    }
 }
 
 /// The rules of a source as the frontier takes them.
@@ -50,6 +90,8 @@ pub(crate) fn rules_of(source: &Source) -> Result<Rules, Error> {
     Ok(Rules {
         site,
         include: patterns(&source.rules.include)?,
+        // The start of a website leads to what is included; lists name the pages themselves.
+        start_is_exempt: source.kind.follows_links(),
         exclude: patterns(&source.rules.exclude)?,
         max_depth,
         max_pages: source.rules.max_pages,
@@ -83,9 +125,15 @@ impl Inner {
             window: window.as_deref().and_then(Window::parse),
         };
         let engine = self.search.as_ref().ok_or_else(no_engine)?;
-        let hits = engine.search(&spec, source.rules.max_pages).await?;
-        let starts = hits.into_iter().map(|hit| Start { url: hit.url, lastmod: hit.published }).collect();
-        Ok(Listed { starts, unread: Vec::new() })
+        let has_patterns = !source.rules.include.is_empty() || !source.rules.exclude.is_empty();
+        let most = if has_patterns { MAX_RESULTS } else { source.rules.max_pages };
+        let found = engine.search(&spec, most).await?;
+        let start = |hit: SearchHit| Start { url: hit.url, lastmod: hit.published };
+        let mut listed = Listed { starts: found.hits.into_iter().map(start).collect(), unread: Vec::new() };
+        for (name, why) in found.silent {
+            listed.unread(&format!("search engine {name}"), &format!("it did not answer ({why})"));
+        }
+        Ok(listed)
     }
 
     /// Reads a sitemap and all it leads to. The first one must be readable; of others it is reported.
@@ -95,40 +143,60 @@ impl Inner {
         let mut seen: HashSet<String> = waiting.iter().map(|(url, _)| url.to_string()).collect();
         let mut listed = Listed::default();
         let mut pages: HashSet<String> = HashSet::new();
-        let mut first = true;
+        let (mut first, mut bytes) = (true, 0);
+        let (mut admitted, mut refused) = (0, 0);
         while let Some((place, depth)) = waiting.pop_front() {
             let map = match self.read_sitemap(source, &place).await {
                 Ok(map) => map,
                 Err(error) if first && waiting.is_empty() => return Err(error),
                 Err(error) => {
-                    listed.unread.push((place.to_string(), error.to_string()));
+                    listed.unread(place.as_str(), &error.to_string());
                     continue;
                 }
             };
             first = false;
+            for warning in &map.warnings {
+                listed.partly(place.as_str(), warning);
+            }
             for entry in map.entries {
                 match map.kind {
                     SitemapKind::Pages => {
                         // One beyond the limit shows that there are more; the others need no memory.
-                        let room = listed.starts.len() <= source.rules.max_pages;
-                        if room && pages.insert(entry.url.to_string()) {
+                        let (count, most) = match rules.admit(&entry.url, 0) {
+                            Ok(()) => (&mut admitted, source.rules.max_pages),
+                            Err(_) => (&mut refused, MAX_REFUSED),
+                        };
+                        if *count <= most && pages.insert(entry.url.to_string()) {
+                            *count += 1;
                             listed.starts.push(Start { url: entry.url, lastmod: entry.lastmod });
                         }
                     }
                     SitemapKind::Index => {
                         let place = entry.url;
-                        let mut refuse = |why: &str| listed.unread.push((place.to_string(), why.to_owned()));
+                        let mut refuse = |why: &str| listed.unread(place.as_str(), why);
                         if depth + 1 >= MAX_SITEMAP_DEPTH {
                             refuse("sitemaps are nested deeper than 3");
                         } else if rules.site.as_ref().is_some_and(|site| !site.has(&place)) {
                             refuse("it lies on another host; set otherHosts to fetch it");
                         } else if seen.len() >= MAX_SITEMAPS {
                             refuse("there are more than 2,000 sitemaps");
+                            break;
                         } else if seen.insert(place.to_string()) {
                             waiting.push_back((place, depth + 1));
                         }
                     }
                 }
+            }
+            bytes += map.bytes;
+            if admitted > source.rules.max_pages {
+                // Whatever the others list, there is no room for it.
+                break;
+            }
+            if bytes > MAX_LISTING_BYTES {
+                if let Some((place, _)) = waiting.front() {
+                    listed.unread(place.as_str(), "those before it have more than 1 GiB together");
+                }
+                break;
             }
         }
         Ok(listed)
@@ -182,4 +250,19 @@ impl Inner {
 /// Refusal of searches when there is nothing to search with.
 pub(crate) fn no_engine() -> Error {
     Error::Invalid("no search engine is configured; the operator sets search_url to a SearXNG address".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_read_is_bounded() {
+        let mut listed = Listed::default();
+        for n in 0..500 {
+            listed.unread(&format!("https://x.example/{}", n / 2), "why");
+        }
+        assert_eq!(listed.unread.len(), MAX_UNREAD + 1);
+        assert!(listed.unread.iter().all(|(_, reason)| is_unread(reason)));
+    }
 }

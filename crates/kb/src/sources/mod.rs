@@ -6,6 +6,7 @@
 //! gone or a whole listing no longer has it; every page of the last run has a state and, when it was not
 //! taken, a reason.
 
+mod book;
 mod crawl;
 mod face;
 mod listing;

@@ -84,6 +84,11 @@ impl SourceKind {
         }
     }
 
+    /// Whether bringing it up to date takes one file and no site's patience.
+    pub(crate) fn is_quick(&self) -> bool {
+        matches!(self, Self::Text { .. } | Self::Table { .. })
+    }
+
     /// Whether links of pages lead to further pages.
     pub(crate) fn follows_links(&self) -> bool {
         matches!(self, Self::Website { .. })
@@ -128,6 +133,9 @@ pub struct Run {
     pub listed: bool,
     /// Whether it is to end without finishing.
     pub cancelled: bool,
+    /// Files it removed before it last let others have its place.
+    #[serde(default)]
+    pub retired: usize,
 }
 
 /// How a run ended.
@@ -287,6 +295,9 @@ pub struct SourcePage {
     /// Whether it has a file.
     #[serde(default)]
     pub has_file: bool,
+    /// Where it last redirected to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// Validator of the last content taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
@@ -320,6 +331,7 @@ impl SourcePage {
             title: None,
             checked_at: None,
             has_file: false,
+            target: None,
             etag: None,
             last_modified: None,
             lastmod: None,
@@ -327,6 +339,21 @@ impl SourcePage {
             hash: None,
             words: None,
         }
+    }
+
+    /// Whether its file holds these words, as far as the run that last knew of it can tell.
+    pub(crate) fn holds(&self, words: &str) -> bool {
+        let kept = match self.state {
+            PageState::Fetched | PageState::Unchanged => true,
+            PageState::Failed => self.has_file,
+            PageState::Waiting | PageState::Skipped => false,
+        };
+        kept && self.words.as_deref() == Some(words)
+    }
+
+    /// Whether it is still there but could not be read, so that what it leads to is unknown.
+    pub(crate) fn hides_links(&self) -> bool {
+        self.state == PageState::Failed && !matches!(self.status, Some(404 | 410 | 451))
     }
 
     /// Sets what became of it.

@@ -21,6 +21,8 @@ const BATCH: usize = 500;
 pub(crate) enum Ending {
     Completed,
     Failed(String),
+    /// It let others have its place, and goes on when it is its turn again.
+    Paused,
 }
 
 impl Inner {
@@ -55,11 +57,16 @@ impl Inner {
         } else {
             self.bring_up_to_date(scope, &source, &run, handle).await
         };
+        let paused = match &outcome {
+            Ok(Outcome { ending: Ending::Paused, counts }) => Some(counts.retired),
+            _ => None,
+        };
         // Stopped by the end of the server: goes on at the next start.
-        if self.runner.is_closed() {
+        if paused.is_some() || self.runner.is_closed() {
             self.change(scope, &source.id, |source| {
                 if let Some(run) = &mut source.run {
                     run.attempts = run.attempts.saturating_sub(1);
+                    run.retired = paused.unwrap_or(run.retired);
                 }
                 Ok(())
             })
@@ -80,7 +87,7 @@ impl Inner {
         run: &Run,
         handle: &Handle,
     ) -> Result<Outcome, Error> {
-        let outcome = match &source.kind {
+        let mut outcome = match &source.kind {
             SourceKind::Text { content, title } => {
                 let content = Content {
                     key: page_file::whole_key(source),
@@ -103,8 +110,12 @@ impl Inner {
             }
             _ => self.crawl(scope, source, run, handle).await?,
         };
-        if !handle.is_stopped() {
-            self.wait_indexed(scope, source, handle).await?;
+        if !handle.is_stopped() && outcome.ending != Ending::Paused {
+            // One that cannot go on is reported now: the pages it has not seen must not be retired later.
+            let may_pause = outcome.ending == Ending::Completed && !source.kind.is_quick();
+            if self.wait_indexed(scope, source, handle, may_pause).await? {
+                outcome.ending = Ending::Paused;
+            }
         }
         Ok(outcome)
     }
@@ -130,8 +141,14 @@ impl Inner {
         Ok(Outcome { ending: Ending::Completed, counts })
     }
 
-    /// A run is over when what it took can be searched.
-    async fn wait_indexed(&self, scope: &Scope, source: &Source, handle: &Handle) -> Result<(), Error> {
+    /// A run is over when what it took can be searched; whether it lets others have its place before.
+    async fn wait_indexed(
+        &self,
+        scope: &Scope,
+        source: &Source,
+        handle: &Handle,
+        may_pause: bool,
+    ) -> Result<bool, Error> {
         handle.set(|progress| progress.phase = Phase::Indexing);
         while !handle.is_stopped() {
             let (indexing, _, _) = self.files_of(scope, &source.id).await?;
@@ -139,9 +156,12 @@ impl Inner {
             if indexing == 0 {
                 break;
             }
+            if may_pause && self.runner.is_over(handle) {
+                return Ok(true);
+            }
             handle.pause(LOOK_AT_FILES).await;
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Files of a source: (on their way into the index, searchable, failed).
@@ -168,7 +188,7 @@ impl Inner {
             let Some(run) = source.run.take() else { return Ok(()) };
             let (status, error) = match &outcome.ending {
                 _ if run.cancelled => (RunStatus::Cancelled, None),
-                Ending::Completed => (RunStatus::Completed, None),
+                Ending::Completed | Ending::Paused => (RunStatus::Completed, None),
                 Ending::Failed(reason) => (RunStatus::Failed, Some(reason.clone())),
             };
             source.last = Some(RunReport {

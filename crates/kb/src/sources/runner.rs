@@ -1,4 +1,5 @@
-//! Which runs go on: two at a time, bots take turns; when sources are due; how far each run is.
+//! Which runs go on: two at a time and a quick one, bots take turns; when sources are due; how far each
+//! run is.
 //!
 //! Knows nothing of what a run does. Invariant: a source is in here at most once.
 
@@ -6,13 +7,15 @@ use crate::sources::record::Counts;
 use parking_lot::Mutex;
 use quarry_types::{BotId, Scope, Timestamp};
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// Runs at the same time.
 pub(crate) const PLACES: usize = 2;
+/// How long a run keeps its place while others wait.
+const TURN: Duration = Duration::from_secs(60);
 
 /// What a run is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +71,8 @@ pub(crate) struct Handle {
     bot: BotId,
     stop: AtomicBool,
     stopped: Notify,
+    /// When it got its place.
+    since: OnceLock<Instant>,
     progress: Mutex<RunProgress>,
 }
 
@@ -89,6 +94,15 @@ impl Handle {
                 return;
             }
             stopped.await;
+        }
+    }
+
+    /// What comes of `work`, unless the run is stopped meanwhile.
+    pub(crate) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.until_stopped() => None,
+            done = work => Some(done),
         }
     }
 
@@ -114,6 +128,8 @@ impl Handle {
 pub(crate) struct Ticket {
     pub(crate) scope: Scope,
     pub(crate) source: String,
+    /// Whether it is done soon, so that it need not wait for the long ones.
+    quick: bool,
 }
 
 #[derive(Default)]
@@ -133,7 +149,7 @@ pub(crate) struct Runner {
 
 impl Runner {
     /// Queues the run of a source; one that is here already stays as it is.
-    pub(crate) fn push(&self, scope: &Scope, source: &str, name: &str, run: &str) {
+    pub(crate) fn push(&self, scope: &Scope, (source, name): (&str, &str), run: &str, quick: bool) {
         let mut state = self.state.lock();
         if state.closed || state.known.contains_key(source) {
             return;
@@ -147,16 +163,17 @@ impl Runner {
             indexing: 0,
         };
         let bot = scope.bot().clone();
-        let (stop, stopped) = (AtomicBool::new(false), Notify::new());
-        let handle = Handle { bot, stop, stopped, progress: Mutex::new(progress) };
+        let (stop, stopped, since) = (AtomicBool::new(false), Notify::new(), OnceLock::new());
+        let handle = Handle { bot, stop, stopped, since, progress: Mutex::new(progress) };
         state.known.insert(source.to_owned(), Arc::new(handle));
-        state.waiting.push_back(Ticket { scope: scope.clone(), source: source.to_owned() });
+        state.waiting.push_back(Ticket { scope: scope.clone(), source: source.to_owned(), quick });
         drop(state);
         self.changed.notify_waiters();
     }
 
-    /// Waits for a run; `None` once closed. Every ticket must be given back with [`Runner::done`].
-    pub(crate) async fn pop(&self) -> Option<(Ticket, Arc<Handle>)> {
+    /// Waits for a run, or for a quick one; `None` once closed. Every ticket must be given back with
+    /// [`Runner::done`].
+    pub(crate) async fn pop(&self, only_quick: bool) -> Option<(Ticket, Arc<Handle>)> {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -167,17 +184,29 @@ impl Runner {
                     return None;
                 }
                 // A bot without a running one goes first.
-                let idle = |ticket: &Ticket| !state.running.contains(ticket.scope.bot());
-                let at = state.waiting.iter().position(idle).unwrap_or(0);
-                if let Some(ticket) = state.waiting.remove(at)
+                let fits = |ticket: &Ticket| ticket.quick || !only_quick;
+                let idle = |ticket: &Ticket| fits(ticket) && !state.running.contains(ticket.scope.bot());
+                let at = state.waiting.iter().position(idle);
+                let at = at.or_else(|| state.waiting.iter().position(fits));
+                if let Some(ticket) = at.and_then(|at| state.waiting.remove(at))
                     && let Some(handle) = state.known.get(&ticket.source).cloned()
                 {
+                    let _ = handle.since.set(Instant::now());
                     state.running.push(ticket.scope.bot().clone());
                     return Some((ticket, handle));
                 }
             }
             changed.await;
         }
+    }
+
+    /// Whether a run has had its place for long enough while others wait for one.
+    pub(crate) fn is_over(&self, handle: &Handle) -> bool {
+        handle.since.get().is_some_and(|since| since.elapsed() >= TURN) && self.others_wait()
+    }
+
+    fn others_wait(&self) -> bool {
+        self.state.lock().waiting.iter().any(|ticket| !ticket.quick)
     }
 
     /// Gives a ticket back; its source may be queued again.
@@ -232,7 +261,7 @@ impl Runner {
                 match state.due.first_key_value() {
                     Some(((at, _), _)) if *at <= moment => {
                         let ((_, source), scope) = state.due.pop_first()?;
-                        return Some(Ticket { scope, source });
+                        return Some(Ticket { scope, source, quick: false });
                     }
                     Some(((at, _), _)) => {
                         let left = u64::try_from(at.saturating_sub(moment)).unwrap_or(0);
@@ -274,18 +303,41 @@ mod tests {
     async fn bots_take_turns_and_a_source_is_in_once() {
         let runner = Runner::default();
         for (bot, source) in [("a", "1"), ("a", "1"), ("a", "2"), ("b", "3")] {
-            runner.push(&scope(bot), source, "", "run");
+            runner.push(&scope(bot), (source, ""), "run", false);
         }
         let mut order = Vec::new();
         for _ in 0..3 {
-            order.push(runner.pop().await.unwrap().0.source);
+            order.push(runner.pop(false).await.unwrap().0.source);
         }
         assert_eq!(order, ["1", "3", "2"]);
         assert_eq!(runner.of(scope("a").bot()).len(), 2);
-        runner.done(&Ticket { scope: scope("a"), source: "1".into() });
+        runner.done(&Ticket { scope: scope("a"), source: "1".into(), quick: false });
         assert!(runner.find("1").is_none() && runner.find("2").is_some());
         runner.close();
-        assert!(runner.pop().await.is_none() && runner.find("2").unwrap().is_stopped());
+        assert!(runner.pop(false).await.is_none() && runner.find("2").unwrap().is_stopped());
+    }
+
+    #[tokio::test]
+    async fn quick_runs_do_not_wait_for_long_ones() {
+        let runner = Runner::default();
+        for (source, quick) in [("long", false), ("longer", false), ("text", true)] {
+            runner.push(&scope("a"), (source, ""), "run", quick);
+        }
+        assert_eq!(runner.pop(true).await.unwrap().0.source, "text");
+        let (_, long) = runner.pop(false).await.unwrap();
+        assert!(runner.others_wait() && !runner.is_over(&long), "it has its turn first");
+        runner.pop(false).await.unwrap();
+        assert!(!runner.others_wait());
+    }
+
+    #[tokio::test]
+    async fn what_is_waited_for_ends_with_the_run() {
+        let runner = Runner::default();
+        runner.push(&scope("a"), ("1", ""), "run", false);
+        let (_, handle) = runner.pop(false).await.unwrap();
+        assert_eq!(handle.unless_stopped(async { 1 }).await, Some(1));
+        handle.stop();
+        assert_eq!(handle.unless_stopped(std::future::pending::<u8>()).await, None);
     }
 
     #[tokio::test]

@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+mod sites;
+
 const HOUR: i64 = 3_600_000;
 
 struct World {
@@ -32,6 +34,25 @@ impl TableText for Rows {
 }
 
 async fn open(dir: &Path, clock: &Arc<AtomicI64>, rows: &Arc<Rows>) -> World {
+    open_with(dir, clock, rows, None).await
+}
+
+/// A client that may fetch from this machine.
+fn client() -> quarry_fetch::Client {
+    let settings = quarry_fetch::Settings {
+        allow: vec!["127.0.0.1".parse().unwrap()],
+        ports: quarry_fetch::Ports::parse(&["1-65535"]).unwrap(),
+        ..quarry_fetch::Settings::default()
+    };
+    quarry_fetch::Client::new(settings).unwrap()
+}
+
+async fn open_with(
+    dir: &Path,
+    clock: &Arc<AtomicI64>,
+    rows: &Arc<Rows>,
+    search: Option<Arc<dyn WebSearch>>,
+) -> World {
     // The folder's lock goes with the last task of the world before.
     let deadline = Instant::now() + Duration::from_secs(20);
     let opened = loop {
@@ -54,9 +75,9 @@ async fn open(dir: &Path, clock: &Arc<AtomicI64>, rows: &Arc<Rows>) -> World {
     let now = clock.clone();
     let deps = SourcesDeps {
         kb: kb.clone(),
-        fetch: quarry_fetch::Client::new(quarry_fetch::Settings::default()).unwrap(),
+        fetch: client(),
         tables: Some(rows.clone()),
-        search: None,
+        search,
         now: Arc::new(move || Timestamp(now.load(Ordering::Relaxed))),
     };
     let sources = Sources::open(deps).await.unwrap();

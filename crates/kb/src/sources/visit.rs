@@ -3,6 +3,7 @@
 //! Every way out names the page's state and, when it was not taken, the reason. An `Err` ends the run:
 //! the store or a quota refuses, not the page.
 
+use crate::sources::book::Book;
 use crate::sources::face::Inner;
 use crate::sources::page_file::{self, Content, hash_of, is_sound};
 use crate::sources::record::{PageState, Run, Source, SourcePage};
@@ -13,8 +14,7 @@ use parking_lot::Mutex;
 use quarry_extract::MediaType;
 use quarry_fetch::{Limits, Policy, Request, Response};
 use quarry_types::{Scope, hex};
-use quarry_web::{Frontier, PageInfo};
-use std::collections::HashMap;
+use quarry_web::{Directives, PageInfo};
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -47,14 +47,6 @@ pub(crate) struct Walk<'r> {
     pub(crate) book: Mutex<Book>,
 }
 
-/// The pages of a run.
-pub(crate) struct Book {
-    pub(crate) frontier: Frontier,
-    pub(crate) pages: HashMap<String, SourcePage>,
-    /// Which page of this run has these words.
-    pub(crate) words: HashMap<String, String>,
-}
-
 /// What a visit found.
 pub(crate) struct Visit {
     pub(crate) page: SourcePage,
@@ -68,7 +60,7 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    fn of(page: SourcePage) -> Self {
+    pub(crate) fn of(page: SourcePage) -> Self {
         Self { page, through: None, links: Vec::new(), unreached: false, retired: 0 }
     }
 
@@ -89,16 +81,18 @@ struct Headers {
     etag: Option<String>,
     last_modified: Option<String>,
     content_type: String,
-    no_index: bool,
+    asked: Directives,
 }
 
 impl Headers {
     fn of(answer: &Response) -> Self {
         let text = |name| answer.header(name).map(|value| value.chars().take(500).collect::<String>());
         let essence = text("content-type").unwrap_or_default();
-        let robots = text("x-robots-tag").unwrap_or_default().to_ascii_lowercase();
-        let no_index = robots.split([',', ' ', ':']).any(|word| matches!(word, "noindex" | "none"));
-        Self { etag: text("etag"), last_modified: text("last-modified"), content_type: essence, no_index }
+        let mut asked = Directives::default();
+        for value in answer.headers.get_all("x-robots-tag") {
+            asked.header(&String::from_utf8_lossy(value.as_bytes()));
+        }
+        Self { etag: text("etag"), last_modified: text("last-modified"), content_type: essence, asked }
     }
 
     fn essence(&self) -> String {
@@ -111,7 +105,7 @@ impl Walk<'_> {
     pub(crate) async fn visit(&self, url: Url, depth: u32) -> Result<Visit, Error> {
         let page = self.page(&url, depth);
         // A page whose answer is not waited for stays as it was: waiting.
-        let Some(allowed) = self.unless_stopped(self.is_allowed(&url)).await else {
+        let Some(allowed) = self.handle.unless_stopped(self.is_allowed(&url)).await else {
             return Ok(Visit::of(page));
         };
         match allowed {
@@ -128,7 +122,7 @@ impl Walk<'_> {
             return self.unchanged(page, file, "its lastmod is as before").await;
         }
         let asked = self.fetch(&url, &page, file.is_some() && !self.run.force);
-        let Some(answer) = self.unless_stopped(asked).await else { return Ok(Visit::of(page)) };
+        let Some(answer) = self.handle.unless_stopped(asked).await else { return Ok(Visit::of(page)) };
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => return Ok(Visit::failed(page, error.to_string(), error.is_transient())),
@@ -152,19 +146,11 @@ impl Walk<'_> {
         }
     }
 
-    fn page(&self, url: &Url, depth: u32) -> SourcePage {
+    pub(crate) fn page(&self, url: &Url, depth: u32) -> SourcePage {
         let known = self.book.lock().pages.get(url.as_str()).cloned();
         let number = self.run.number;
         let page = known.unwrap_or_else(|| SourcePage::waiting(url.as_str(), depth, number));
         SourcePage { run: number, state: PageState::Waiting, reason: None, ..page }
-    }
-
-    /// What others answer, unless the run is stopped meanwhile.
-    async fn unless_stopped<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            answer = answer => Some(answer),
-            () = self.handle.until_stopped() => None,
-        }
     }
 
     async fn is_allowed(&self, url: &Url) -> Result<bool, String> {
@@ -249,44 +235,77 @@ impl Walk<'_> {
             Ok(landed) => landed,
             Err(error) => return Ok(Visit::failed(page, error.to_string(), false)),
         };
-        let (page, through, moved) = if landed == url {
-            (page, None, false)
-        } else {
-            let rules = self.book.lock().frontier.rules().clone();
-            if let Err(refusal) = rules.admit(&landed, depth) {
-                let reason = format!("it redirects to {landed}: {}", refusal.reason());
-                return self.leave(page, PageState::Skipped, &reason).await;
-            }
-            if !self.book.lock().frontier.claim(&landed) {
-                let reason = format!("it redirects to {landed}, which is a page of this source too");
-                return self.leave(page, PageState::Skipped, &reason).await;
-            }
-            let lastmod = page.lastmod.clone();
-            let left = self.leave(page, PageState::Skipped, &format!("it redirects to {landed}")).await?;
-            let target = SourcePage { status: Some(answer.status), lastmod, ..self.page(&landed, depth) };
-            (target, Some(left), true)
-        };
-        let mut visit = if moved && !self.is_allowed(&landed).await.unwrap_or(false) {
-            self.leave(page, PageState::Skipped, DISALLOWED).await?
-        } else {
-            match answer.bytes().await {
-                Ok(bytes) => self.taken(page, Arrived { url: landed, headers, bytes }).await?,
-                Err(error) => Visit::failed(page, error.to_string(), error.is_transient()),
-            }
-        };
-        if let Some(left) = through {
-            visit.retired += left.retired;
-            visit.through = Some(left.page);
+        if landed != url {
+            return self.moved(page, landed, depth, (headers, answer)).await;
         }
+        let page = SourcePage { target: None, ..page };
+        match answer.bytes().await {
+            Ok(bytes) => self.taken(page, Arrived { url: landed, headers, bytes }).await,
+            Err(error) => Ok(Visit::failed(page, error.to_string(), error.is_transient())),
+        }
+    }
+
+    /// What comes of a page that redirects: the page it leads to has the content.
+    async fn moved(
+        &self,
+        page: SourcePage,
+        landed: Url,
+        depth: u32,
+        (headers, answer): (Headers, Response),
+    ) -> Result<Visit, Error> {
+        let (status, for_good) = (answer.status, answer.moved_for_good);
+        let (rules, target_has_file, is_taken) = {
+            let book = self.book.lock();
+            let target = page.target.as_ref().and_then(|target| book.pages.get(target));
+            let has_file = target.is_some_and(|target| target.has_file);
+            (book.frontier.rules().clone(), has_file, book.frontier.is_taken(&landed))
+        };
+        let admitted = rules.admit(&landed, depth);
+        // A site that is being mended, or wants a login, sends its visitors elsewhere for a while.
+        if !for_good && (page.has_file || admitted.is_err() && target_has_file) {
+            let reason = format!("it redirects to {landed} for now; what is known is kept");
+            return Ok(Visit::failed(page, reason, false));
+        }
+        if let Err(refusal) = admitted {
+            let reason = format!("it redirects to {landed}: {}", refusal.reason());
+            return self.leave(page, PageState::Skipped, &reason).await;
+        }
+        if is_taken {
+            return self.leave_for(page, &landed, ", which is a page of this source too").await;
+        }
+        // Read first: until then the answer holds the turn of the host that may be asked for its robots.txt.
+        let bytes = match answer.bytes().await {
+            Ok(bytes) => bytes,
+            Err(error) => return Ok(Visit::failed(page, error.to_string(), error.is_transient())),
+        };
+        let allowed = match self.handle.unless_stopped(self.is_allowed(&landed)).await {
+            None => return Ok(Visit::of(page)),
+            Some(Err(why)) => return Ok(Visit::failed(page, why, true)),
+            Some(Ok(allowed)) => allowed,
+        };
+        if !self.book.lock().frontier.claim(&landed) {
+            return self.leave_for(page, &landed, ", which is a page of this source too").await;
+        }
+        let known = page.target.as_ref().is_some_and(|target| target != landed.as_str());
+        let (lastmod, is_start) = (page.lastmod.clone(), depth == 0 && self.source.kind.follows_links());
+        let mut left = self.leave_for(page, &landed, "").await?;
+        if is_start && known && !for_good {
+            left.page.reason = Some(format!("{ELSEWHERE}{landed}"));
+        }
+        let page = SourcePage { status: Some(status), lastmod, ..self.page(&landed, depth) };
+        let page = SourcePage { target: None, ..page };
+        let mut visit = match allowed {
+            true => self.taken(page, Arrived { url: landed, headers, bytes }).await?,
+            false => self.leave(page, PageState::Skipped, DISALLOWED).await?,
+        };
+        visit.retired += left.retired;
+        visit.through = Some(left.page);
         Ok(visit)
     }
 
     async fn taken(&self, page: SourcePage, arrived: Arrived) -> Result<Visit, Error> {
         let Arrived { url, headers, bytes } = arrived;
         let honours = self.source.rules.robots;
-        if honours && headers.no_index {
-            return self.leave(page, PageState::Skipped, NO_INDEX).await;
-        }
         let essence = headers.essence();
         if NO_TEXT.contains(&essence.as_str()) {
             return self.leave(page, PageState::Skipped, &format!("{essence} is not for readers")).await;
@@ -302,7 +321,9 @@ impl Walk<'_> {
             let info = is_html.then(|| PageInfo::read(&kept, &declared, &base));
             (hash_of(&kept), info.unwrap_or_default())
         });
-        let (hash, info) = read.await?;
+        let (hash, mut info) = read.await?;
+        info.no_index |= headers.asked.no_index;
+        info.no_follow |= headers.asked.no_follow;
         let links = match honours && info.no_follow {
             true => Vec::new(),
             false => info.links.clone(),
@@ -334,16 +355,13 @@ impl Walk<'_> {
         }
         let words = is_html.then(|| hex(&info.words));
         if let Some(words) = &words {
-            let twin = {
-                let mut book = self.book.lock();
-                book.words.entry(words.clone()).or_insert_with(|| page.url.clone()).clone()
-            };
-            if twin != page.url {
-                return self
-                    .leave(page, PageState::Skipped, &format!("it has the same text as {twin}"))
-                    .await;
+            let twin = self.book.lock().twin_of(words, (&page.url, page.depth), self.run.number);
+            if let Some(twin) = twin {
+                let reason = format!("it has the same text as {twin}");
+                return self.leave(page, PageState::Skipped, &reason).await;
             }
         }
+        let before = page.clone();
         let title = info.title.clone().or_else(|| Some(last_segment(url)).filter(|name| !name.is_empty()));
         let same = page.hash.as_ref() == Some(&hash) || (words.is_some() && page.words == words);
         let file = self.sound_file(&page).await?;
@@ -381,7 +399,8 @@ impl Walk<'_> {
             Ok(_) => Ok(Visit::of(SourcePage { has_file: true, ..page }.ended(PageState::Fetched, None))),
             // A key that is too long, a file that is too large: the page's own fault.
             Err(error @ (Error::Invalid(_) | Error::Limit(_) | Error::TooLarge(_))) => {
-                Ok(Visit::failed(page, error.to_string(), false))
+                // Nothing was taken: what is told of the content is still true of the one before.
+                Ok(Visit::failed(before, error.to_string(), false))
             }
             Err(error) => Err(error),
         }
@@ -390,7 +409,7 @@ impl Walk<'_> {
     async fn unchanged(&self, page: SourcePage, file: &File, why: &str) -> Result<Visit, Error> {
         page_file::retag(&self.inner.kb, self.scope, self.source, file).await?;
         if let Some(words) = &page.words {
-            self.book.lock().words.entry(words.clone()).or_insert_with(|| page.url.clone());
+            self.book.lock().keep_words(words, &page.url);
         }
         Ok(Visit::of(page.ended(PageState::Unchanged, why.to_owned())))
     }
@@ -410,15 +429,15 @@ impl Walk<'_> {
 
     /// Ends a page that is not to be searched, and removes the file it may have from before.
     async fn leave(&self, page: SourcePage, state: PageState, reason: &str) -> Result<Visit, Error> {
-        let removed = match page.has_file {
-            true => {
-                let key = page_file::page_key(self.source, &page.url);
-                page_file::remove(&self.inner.kb, self.scope, &key).await?
-            }
-            false => false,
-        };
+        // Whatever the record says: a server that ended in between may have left a file without it.
+        let key = page_file::page_key(self.source, &page.url);
+        let removed = page_file::remove(&self.inner.kb, self.scope, &key).await?;
+        if let Some(words) = &page.words {
+            self.book.lock().drop_words(words, &page.url);
+        }
         let page = SourcePage {
             has_file: false,
+            target: None,
             etag: None,
             last_modified: None,
             taken_lastmod: None,
@@ -428,8 +447,18 @@ impl Walk<'_> {
         };
         Ok(Visit { retired: usize::from(removed), ..Visit::of(page.ended(state, reason.to_owned())) })
     }
+
+    /// Leaves a page for the one it redirects to.
+    async fn leave_for(&self, page: SourcePage, landed: &Url, more: &str) -> Result<Visit, Error> {
+        let reason = format!("it redirects to {landed}{more}");
+        let mut visit = self.leave(page, PageState::Skipped, &reason).await?;
+        visit.page.target = Some(landed.to_string());
+        Ok(visit)
+    }
 }
 
+/// Start of the reason of a start page that leads elsewhere than before, for now.
+pub(crate) const ELSEWHERE: &str = "it redirects elsewhere than before: ";
 const DISALLOWED: &str = "robots.txt of the site disallows it";
 const NO_INDEX: &str = "the page asks not to be indexed";
 

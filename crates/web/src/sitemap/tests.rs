@@ -79,9 +79,20 @@ fn feeds_and_lists() {
 #[test]
 fn broken_files_give_what_they_have() {
     let cut = &PLAIN[..PLAIN.find("/relative").unwrap() + 4];
-    assert_eq!(urls(&read(cut).unwrap()).len(), 2, "half a URL is none");
+    let map = read(cut).unwrap();
+    assert_eq!((urls(&map).len(), map.warnings.len()), (2, 1), "half a URL is none");
+    let packed = gzip(PLAIN.as_bytes());
+    let map = read(&packed[..packed.len() - 4]).unwrap();
+    assert_eq!(map.warnings.len(), 1, "{map:?}");
+    let lines: String =
+        (0..5_000).map(|n| format!("https://x.example/{n}-{}\n", n * 7_919 % 4_999)).collect();
+    let packed = gzip(lines.as_bytes());
+    let map = read(&packed[..packed.len() / 2]).unwrap();
+    assert!(map.entries.len() < 5_000 && map.warnings.len() == 1, "{}", map.entries.len());
+    assert!(read(PLAIN).unwrap().warnings.is_empty());
     let unclosed = "<urlset><url><loc>https://x.example/1</loc><url><loc>https://x.example/2</loc></urlset>";
-    assert_eq!(urls(&read(unclosed).unwrap()).len(), 2);
+    let map = read(unclosed).unwrap();
+    assert_eq!((urls(&map).len(), map.warnings.len()), (2, 0), "one lost end is no lost page");
     let bare = "<urlset><url><loc>https://x.example/?a=1&b=2</loc></url></urlset>";
     assert_eq!(urls(&read(bare).unwrap()), ["https://x.example/?a=1&b=2"]);
     assert_eq!(

@@ -8,6 +8,7 @@ use crate::router::encode;
 use quarry_types::hex;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,21 +18,80 @@ const MAX_FOUND: usize = 100_000;
 /// Files sent and not yet indexed: more would only wait at the server.
 const MAX_OPEN: usize = 64;
 
-/// A file and the key it gets.
+/// A file, what it is called and the key it gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     path: PathBuf,
+    /// The folder it was found from, without links.
+    root: PathBuf,
+    /// The path from there: what people see.
+    name: String,
     key: String,
+    /// The data source it belongs to, in a knowledge base.
+    source: Option<String>,
 }
 
-/// The files a path, folder or pattern stands for. A file's key is its name; below a folder or a
-/// pattern it is the path from there.
+impl Found {
+    fn new(path: PathBuf, root: &Path, name: &str) -> Self {
+        Self { path, root: root.to_owned(), name: name.to_owned(), key: name.to_owned(), source: None }
+    }
+
+    /// Makes it a file of a knowledge base: each folder is a data source there, so that files of the same
+    /// name out of two folders are two.
+    pub(super) fn belong(&mut self, base: &str) {
+        let folder = hex(&Sha256::digest(format!("{base}\n{}", self.root.display())));
+        let id = format!("ds_{}", folder.get(..26).unwrap_or(&folder));
+        self.key = format!("data_source://document/{id}/{}", self.name);
+        self.source = Some(id);
+    }
+}
+
+/// Drops what was found twice.
+///
+/// # Errors
+/// When two files would get one key, so that the second would take the place of the first.
+pub(super) fn check_keys(found: &mut Vec<Found>) -> Result<(), String> {
+    let mut places: HashMap<String, PathBuf> = HashMap::new();
+    let mut clash = None;
+    found.retain(|file| {
+        let place = file.root.join(&file.name);
+        match places.get(&file.key) {
+            Some(known) => {
+                if *known != place {
+                    clash.get_or_insert((known.clone(), place, file.key.clone()));
+                }
+                false
+            }
+            None => {
+                places.insert(file.key.clone(), place);
+                true
+            }
+        }
+    });
+    match clash {
+        None => Ok(()),
+        Some((one, other, key)) => Err(format!(
+            "{} and {} would both be the file {key:?}; name a folder that holds both, or a knowledge base with --kb",
+            one.display(),
+            other.display()
+        )),
+    }
+}
+
+fn without_links(folder: &Path) -> Result<PathBuf, String> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    folder.canonicalize().map_err(|cause| format!("cannot read {}: {cause}", folder.display()))
+}
+
+/// The files a path, folder or pattern stands for. A file's key is its name, below a folder or a pattern
+/// the path from there, unless it comes to belong to a knowledge base.
 pub(super) fn find(what: &str) -> Result<Vec<Found>, String> {
     let path = Path::new(what);
     if path.is_file() {
-        let key = path.file_name().and_then(|name| name.to_str());
-        let key = key.ok_or_else(|| format!("{what} has no usable name"))?;
-        return Ok(vec![Found { path: path.to_owned(), key: key.to_owned() }]);
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.ok_or_else(|| format!("{what} has no usable name"))?;
+        let root = without_links(path.parent().unwrap_or(Path::new("")))?;
+        return Ok(vec![Found::new(path.to_owned(), &root, name)]);
     }
     let (root, pattern) = if path.is_dir() {
         (path.to_owned(), None)
@@ -46,12 +106,21 @@ pub(super) fn find(what: &str) -> Result<Vec<Found>, String> {
         return Err(format!("{what} does not exist"));
     };
     let mut found = Vec::new();
-    walk(&root, &root, pattern.as_deref(), &mut found)?;
+    if !root.is_dir() {
+        return Err(format!("{what} holds no files"));
+    }
+    let place = without_links(&root)?;
+    walk((&root, &place), &root, pattern.as_deref(), &mut found)?;
     found.sort_by(|a, b| a.key.cmp(&b.key));
     if found.is_empty() { Err(format!("{what} holds no files")) } else { Ok(found) }
 }
 
-fn walk(root: &Path, folder: &Path, pattern: Option<&str>, found: &mut Vec<Found>) -> Result<(), String> {
+fn walk(
+    (root, place): (&Path, &Path),
+    folder: &Path,
+    pattern: Option<&str>,
+    found: &mut Vec<Found>,
+) -> Result<(), String> {
     let unreadable = |cause: std::io::Error| format!("cannot read {}: {cause}", folder.display());
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
@@ -61,11 +130,11 @@ fn walk(root: &Path, folder: &Path, pattern: Option<&str>, found: &mut Vec<Found
         }
         // Links to folders may lead in circles.
         if kind.is_dir() {
-            walk(root, &path, pattern, found)?;
+            walk((root, place), &path, pattern, found)?;
         } else if path.is_file() {
             let Some(key) = path.strip_prefix(root).ok().and_then(Path::to_str) else { continue };
             if pattern.is_none_or(|pattern| fits(pattern, key)) {
-                found.push(Found { path: path.clone(), key: key.to_owned() });
+                found.push(Found::new(path.clone(), place, key));
             }
         }
         if found.len() > MAX_FOUND {
@@ -136,12 +205,12 @@ pub(super) fn ingest(
             Ok(false) => {
                 tally.unchanged += 1;
                 ended += 1;
-                bar.say(&format!("{}: unchanged", file.key));
+                bar.say(&format!("{}: unchanged", file.name));
             }
             Err(reason) => {
-                tally.fail(&file.key, &reason);
+                tally.fail(&file.name, &reason);
                 ended += 1;
-                bar.say(&format!("{}: {reason}", file.key));
+                bar.say(&format!("{}: {reason}", file.name));
             }
         }
         let most = if at + 1 == total { 0 } else { MAX_OPEN };
@@ -164,7 +233,15 @@ pub(super) fn ingest(
 /// Sends one file; `false` when the server has its content already.
 fn send(client: &Client, file: &Found, tags: &Map<String, Value>, force: bool) -> Result<bool, String> {
     let bytes = std::fs::read(&file.path).map_err(|cause| format!("cannot be read: {cause}"))?;
+    let mut tags = tags.clone();
     let hash = hex(&Sha256::digest(&bytes));
+    let mut metadata = Map::new();
+    if let Some(source) = &file.source {
+        for (name, value) in [("dsId", source.as_str()), ("dsType", "document")] {
+            tags.insert(name.to_owned(), value.into());
+            metadata.insert(name.to_owned(), value.into());
+        }
+    }
     let place = format!("/v1/files/{}", encode(&file.key));
     let (status, known) = client.try_call("GET", &place, None)?;
     if status == 200 && !force {
@@ -180,13 +257,16 @@ fn send(client: &Client, file: &Found, tags: &Map<String, Value>, force: bool) -
     } else if status != 200 && status != 404 {
         success((status, known))?;
     }
-    let title = file.path.file_name().and_then(|name| name.to_str()).unwrap_or(&file.key);
+    let title = file.path.file_name().and_then(|name| name.to_str()).unwrap_or(&file.name);
+    metadata.insert("title".to_owned(), title.into());
+    metadata.insert("hash".to_owned(), hash.into());
+    metadata.insert("relPath".to_owned(), file.name.as_str().into());
     let body = json!({
         "key": file.key,
         "size": bytes.len(),
         "index": true,
         "tags": tags,
-        "metadata": { "title": title, "hash": hash, "relPath": file.key },
+        "metadata": metadata,
     });
     let made = client.call("PUT", "/v1/files", Some(&body))?;
     client.upload(text(&made, "/file/uploadUrl"), text(&made, "/file/contentType"), &bytes)?;
@@ -206,12 +286,12 @@ fn look<'f>(
         match text(&shown, "/file/status") {
             "indexing_completed" => {
                 tally.done += 1;
-                bar.say(&format!("{}: can be searched", file.key));
+                bar.say(&format!("{}: can be searched", file.name));
             }
             "indexing_failed" | "upload_failed" => {
                 let reason = text(&shown, "/file/failedStatusReason");
-                tally.fail(&file.key, reason);
-                bar.say(&format!("{}: {reason}", file.key));
+                tally.fail(&file.name, reason);
+                bar.say(&format!("{}: {reason}", file.name));
             }
             _ => left.push(file),
         }
@@ -265,6 +345,20 @@ mod tests {
         assert_eq!(keys("/**/*.md"), ["a.md", "d/b.md"]);
         assert_eq!(keys("/d/*.md"), ["b.md"]);
         assert_eq!(keys("/d/c.txt"), ["c.txt"]);
+        let all = |kb: bool, places: &[&str]| {
+            let find = |place: &&str| find(&format!("{}{place}", dir.path().display())).unwrap();
+            let mut found: Vec<Found> = places.iter().flat_map(find).collect();
+            found.iter_mut().filter(|_| kb).for_each(|file| file.belong("kb_1"));
+            check_keys(&mut found).map(|()| found)
+        };
+        put("e/b.md");
+        let clash = all(false, &["/d/b.md", "/e"]).unwrap_err();
+        assert!(clash.contains("d/b.md and") && clash.contains("--kb"), "{clash}");
+        assert_eq!(all(false, &["/d/b.md", "/d/*.md"]).unwrap().len(), 1, "one file named twice");
+        let two = all(true, &["/d/b.md", "/d/../e"]).unwrap();
+        assert!(two[0].key.starts_with("data_source://document/ds_") && two[0].key.ends_with("/b.md"));
+        assert_ne!(two[0].key, two[1].key);
+        assert_eq!(all(true, &["/e/b.md"]).unwrap()[0].key, two[1].key, "a folder is known by any path");
         assert!(find("/no/such/file").is_err() && find(&format!("{}/*.pdf", dir.path().display())).is_err());
     }
 }

@@ -101,6 +101,9 @@ pub(super) fn run(args: &Ingest) -> Result<(), String> {
     for path in paths {
         found.extend(files::find(path)?);
     }
+    if args.kb.is_none() {
+        files::check_keys(&mut found)?;
+    }
     let client = args.target.open()?;
     let interrupt = Interrupt::listen();
     let mut tags = Map::new();
@@ -119,6 +122,8 @@ pub(super) fn run(args: &Ingest) -> Result<(), String> {
         tags.insert("source".to_owned(), "knowledge-base".into());
         tags.insert("kbName".to_owned(), name.as_str().into());
         tags.insert("kbId".to_owned(), base.as_str().into());
+        found.iter_mut().for_each(|file| file.belong(base));
+        files::check_keys(&mut found)?;
     }
     files::ingest(&client, &found, &tags, args.force, &interrupt, &mut tally)?;
     for source in sources {
