@@ -121,8 +121,7 @@ mod tests {
             assert_eq!(cleaned(text, &[]), left, "{text}");
         }
         let nested = format!("{}script>alert(1)", "<<b>".repeat(20));
-        for text in
-            ["<<b>script>alert(1)<<b>/script>", "!<b>[x]<b>(http:evil.example/?q=S)", nested.as_str()]
+        for text in ["<<b>script>alert(1)<<b>/script>", "!<b>[x]<b>(http:evil.example/?q=S)", nested.as_str()]
         {
             let text = cleaned(text, &[]);
             assert!(!OPENING.is_match(&text) && !text.contains("evil.example"), "{text}");

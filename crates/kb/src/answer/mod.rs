@@ -25,7 +25,7 @@ use std::time::Instant;
 
 pub(crate) use memory::SentenceMemory;
 pub(crate) use select::DEFAULT_THRESHOLD;
-pub use support::{Support, support};
+pub use support::{Support, denies, support};
 
 /// Passages an answer is looked for in.
 const PASSAGES: usize = 10;

@@ -2,7 +2,7 @@
 //!
 //! Knows no vectors; whoever has a model may weigh meaning as well.
 
-use super::terms::{denies, in_digits, numbers, terms};
+use super::terms::{in_digits, numbers, terms};
 use unicode_segmentation::UnicodeSegmentation;
 
 /// How far a passage supports a claim.
@@ -22,6 +22,12 @@ pub struct Support {
 
 /// Most sentences a quote spans.
 const MOST: usize = 2;
+
+/// Whether a text denies something.
+#[must_use]
+pub fn denies(text: &str) -> bool {
+    super::terms::denies(text)
+}
 
 /// Weighs a claim against a passage and finds the sentence, or two neighbours, that carry it best.
 #[must_use]
