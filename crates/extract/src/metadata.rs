@@ -73,7 +73,7 @@ impl Metadata {
             }
         };
         if slot.is_none() {
-            *slot = value.filter(|value| !value.is_empty());
+            *slot = value.filter(|value| !value.is_empty() && !is_placeholder(value));
         }
     }
 
@@ -94,6 +94,11 @@ impl Metadata {
             self.language = Some(code.to_owned());
         }
     }
+}
+
+/// What programs write where nobody told them anything.
+fn is_placeholder(value: &str) -> bool {
+    ["(unspecified)", "(anonymous)", "unknown"].iter().any(|empty| value.eq_ignore_ascii_case(empty))
 }
 
 /// The two-letter code of the languages that have one; others keep their three letters.

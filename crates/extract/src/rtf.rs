@@ -372,7 +372,8 @@ impl<'a, 'b> Reader<'a, 'b> {
             "stylesheet" => Target::Styles,
             "info" => Target::OtherInfo,
             "title" if self.group.target == Target::OtherInfo => Target::Title,
-            "author" if self.group.target == Target::OtherInfo => Target::Author,
+            // Some writers name the author again beside the date of the last change.
+            "author" if self.group.target == Target::OtherInfo && self.author.is_empty() => Target::Author,
             "subject" if self.group.target == Target::OtherInfo => Target::Description,
             "listtext" | "pntext" => Target::ListText,
             // Notes and shapes hold text of the document.

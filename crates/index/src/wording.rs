@@ -11,6 +11,8 @@ use std::sync::Arc;
 const BREAK: u32 = 0;
 /// Most words of a question that are looked at.
 const WORDS_MAX: usize = 128;
+/// Set in the code of every word with a digit: they come last among codes in order.
+const NUMBERED: u32 = 1 << 31;
 
 /// The words of one passage, stemmed, without words that say nothing; four bytes each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,6 +64,12 @@ impl Wording {
         codes.sort_unstable();
         codes.dedup();
         codes
+    }
+
+    /// Those of its [`Wording::distinct`] words that hold a digit: models, prices, dates.
+    #[must_use]
+    pub fn numbered(distinct: &[u32]) -> &[u32] {
+        distinct.get(distinct.partition_point(|code| code & NUMBERED == 0)..).unwrap_or(&[])
     }
 
     /// Bytes of memory held.
@@ -159,7 +167,8 @@ fn lesser(pair: &[f32]) -> f32 {
 fn code(word: &str) -> u32 {
     let hash =
         word.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    hash.max(BREAK + 1)
+    let hash = (hash & !NUMBERED).max(BREAK + 1);
+    if word.contains(char::is_numeric) { hash | NUMBERED } else { hash }
 }
 
 /// Ends after `.`, `!` or `?` before white space, after their full-width kin, and at line ends.
@@ -222,6 +231,14 @@ mod tests {
         assert!((words.evidence(&Wording::of("", "oven")).covered - 0.25).abs() < 1e-6);
         assert_eq!(words.held(&Wording::of("", "a pyrolysis in ovens")), [("oven", 1.0), ("pyrolysi", 3.0)]);
         assert!(words.held(&Wording::of("", "door")).is_empty());
+    }
+
+    #[test]
+    fn words_with_digits_are_told_apart() {
+        let words = Wording::of("Washer wx2000", "Costs 499 now. Heavy!").distinct();
+        assert_eq!((words.len(), Wording::numbered(&words).len()), (6, 2));
+        assert!(Wording::numbered(&Wording::of("", "no figures here").distinct()).is_empty());
+        assert!(Wording::numbered(&[]).is_empty());
     }
 
     proptest! {

@@ -7,6 +7,7 @@ use crate::views::Views;
 use crate::{Error, JobProgress, Recount, SearchTuning, records};
 use quarry_embed::EmbedderSlot;
 use quarry_extract::Pool;
+use quarry_index::VectorOptions;
 use quarry_store::{BlobHash, BlobStore, Commit, RecordStore};
 use quarry_types::{BotId, FileStatus, Scope};
 use std::path::PathBuf;
@@ -125,8 +126,10 @@ impl Kb {
     /// When the store does not answer, or a setting is out of range.
     pub async fn open(deps: KbDeps, settings: KbSettings) -> Result<Self, Error> {
         settings.search.check()?;
-        let budget = (settings.cache_bytes, settings.search.recall_target);
-        let views = Views::new(deps.store.clone(), deps.embedder.clone(), deps.lexical_dir, budget);
+        let recall_target = settings.search.recall_target;
+        let vectors = VectorOptions { recall_target, ..VectorOptions::default() };
+        let options = (settings.cache_bytes, vectors);
+        let views = Views::new(deps.store.clone(), deps.embedder.clone(), deps.lexical_dir, options);
         let inner = Inner {
             store: deps.store,
             blobs: deps.blobs,
@@ -234,7 +237,7 @@ impl Inner {
         match committed.seq(&records::kb()) {
             Some(seq) => {
                 let snapshot = view.refresh(self.store.as_ref(), seq).await?;
-                view.build_graph_if_due();
+                self.views.changed(view.bot(), view);
                 Ok(snapshot)
             }
             None => Ok(view.snapshot()),

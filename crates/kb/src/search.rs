@@ -9,13 +9,17 @@ use crate::view::{Generation, Snapshot};
 use crate::{Error, File, TagFilter};
 use quarry_embed::TextKind;
 use quarry_index::Fused;
-use quarry_types::{Scope, Timestamp};
+use quarry_types::{FileId, Scope, Timestamp};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Longest question, in bytes.
 const MAX_QUERY_BYTES: usize = 2048;
+/// Best matches of which a file may show several when consolidated: no more than a search shows.
+const CONSOLIDATED: usize = 50;
+/// Share of the best score that those beside a file's best match have at least.
+const CONSOLIDATED_SHARE: f32 = 0.5;
 
 /// `searchFiles`.
 #[derive(Debug, Clone)]
@@ -112,7 +116,7 @@ impl Kb {
         search.check()?;
         let vector = self.inner.embed_query(&search.query).await?;
         let matches = self.inner.find(scope, &search, vector).await?;
-        Ok(if search.consolidate { consolidate(matches, search.limit) } else { show(matches, &search) })
+        Ok(if search.consolidate { consolidate(matches) } else { show(matches, &search) })
     }
 }
 
@@ -177,12 +181,16 @@ impl Inner {
                 let tuning = self.settings.search;
                 tokio::task::spawn_blocking(move || rank(&snapshot, &search, &vector, &tuning)).await??
             };
-            // Consolidation shows files, so it needs more matches than it shows.
-            let most = if search.consolidate { ranked.last.len() } else { search.limit };
+            let shown: Vec<_> = if search.consolidate {
+                let file = |id: u32| Some(snapshot.places.get(&id)?.generation.file.clone());
+                worth_consolidating(&ranked.last, search.limit, file)
+            } else {
+                ranked.last.iter().take(search.limit).collect()
+            };
             let why = |hit: &Fused, of: &_| {
                 search.explain.then(|| explain(&snapshot, &ranked.words, ranked.plan, hit, of))
             };
-            let best = ranked.last.iter().take(most).map(|(hit, of)| (*hit, why(hit, of))).collect();
+            let best = shown.into_iter().map(|(hit, of)| (*hit, why(hit, of))).collect();
             if let Some(matches) = self.read(scope, &snapshot, best, search.context_depth).await? {
                 return Ok(matches);
             }
@@ -284,8 +292,30 @@ fn context(found: &Match, breadcrumb: String) -> Vec<ContextItem> {
     items
 }
 
+/// The matches of the best `limit` files: the best one of each, and of the first ones overall those that
+/// are not far behind the very best.
+fn worth_consolidating<T>(
+    ranked: &[(Fused, T)],
+    limit: usize,
+    file: impl Fn(u32) -> Option<FileId>,
+) -> Vec<&(Fused, T)> {
+    let best = ranked.first().map_or(0.0, |(hit, _)| hit.score);
+    let mut files = HashSet::new();
+    let mut shown = Vec::new();
+    for (at, ranked) in ranked.iter().enumerate() {
+        let Some(file) = file(ranked.0.id) else { continue };
+        let known = files.contains(&file);
+        let good = at < CONSOLIDATED && ranked.0.score >= CONSOLIDATED_SHARE * best;
+        if if known { good } else { files.len() < limit } {
+            files.insert(file);
+            shown.push(ranked);
+        }
+    }
+    shown
+}
+
 /// One result per file: its matches in file order under their headings, the best score first.
-fn consolidate(matches: Vec<Match>, limit: usize) -> Vec<SearchHit> {
+fn consolidate(matches: Vec<Match>) -> Vec<SearchHit> {
     let mut files: Vec<(f32, Vec<Match>)> = Vec::new();
     let mut index: HashMap<String, usize> = HashMap::new();
     for found in matches {
@@ -295,7 +325,6 @@ fn consolidate(matches: Vec<Match>, limit: usize) -> Vec<SearchHit> {
             None => files.push((found.fused.score, vec![found])),
         }
     }
-    files.truncate(limit);
     files.into_iter().filter_map(|(score, of_file)| consolidated(score, of_file)).collect()
 }
 
@@ -323,4 +352,24 @@ fn consolidated(score: f32, matches: Vec<Match>) -> Option<SearchHit> {
 fn join<'a>(parts: impl Iterator<Item = &'a str>) -> String {
     let parts: Vec<&str> = parts.collect();
     parts.join("\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_consolidated_file_shows_what_is_near_the_best() {
+        let hit = |id: u32, score: f32| (Fused { id, score, lexical: None, dense: None }, ());
+        let file = |id: u32| Some(FileId::parse(&format!("file_{}", id / 100)).unwrap());
+        let ids = |ranked: &[(Fused, ())], limit: usize| -> Vec<u32> {
+            worth_consolidating(ranked, limit, file).iter().map(|(hit, ())| hit.id).collect()
+        };
+        let ranked = [hit(1, 0.8), hit(100, 0.7), hit(2, 0.5), hit(200, 0.39), hit(3, 0.39), hit(101, 0.1)];
+        assert_eq!(ids(&ranked, 20), [1, 100, 2, 200], "the best of each file, and what comes near");
+        assert_eq!(ids(&ranked, 1), [1, 2]);
+        let many: Vec<_> = (0..90).map(|id| hit(id, 0.8)).chain([hit(100, 0.7)]).collect();
+        assert_eq!(ids(&many, 20).len(), 51);
+    }
 }

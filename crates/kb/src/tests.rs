@@ -3,16 +3,19 @@
 
 #![allow(clippy::unwrap_used)]
 
+use crate::view::Snapshot;
+use crate::views::Views;
 use crate::{
-    Error, FilePatch, Kb, KbDeps, KbSettings, ListFiles, NewPassage, PageRequest, Question, Search,
+    Error, File, FilePatch, Kb, KbDeps, KbSettings, ListFiles, NewPassage, PageRequest, Question, Search,
     TagFilter, TagRule, Tags, UpsertFile,
 };
 use proptest::prelude::*;
 use quarry_embed::EmbedderSlot;
 use quarry_embed::testing::HashEmbedder;
 use quarry_extract::{Pool, PoolOptions};
-use quarry_store::{RecordStore, StoreOptions};
-use quarry_types::{BotId, ErrorKind, FileStatus, PassageKind, Scope};
+use quarry_index::VectorOptions;
+use quarry_store::{Commit, RecordStore, StoreOptions};
+use quarry_types::{BotId, ErrorKind, FileStatus, PassageKind, Scope, Timestamp};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -244,6 +247,66 @@ async fn filters_use_current_tags() {
     let hits = world.kb.search(&bot, tagged("red")).await.unwrap();
     assert_eq!(hits.iter().map(|hit| hit.file.key.as_str()).collect::<Vec<_>>(), ["y"]);
     assert_eq!(hits[0].file.tags["team"], "red");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expired_files_take_no_place_from_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open(dir.path(), KbSettings::default()).await;
+    let bot = scope("a");
+    add(&world, &bot, "old", &["warranty of two years", "warranty of three years"]).await;
+    add(&world, &bot, "new", &["the warranty has changed to five years in all shops"]).await;
+    let one = || Search { limit: 1, ..search("warranty of two years") };
+    assert_eq!(world.kb.search(&bot, one()).await.unwrap()[0].file.key, "old");
+    let expire = |snapshot: &Snapshot, commit: &mut Commit| {
+        let old = crate::files::entry(snapshot, "old")?;
+        let file = File { expires_at: Some(Timestamp(1)), ..File::clone(&old.file) };
+        crate::files::put_file(commit, Some(old), &file)
+    };
+    world.kb.inner.transact(&bot, expire).await.unwrap();
+    let hits = world.kb.search(&bot, one()).await.unwrap();
+    assert_eq!(hits.iter().map(|hit| hit.file.key.as_str()).collect::<Vec<_>>(), ["new"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_keep_to_the_memory_budget_as_they_grow() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open(dir.path(), KbSettings { cache_bytes: 400_000, ..KbSettings::default() }).await;
+    add(&world, &scope("a"), "f", &["some words"]).await;
+    add(&world, &scope("b"), "f", &["other words"]).await;
+    let status = world.kb.status();
+    assert_eq!(status.open_bots, 2, "{status:?}");
+    let texts: Vec<String> = (0..600).map(|at| format!("passage {at} of many")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    add(&world, &scope("b"), "g", &texts).await;
+    let status = world.kb.status();
+    assert_eq!(status.open_bots, 1, "{status:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opened_view_gets_its_graph_without_a_commit() {
+    let (dir, words) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let world = open(dir.path(), KbSettings::default()).await;
+    let bot = scope("a");
+    let texts: Vec<String> = (0..40).map(|at| format!("{at} of many words {}", at * 7)).collect();
+    add(&world, &bot, "f", &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    add(&world, &bot, "g", &["something else"]).await;
+
+    let folder = words.path().to_owned();
+    let options = VectorOptions { crossover: 20, ..VectorOptions::default() };
+    let embedder = world.kb.embedder().clone();
+    let views = Views::new(world.store.clone(), embedder, move |_| folder.clone(), (1 << 30, options));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while views.snapshot(&bot).await.unwrap().vectors.recall().is_none() {
+        assert!(Instant::now() < deadline, "no graph");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+
+    let snapshot = views.snapshot(&bot).await.unwrap();
+    assert_eq!(snapshot.ordinals(|_| true).len(), 41);
+    let wanted = snapshot.ordinals(|file| file.key == "f");
+    let is_in_f = |id: u32| snapshot.files[&snapshot.places[&id].generation.file].file.key == "f";
+    assert!(wanted.len() == 40 && wanted.iter().all(is_in_f));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,13 +7,13 @@
 use crate::records::{self, KbKey, PassageRecord, TextHash};
 use crate::{Base, Error, File, vectors};
 use arc_swap::ArcSwap;
-use imbl::{HashMap, OrdMap};
+use imbl::{HashMap, OrdMap, OrdSet};
 use quarry_embed::Embedder;
 use quarry_index::{
     LexDoc, LexSnapshot, LexicalIndex, VectorIndex, VectorOptions, VectorSet, VectorSnapshot, Wording,
 };
 use quarry_store::{Change, Changes, Coll, RecordStore, Seq};
-use quarry_types::{BotId, FileId, unhex};
+use quarry_types::{BotId, FileId, Timestamp, unhex};
 use roaring::RoaringBitmap;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Most records read at a time.
 const PAGE: usize = 4096;
+/// One graph build at a time over all bots: each keeps a core busy for minutes.
+static BUILDS: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
 
 /// A file with the version of its record, for preconditions.
 #[derive(Debug)]
@@ -50,6 +52,8 @@ pub(crate) struct Generation {
 pub(crate) struct Snapshot {
     pub(crate) seq: Seq,
     pub(crate) files: OrdMap<FileId, Arc<FileEntry>>,
+    /// The files that have an end, by it.
+    pub(crate) expiring: OrdSet<(Timestamp, FileId)>,
     pub(crate) keys: HashMap<String, FileId>,
     pub(crate) bases: OrdMap<String, (Arc<Base>, Seq)>,
     pub(crate) places: OrdMap<u32, Place>,
@@ -68,13 +72,27 @@ impl Snapshot {
         by_id.or_else(|| self.files.get(self.keys.get(id_or_key)?))
     }
 
+    /// Whether some file is past its time and only waits to be removed.
+    pub(crate) fn holds_expired(&self, now: Timestamp) -> bool {
+        self.expiring.get_min().is_some_and(|(moment, _)| *moment <= now)
+    }
+
     /// The passages of the files that `wanted` lets through.
     pub(crate) fn ordinals(&self, wanted: impl Fn(&File) -> bool) -> RoaringBitmap {
         let mut allowed = RoaringBitmap::new();
         for (generation, ordinals) in &self.generations {
             let passes = self.files.get(&generation.file).is_some_and(|entry| wanted(&entry.file));
-            if passes {
-                allowed.extend(ordinals.values().copied());
+            if !passes {
+                continue;
+            }
+            // A generation is numbered in one go, by position: nearly always the ends tell all of it.
+            let (first, last) =
+                (ordinals.get_min().map(|(_, id)| *id), ordinals.get_max().map(|(_, id)| *id));
+            match (first, last) {
+                (Some(first), Some(last)) if spans(first, last, ordinals.len()) => {
+                    allowed.insert_range(first..=last);
+                }
+                _ => allowed.extend(ordinals.values().copied()),
             }
         }
         allowed
@@ -89,6 +107,10 @@ impl Snapshot {
             + self.vectors.heap_bytes()
             + self.lexical.heap_bytes()
     }
+}
+
+fn spans(first: u32, last: u32, count: usize) -> bool {
+    last.checked_sub(first).is_some_and(|steps| u64::from(steps) + 1 == count as u64)
 }
 
 /// One bot's view.
@@ -134,6 +156,10 @@ impl View {
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    pub(crate) fn bot(&self) -> &BotId {
+        &self.bot
     }
 
     pub(crate) fn vectors(&self) -> &Coll {
@@ -213,33 +239,49 @@ impl View {
     }
 
     /// Starts building a graph on a thread of its own when the vectors have outgrown the exact scan;
-    /// searches stay exact until it is there.
-    pub(crate) fn build_graph_if_due(self: &Arc<Self>) {
-        let Some(build) = self.indexes.dense.graph_due() else { return };
-        if self.indexes.building.swap(true, Ordering::AcqRel) {
+    /// searches stay exact until it is there. `then` is called after one was built.
+    pub(crate) fn build_graph_if_due(self: &Arc<Self>, then: impl FnOnce() + Send + 'static) {
+        if self.indexes.dense.graph_due().is_none() || self.indexes.building.swap(true, Ordering::AcqRel) {
             return;
         }
-        let view = self.clone();
+        // A view that waits for its turn may be dropped meanwhile.
+        let waiting = Arc::downgrade(self);
         tokio::spawn(async move {
-            let built = tokio::task::spawn_blocking(move || build.run(&|| false)).await;
-            match built {
-                Ok(Ok(graph)) => {
-                    let _applying = view.applying.lock().await;
-                    view.indexes.dense.install(graph);
-                    let mut next = Snapshot::clone(&view.snapshot());
-                    next.vectors = view.indexes.dense.snapshot();
-                    view.current.store(Arc::new(next));
-                    tracing::info!(bot = %view.bot, "vector graph built");
-                }
-                Ok(Err(error)) => {
-                    tracing::error!(bot = %view.bot, %error, "vector graph not built; searches stay exact")
-                }
-                Err(error) => {
-                    tracing::error!(bot = %view.bot, %error, "vector graph not built; searches stay exact")
-                }
-            }
+            let Ok(_turn) = BUILDS.acquire().await else { return };
+            let Some(view) = waiting.upgrade() else { return };
+            let built = view.build_graph().await;
             view.indexes.building.store(false, Ordering::Release);
+            drop(view);
+            if built {
+                then();
+            }
         });
+    }
+
+    /// Whether a graph is being built or waits for its turn.
+    pub(crate) fn is_building_graph(&self) -> bool {
+        self.indexes.building.load(Ordering::Acquire)
+    }
+
+    async fn build_graph(&self) -> bool {
+        let Some(build) = self.indexes.dense.graph_due() else { return false };
+        let not_built = |error: &dyn std::fmt::Display| {
+            tracing::error!(bot = %self.bot, %error, "vector graph not built; searches stay exact");
+        };
+        match tokio::task::spawn_blocking(move || build.run(&|| false)).await {
+            Ok(Ok(graph)) => {
+                let _applying = self.applying.lock().await;
+                self.indexes.dense.install(graph);
+                let mut next = Snapshot::clone(&self.snapshot());
+                next.vectors = self.indexes.dense.snapshot();
+                self.current.store(Arc::new(next));
+                tracing::info!(bot = %self.bot, "vector graph built");
+                return true;
+            }
+            Ok(Err(error)) => not_built(&error),
+            Err(error) => not_built(&error),
+        }
+        false
     }
 }
 
@@ -262,6 +304,7 @@ impl Indexes {
         Snapshot {
             seq: 0,
             files: OrdMap::new(),
+            expiring: OrdSet::new(),
             keys: HashMap::new(),
             bases: OrdMap::new(),
             places: OrdMap::new(),
@@ -332,13 +375,21 @@ impl Snapshot {
                 let file: File = records::decode(&value)?;
                 self.keys.insert(file.key.clone(), file.id.clone());
                 let id = file.id.clone();
-                self.files.insert(id, Arc::new(FileEntry { file: Arc::new(file), seq: change.seq }));
+                let expiring = file.expires_at.map(|moment| (moment, id.clone()));
+                let entry = Arc::new(FileEntry { file: Arc::new(file), seq: change.seq });
+                if let Some(before) = self.files.insert(id, entry) {
+                    self.forget_end(&before.file);
+                }
+                if let Some(end) = expiring {
+                    self.expiring.insert(end);
+                }
             }
             (Some(KbKey::File(id)), None) => {
-                if let Some(entry) = self.files.remove(&id)
-                    && self.keys.get(&entry.file.key) == Some(&id)
-                {
-                    self.keys.remove(&entry.file.key);
+                if let Some(entry) = self.files.remove(&id) {
+                    self.forget_end(&entry.file);
+                    if self.keys.get(&entry.file.key) == Some(&id) {
+                        self.keys.remove(&entry.file.key);
+                    }
                 }
             }
             (Some(KbKey::Base(id)), Some(value)) => {
@@ -361,6 +412,12 @@ impl Snapshot {
             (None, _) => return Err(Error::Corrupt("a record key of an unknown form".into())),
         }
         Ok(())
+    }
+
+    fn forget_end(&mut self, file: &File) {
+        if let Some(moment) = file.expires_at {
+            self.expiring.remove(&(moment, file.id.clone()));
+        }
     }
 
     fn place(

@@ -16,19 +16,26 @@ pub(crate) struct Views {
     store: Arc<dyn RecordStore>,
     embedder: EmbedderSlot,
     dir: Box<dyn Fn(&BotId) -> PathBuf + Send + Sync>,
+    vectors: VectorOptions,
+    open: Arc<Open>,
+}
+
+/// The open views and what they may hold together.
+struct Open {
     budget_bytes: usize,
-    recall_target: f64,
-    open: Mutex<Open>,
+    slots: Mutex<Slots>,
 }
 
 #[derive(Default)]
-struct Open {
+struct Slots {
     clock: u64,
-    slots: HashMap<BotId, Slot>,
+    of: HashMap<BotId, Slot>,
 }
 
 struct Slot {
     used: u64,
+    /// When last measured: at its opening, its commits and its new graphs.
+    bytes: usize,
     view: Arc<OnceCell<Arc<View>>>,
 }
 
@@ -37,20 +44,21 @@ impl Views {
         store: Arc<dyn RecordStore>,
         embedder: EmbedderSlot,
         dir: impl Fn(&BotId) -> PathBuf + Send + Sync + 'static,
-        (budget_bytes, recall_target): (usize, f64),
+        (budget_bytes, vectors): (usize, VectorOptions),
     ) -> Self {
-        Self { store, embedder, dir: Box::new(dir), budget_bytes, recall_target, open: Mutex::default() }
+        let open = Arc::new(Open { budget_bytes, slots: Mutex::default() });
+        Self { store, embedder, dir: Box::new(dir), vectors, open }
     }
 
     /// The view of a bot, opened at first use.
     pub(crate) async fn of(&self, scope: &Scope) -> Result<Arc<View>, Error> {
         let bot = scope.bot();
         let cell = {
-            let mut open = self.open.lock();
+            let mut open = self.open.slots.lock();
             open.clock += 1;
             let clock = open.clock;
-            let slot =
-                open.slots.entry(bot.clone()).or_insert_with(|| Slot { used: clock, view: Arc::default() });
+            let blank = || Slot { used: clock, bytes: 0, view: Arc::default() };
+            let slot = open.of.entry(bot.clone()).or_insert_with(blank);
             slot.used = clock;
             slot.view.clone()
         };
@@ -58,17 +66,25 @@ impl Views {
         let view = cell
             .get_or_try_init(|| async {
                 let embedder = self.embedder.get().await?;
-                let options = VectorOptions { recall_target: self.recall_target, ..VectorOptions::default() };
                 let dir = (self.dir)(bot);
-                let view = View::open(&self.store, bot, &dir, embedder.as_ref(), options).await?;
+                let view = View::open(&self.store, bot, &dir, embedder.as_ref(), self.vectors).await?;
                 Ok::<_, Error>(Arc::new(view))
             })
             .await?
             .clone();
         if fresh {
-            self.evict(bot);
+            drop(cell);
+            self.changed(bot, &view);
         }
         Ok(view)
+    }
+
+    /// After a view was opened or took in a commit: keeps to the memory budget and builds a graph when one
+    /// is due.
+    pub(crate) fn changed(&self, bot: &BotId, view: &Arc<View>) {
+        self.open.evict(bot);
+        let (open, bot) = (self.open.clone(), bot.clone());
+        view.build_graph_if_due(move || open.evict(&bot));
     }
 
     /// The newest snapshot of a bot.
@@ -78,20 +94,20 @@ impl Views {
 
     /// The open views; looking at them is no use of them.
     pub(crate) fn opened(&self) -> Vec<(Scope, Arc<View>)> {
-        let open = self.open.lock();
-        let opened = open.slots.iter().filter_map(|(bot, slot)| Some((bot, slot.view.get()?.clone())));
+        let open = self.open.slots.lock();
+        let opened = open.of.iter().filter_map(|(bot, slot)| Some((bot, slot.view.get()?.clone())));
         opened.map(|(bot, view)| (Scope::of(bot.clone()), view)).collect()
     }
 
     /// A bot's view when it is open; looking at it is no use of it.
     pub(crate) fn opened_of(&self, scope: &Scope) -> Option<Arc<View>> {
-        self.open.lock().slots.get(scope.bot())?.view.get().cloned()
+        self.open.slots.lock().of.get(scope.bot())?.view.get().cloned()
     }
 
     /// (open bots, bytes).
     pub(crate) fn size(&self) -> (usize, usize) {
-        let open = self.open.lock();
-        (open.slots.len(), open.slots.values().map(Slot::heap_bytes).sum())
+        let open = self.open.slots.lock();
+        (open.of.len(), open.of.values().map(Slot::heap_bytes).sum())
     }
 
     /// The lowest recall of the approximate vector searches of open views; 1 when there are none.
@@ -100,19 +116,26 @@ impl Views {
         let recalls = self.opened().iter().filter_map(measured).collect::<Vec<_>>();
         recalls.iter().map(|recall| recall.probed.unwrap_or(recall.built)).fold(1.0, f64::min)
     }
+}
 
-    /// Drops the least recently used idle views while over the budget; a view in use is kept, for
-    /// two views of one bot must never write the same lexical index.
-    fn evict(&self, keep: &BotId) {
-        let mut open = self.open.lock();
-        let mut total: usize = open.slots.values().map(Slot::heap_bytes).sum();
+impl Open {
+    /// Measures a view that has changed, then drops the least recently used idle ones while all are over
+    /// the budget; a view in use is kept, for two views of one bot must never write the same lexical index.
+    fn evict(&self, changed: &BotId) {
+        let view = self.slots.lock().of.get(changed).and_then(|slot| slot.view.get().cloned());
+        let bytes = view.map_or(0, |view| view.snapshot().heap_bytes());
+        let mut open = self.slots.lock();
+        if let Some(slot) = open.of.get_mut(changed) {
+            slot.bytes = bytes;
+        }
+        let mut total: usize = open.of.values().map(|slot| slot.bytes).sum();
         while total > self.budget_bytes {
-            let idle = open.slots.iter().filter(|(bot, slot)| *bot != keep && slot.is_idle());
+            let idle = open.of.iter().filter(|(bot, slot)| *bot != changed && slot.is_idle());
             let Some(oldest) = idle.min_by_key(|(_, slot)| slot.used).map(|(bot, _)| bot.clone()) else {
                 break;
             };
-            if let Some(slot) = open.slots.remove(&oldest) {
-                total = total.saturating_sub(slot.heap_bytes());
+            if let Some(slot) = open.of.remove(&oldest) {
+                total = total.saturating_sub(slot.bytes);
                 tracing::info!(bot = %oldest, "view dropped to stay within the memory budget");
             }
         }

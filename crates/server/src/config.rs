@@ -10,7 +10,7 @@ mod public_url;
 pub(crate) mod tuning;
 
 pub use computing::Computing;
-pub use public_url::PublicUrl;
+pub(crate) use public_url::PublicUrl;
 
 use quarry_extract::Ocr;
 use quarry_fetch::chat::ChatSettings;

@@ -59,16 +59,22 @@ enum Side {
     Query,
 }
 
-/// The different terms of a query in order of appearance, at most `max`. Words that say nothing are
+/// The different terms of a query in order of appearance, at most `max` of each channel. Words that say nothing are
 /// left out unless there is nothing else.
 pub(super) fn query_terms(text: &str, max: usize) -> Vec<(Channel, String)> {
     // A word has at least two bytes with its space: enough text for `max` terms, whatever follows.
     let text: String = text.chars().take(max * 64).collect();
     let mut seen = HashSet::new();
     let mut terms = Vec::new();
+    let (mut words, mut exact) = (0, 0);
     for side in [Side::Query, Side::Document] {
         analyze(&text, side, &mut |channel, term| {
-            if terms.len() < max && seen.insert((channel, term.to_owned())) {
+            let count = match channel {
+                Channel::Words => &mut words,
+                Channel::Exact => &mut exact,
+            };
+            if *count < max && seen.insert((channel, term.to_owned())) {
+                *count += 1;
                 terms.push((channel, term.to_owned()));
             }
         });

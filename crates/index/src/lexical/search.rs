@@ -15,7 +15,7 @@ use tantivy::{Searcher, SegmentReader, Term};
 /// Weight of the exact spelling beside the stem. `retrieval_eval` over 0, .1, .2, .3 and .6: the sets
 /// differ by less than .015 nDCG@10, most are best at .1 to .3.
 const EXACT_WEIGHT: f32 = 0.2;
-/// Distinct terms of a query that are used, the first ones.
+/// Distinct terms of a query that are used of each channel, the first ones.
 const TERMS_MAX: usize = 128;
 
 /// Word search over items. Implemented by [`LexSnapshot`].

@@ -58,6 +58,11 @@ impl ExactInt8 {
         &self.present
     }
 
+    /// A copy that knows its ids and no vector.
+    pub(super) fn ids_only(&self) -> Self {
+        Self { dims: self.dims, blocks: Vec::new(), present: Arc::clone(&self.present) }
+    }
+
     /// A copy without `deletes` and with `adds` (an id already present is replaced; of an id twice
     /// in `adds` the last counts). `self` is not changed. Cost: the touched blocks.
     ///

@@ -22,8 +22,10 @@ use roaring::RoaringBitmap;
 const EF_BUILD: usize = 200;
 /// Breadth at which a point must find itself.
 const EF_CHECK: usize = 64;
-/// Share of points that may be unreachable before the whole graph is refused.
-const UNREACHABLE_MAX: f64 = 0.05;
+/// Share of points whose place a search may miss before the whole graph is refused.
+const LOST_MAX: f64 = 0.05;
+/// The same for all points that do not find themselves: past it too much would be searched exactly anyway.
+const UNREACHABLE_MAX: f64 = 0.5;
 
 /// A sealed graph over the vectors of one moment.
 pub struct HnswIndex {
@@ -61,29 +63,38 @@ impl HnswIndex {
 
     /// Searches every point by its own vector.
     fn check(&mut self, stop: &dyn Fn() -> bool) -> Result<()> {
-        let mut unreachable = RoaringBitmap::new();
+        let (mut unreachable, mut lost) = (RoaringBitmap::new(), 0);
         for (point, id) in (0..).zip(&self.ids) {
             if point % 128 == 0 && stop() {
                 return Err(Error::Cancelled);
             }
-            let (found, _) = self.links.walk(self.links.row(point), EF_CHECK, usize::MAX, |_| true);
+            let row = self.links.row(point);
+            let (found, _) = self.links.walk(row, EF_CHECK, usize::MAX, |_| true);
             if !found.iter().take(10).any(|near| near.point == point) {
                 unreachable.insert(*id);
+                // Many equal vectors hide one another in any ranking; that is no damage to the graph.
+                let own = self.links.likeness(row, point);
+                lost += usize::from(found.first().is_none_or(|nearest| nearest.likeness < own));
             }
         }
-        let (points, lost) = (self.vectors.len(), unreachable.len() as usize);
-        // Many equal vectors hide one another in any ranking; that alone is no damage, as the
-        // unreachable are searched exactly. Past this share the graph is not worth having.
-        if lost as f64 > points as f64 * UNREACHABLE_MAX {
-            return Err(Error::Unreachable { found: points - lost, points });
+        let (points, hidden) = (self.vectors.len(), unreachable.len() as usize);
+        let more_than = |count: usize, share: f64| count as f64 > points as f64 * share;
+        if more_than(lost, LOST_MAX) || more_than(hidden, UNREACHABLE_MAX) {
+            return Err(Error::Unreachable { found: points - hidden, points });
         }
         self.unreachable = unreachable;
         Ok(())
     }
 
-    /// The vectors the graph was built over.
+    /// The vectors the graph was built over; of a graph in use their ids alone.
     pub(super) fn vectors(&self) -> &ExactInt8 {
         &self.vectors
+    }
+
+    /// Lets the vectors go and keeps their ids: those of a graph in use are in the set around it.
+    pub(super) fn without_vectors(mut self) -> Self {
+        self.vectors = self.vectors.ids_only();
+        self
     }
 
     /// Items only an exact search is sure to find.

@@ -32,6 +32,8 @@ pub(super) struct Situation {
     /// Points in the graph, dead ones included, and the breadth that reaches the recall target;
     /// `None` without a graph.
     pub(super) graph: Option<(usize, usize)>,
+    /// Steps by which walks are to be broader than that, for searches of late missed the target.
+    pub(super) more: usize,
 }
 
 /// Points a walk looks at per candidate it keeps.
@@ -40,15 +42,29 @@ const LOOKED_PER_KEPT: f64 = 20.0;
 const SCANNED_PER_LOOKED: f64 = 2.5;
 /// Times the expected points a walk may look at.
 const PATIENCE: f64 = 3.0;
+/// Points near a query from which the share a filter keeps of them is no accident.
+const NEAR_MIN: usize = 64;
+/// Part of the expected share below which the filter goes against the query's neighbourhood.
+const SCARCE: f64 = 0.5;
+
+/// Share of the graph's points that a search may return; the others are looked at in vain.
+pub(super) fn useful(at: &Situation) -> f64 {
+    let points = at.graph.map_or(0, |(points, _)| points).max(1);
+    (at.candidates.saturating_sub(at.delta) as f64 / points as f64).clamp(1e-6, 1.0)
+}
+
+/// Whether a filter kept far fewer of the points near the query than of all.
+pub(super) fn is_scarce(near: usize, kept: usize, useful: f64) -> bool {
+    near >= NEAR_MIN && (kept as f64) < near as f64 * useful * SCARCE
+}
 
 pub(super) fn choose(at: &Situation, k: usize) -> Plan {
     let exact = Plan::Exact { candidates: at.candidates };
-    let Some((points, breadth)) = at.graph else { return exact };
+    let Some((_, breadth)) = at.graph else { return exact };
     // Codes order by a few places wrong: some more than asked for.
-    let breadth = breadth.max(k.saturating_add(k / 5));
-    // Dead and forbidden points are looked at in vain.
-    let useful = at.candidates.saturating_sub(at.delta) as f64 / points.max(1) as f64;
-    let looked = breadth as f64 * LOOKED_PER_KEPT / useful.clamp(1e-6, 1.0);
+    let floor = k.saturating_add(k / 5);
+    let breadth = breadth.max(floor.saturating_add((floor / 2).saturating_mul(at.more)));
+    let looked = breadth as f64 * LOOKED_PER_KEPT / useful(at);
     let walk_cost = looked * SCANNED_PER_LOOKED + at.delta as f64;
     if walk_cost >= at.candidates as f64 {
         return exact;
@@ -62,7 +78,7 @@ mod tests {
     use super::*;
 
     fn at(candidates: usize, delta: usize, graph: Option<usize>) -> Situation {
-        Situation { candidates, delta, graph: graph.map(|points| (points, 64)) }
+        Situation { candidates, delta, graph: graph.map(|points| (points, 64)), more: 0 }
     }
 
     #[test]
@@ -87,5 +103,19 @@ mod tests {
         assert_eq!(plan(at(200_000, 0, Some(200_000)), 10), (64, 3_840));
         assert_eq!(plan(at(100_000, 0, Some(200_000)), 10), (64, 7_680));
         assert_eq!(plan(at(200_000, 0, Some(200_000)), 100).0, 120);
+        let missing = Situation { more: 2, ..at(200_000, 0, Some(200_000)) };
+        assert_eq!(
+            (plan(missing, 100).0, plan(missing, 10).0),
+            (240, 64),
+            "deep searches become broader too"
+        );
+    }
+
+    #[test]
+    fn a_filter_against_the_neighbourhood_is_noticed() {
+        let half = useful(&at(100_000, 0, Some(200_000)));
+        assert!((half - 0.5).abs() < 1e-9);
+        assert!(is_scarce(200, 20, half) && !is_scarce(200, 90, half));
+        assert!(!is_scarce(20, 0, half), "too few to tell");
     }
 }

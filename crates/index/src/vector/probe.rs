@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 const EVERY: u64 = 256;
 /// Hits compared before the breadth is judged.
 const JUDGED: u64 = 200;
+/// Hits compared past which the older ones count less and less.
+const REMEMBERED: u64 = 2000;
 /// Most steps the breadth is raised.
 const STEPS_MAX: usize = 6;
 /// How far below the target is no accident.
@@ -40,6 +42,9 @@ impl Probe {
             // The old figures are of the old breadth.
             self.found.store(0, Ordering::Relaxed);
             self.wanted.store(0, Ordering::Relaxed);
+        } else if wanted >= REMEMBERED {
+            self.found.store(found / 2, Ordering::Relaxed);
+            self.wanted.store(wanted / 2, Ordering::Relaxed);
         }
     }
 
@@ -68,6 +73,13 @@ mod tests {
             probe.record(10, 10, 0.99);
         }
         assert_eq!((probe.more(), probe.recall()), (0, Some(1.0)));
+        for _ in 0..10_000 {
+            probe.record(10, 10, 0.99);
+        }
+        for _ in 0..60 {
+            probe.record(7, 10, 0.99);
+        }
+        assert!(probe.more() > 0, "long ago does not excuse today");
         let probe = Probe::default();
         for _ in 0..20 {
             probe.record(9, 10, 0.99);

@@ -6,16 +6,21 @@
 
 use super::exact::ExactInt8;
 use super::graph::HnswIndex;
-use super::planner::{Plan, Situation, choose};
+use super::planner::{Plan, Situation, choose, is_scarce, useful};
 use super::probe::Probe;
 use super::{Query, VectorIndex};
 use crate::candidates::Best;
 use crate::error::Result;
-use crate::{Candidates, Hit};
+use crate::{Candidates, Error, Hit};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use roaring::RoaringBitmap;
+use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A refused graph is tried again once the set has grown, or shrunk, by this factor.
+const TRY_AGAIN: f64 = 1.2;
 
 /// Settings of a [`VectorSet`].
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +44,8 @@ pub struct VectorSet {
     options: VectorOptions,
     current: ArcSwap<VectorSnapshot>,
     writer: Mutex<()>,
+    /// Vectors of the last graph, when it was refused; else 0.
+    refused: Arc<AtomicUsize>,
 }
 
 /// The vectors of one moment; never changes.
@@ -69,15 +76,22 @@ pub struct Recall {
 /// A graph worth building; run it on a background thread, then [`VectorSet::install`] it.
 pub struct GraphBuild {
     exact: ExactInt8,
+    refused: Arc<AtomicUsize>,
 }
 
 impl GraphBuild {
-    /// Builds: CPU-bound, a part of a millisecond per vector. `stop` is asked now and then.
+    /// Builds: CPU-bound, a part of a millisecond per vector. `stop` is asked now and then. A graph that is
+    /// refused is not due again before the set has another size.
     ///
     /// # Errors
     /// See [`HnswIndex::build`].
     pub fn run(&self, stop: &dyn Fn() -> bool) -> Result<HnswIndex> {
-        HnswIndex::build(&self.exact, stop)
+        let built = HnswIndex::build(&self.exact, stop);
+        let refused = matches!(built, Err(Error::Unreachable { .. }));
+        if refused || built.is_ok() {
+            self.refused.store(if refused { self.exact.len() } else { 0 }, Ordering::Relaxed);
+        }
+        built
     }
 }
 
@@ -93,7 +107,8 @@ impl VectorSet {
             recall_target: options.recall_target,
             probe: Arc::default(),
         };
-        Self { options, current: ArcSwap::from_pointee(empty), writer: Mutex::new(()) }
+        let current = ArcSwap::from_pointee(empty);
+        Self { options, current, writer: Mutex::new(()), refused: Arc::default() }
     }
 
     /// The vectors now. Never waits for a writer.
@@ -132,20 +147,26 @@ impl VectorSet {
     }
 
     /// A graph build that is due: the set is past the crossover and has no graph, or too much of it
-    /// is dead or new.
+    /// is dead or new. Not while the set has about the size at which a graph was refused.
     #[must_use]
     pub fn graph_due(&self) -> Option<GraphBuild> {
         let now = self.current.load();
         if now.exact.len() <= self.options.crossover {
             return None;
         }
+        let (size, refused) = (now.exact.len() as f64, self.refused.load(Ordering::Relaxed) as f64);
+        if refused > 0.0 && size < refused * TRY_AGAIN && size > refused / TRY_AGAIN {
+            return None;
+        }
         if let Some(graph) = &now.graph {
             let limit = graph.len() as f64 * self.options.rebuild_share;
-            if (now.dead.len().max(now.delta.len()) as f64) <= limit {
+            // Another graph would not reach the unreachable either.
+            let new = now.delta.len() - now.delta.intersection_len(graph.unreachable());
+            if (now.dead.len().max(new) as f64) <= limit {
                 return None;
             }
         }
-        Some(GraphBuild { exact: now.exact.clone() })
+        Some(GraphBuild { exact: now.exact.clone(), refused: self.refused.clone() })
     }
 
     /// Starts using a graph. What changed since it was built is worked out here.
@@ -158,7 +179,7 @@ impl VectorSet {
         tracing::info!(points = graph.len(), delta = delta.len(), dead = dead.len(), "vector graph in use");
         self.publish(VectorSnapshot {
             exact: now.exact.clone(),
-            graph: Some(Arc::new(graph)),
+            graph: Some(Arc::new(graph.without_vectors())),
             delta,
             dead,
             recall_target: now.recall_target,
@@ -175,16 +196,20 @@ impl VectorSnapshot {
     /// How a search for `k` would run.
     #[must_use]
     pub fn plan(&self, k: usize, allowed: &Candidates<'_>) -> Plan {
+        choose(&self.situation(allowed), k)
+    }
+
+    fn situation(&self, allowed: &Candidates<'_>) -> Situation {
         let among = |ids: &RoaringBitmap| match allowed {
             Candidates::All => ids.len() as usize,
             Candidates::Only(allowed) => ids.intersection_len(allowed) as usize,
         };
-        let situation = Situation {
+        Situation {
             candidates: among(self.exact.ids()),
             delta: among(&self.delta),
             graph: self.graph.as_ref().map(|graph| (graph.len(), self.breadth(graph).0)),
-        };
-        choose(&situation, k)
+            more: self.probe.more(),
+        }
     }
 
     fn breadth(&self, graph: &HnswIndex) -> (usize, f64) {
@@ -241,12 +266,21 @@ impl VectorIndex for VectorSnapshot {
     fn search(&self, query: &[f32], k: usize, allowed: &Candidates<'_>) -> Result<Vec<Hit>> {
         let Some(query) = Query::new(query, self.exact.dims())? else { return Ok(Vec::new()) };
         let mut best = Best::new(k);
-        if let (Plan::Graph { breadth, visits, .. }, Some(graph)) = (self.plan(k, allowed), &self.graph) {
-            let usable =
-                |id: u32| allowed.contains(id) && !self.dead.contains(id) && !self.delta.contains(id);
+        let situation = self.situation(allowed);
+        if let (Plan::Graph { breadth, visits, .. }, Some(graph)) = (choose(&situation, k), &self.graph) {
+            let (near_by, kept) = (Cell::new(0_usize), Cell::new(0_usize));
+            let usable = |id: u32| {
+                let usable = allowed.contains(id) && !self.dead.contains(id) && !self.delta.contains(id);
+                near_by.set(near_by.get() + 1);
+                kept.set(kept.get() + usize::from(usable));
+                usable
+            };
             let (near, whole) = graph.nearest(&query, breadth, visits, usable);
-            // A filter may forbid just the neighbourhood of the query; then the walk gives up.
-            if whole {
+            // A filter may forbid just the neighbourhood of the query: what the walk then finds around it
+            // is not to be trusted.
+            let scarce = matches!(allowed, Candidates::Only(_))
+                && is_scarce(near_by.get(), kept.get(), useful(&situation));
+            if whole && !scarce {
                 self.exact.rescore(&query, &mut near.into_iter(), &mut best);
                 let both;
                 let delta = match allowed {

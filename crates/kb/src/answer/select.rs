@@ -15,6 +15,8 @@ use std::collections::{HashMap, HashSet};
 pub(crate) const DEFAULT_THRESHOLD: f32 = 0.25;
 /// Sentences compared by meaning; more cost time and hardly ever win.
 const EMBEDDED: usize = 16;
+/// What a sentence loses whose passage holds none of the names and codes asked about while another does.
+const OTHER_NAME: f32 = 0.15;
 /// Most quotes of an answer.
 const MOST: usize = 3;
 /// A further sentence must score at least this share of the best one.
@@ -149,6 +151,10 @@ impl Evidence {
     /// The answer's sentences, the best passage's first and within a passage as they stand there.
     pub(crate) fn select(self, question: &[f32], vectors: &[Vec<f32>]) -> Choice {
         let Self { candidates, expected, dense, absent, named } = self;
+        let astray = |candidate: &Candidate| {
+            let missing = named.iter().filter(|places| !places.contains(&candidate.passage)).count();
+            missing as f32 / named.len().max(1) as f32
+        };
         let mut scored: Vec<(f32, f32, Candidate)> = candidates
             .into_iter()
             .zip(vectors)
@@ -161,7 +167,8 @@ impl Evidence {
                     + 0.15 * candidate.coverage
                     + 0.2 * candidate.passage_cosine
                     + 0.2 * candidate.passage_score
-                    + fits;
+                    + fits
+                    - OTHER_NAME * astray(&candidate);
                 (score, cosine, candidate)
             })
             .collect();

@@ -4,9 +4,11 @@ use super::SearchTuning;
 use super::repeats::repeats_last;
 use super::second::{Weighed, Weights, rerank};
 use crate::Error;
+use crate::files::is_expired;
 use crate::search::Search;
 use crate::view::Snapshot;
 use quarry_index::{Candidates, FuseOptions, Fused, Hit, LexicalSearch, Plan, QueryWords, VectorIndex, fuse};
+use quarry_types::Timestamp;
 
 /// All that one question found, best first.
 #[derive(Debug, Clone)]
@@ -30,8 +32,12 @@ pub(crate) fn rank(
     vector: &[f32],
     tuning: &SearchTuning,
 ) -> Result<Ranked, Error> {
-    let filtered = !search.tags.is_empty() || search.files.is_some() || search.bases.is_some();
-    let allowed = filtered.then(|| snapshot.ordinals(|file| search.admits(file)));
+    let now = Timestamp::now();
+    let filtered = !search.tags.is_empty()
+        || search.files.is_some()
+        || search.bases.is_some()
+        || snapshot.holds_expired(now);
+    let allowed = filtered.then(|| snapshot.ordinals(|file| !is_expired(file, now) && search.admits(file)));
     let candidates = allowed.as_ref().map_or(Candidates::All, Candidates::Only);
     let depth = tuning.candidates.max(2 * search.limit);
     let lexical = snapshot.lexical.search(&search.query, depth, &candidates)?;

@@ -4,26 +4,39 @@
 //! their order.
 
 use super::second::Weighed;
+use crate::records::TextHash;
 use crate::view::Snapshot;
-use quarry_index::Fused;
+use quarry_index::{Fused, Wording};
 
-/// Hits that are compared with one another: what a search can show, twice.
+/// Different passages that are compared with one another: what a search can show, twice.
 const COMPARED: usize = 100;
 /// Distinct words from which two passages can be told to be nearly the same; shorter ones must be equal.
 const WORDS_MIN: usize = 12;
 /// Share of all their words that two passages have in common to be nearly the same.
 const COMMON: f32 = 0.9;
 
-/// Moves repeats behind the first `most` hits' others.
+/// Moves repeats behind the first `most` different passages, however many repeats stand among them.
 pub(crate) fn repeats_last(snapshot: &Snapshot, ranked: &mut Vec<(Fused, Weighed)>, most: usize) {
-    let rest = ranked.split_off(most.min(COMPARED).min(ranked.len()));
-    let mut first: Vec<Vec<u32>> = Vec::with_capacity(ranked.len());
+    let text = |id: u32| snapshot.places.get(&id).map(|place| (place.hash, place.wording.distinct()));
+    reorder(ranked, most, text);
+}
+
+/// `text` tells the hash and the different words of a passage.
+fn reorder(
+    ranked: &mut Vec<(Fused, Weighed)>,
+    most: usize,
+    text: impl Fn(u32) -> Option<(TextHash, Vec<u32>)>,
+) {
+    let most = most.min(COMPARED);
+    let mut first: Vec<Vec<u32>> = Vec::with_capacity(most);
     let mut hashes = std::collections::HashSet::new();
     let (mut kept, mut repeats) = (Vec::with_capacity(ranked.len()), Vec::new());
-    for hit in ranked.drain(..) {
-        let Some(place) = snapshot.places.get(&hit.0.id) else { continue };
-        let words = place.wording.distinct();
-        if !hashes.insert(place.hash) || first.iter().any(|other| nearly_same(other, &words)) {
+    let mut rest = std::mem::take(ranked).into_iter();
+    while kept.len() < most
+        && let Some(hit) = rest.next()
+    {
+        let Some((hash, words)) = text(hit.0.id) else { continue };
+        if !hashes.insert(hash) || first.iter().any(|other| nearly_same(other, &words)) {
             repeats.push(hit);
         } else {
             first.push(words);
@@ -35,24 +48,34 @@ pub(crate) fn repeats_last(snapshot: &Snapshot, ranked: &mut Vec<(Fused, Weighed
         lowest = hit.score.min(lowest);
         kept.push((Fused { score: lowest, ..hit }, weighed));
     }
-    kept.extend(
-        rest.into_iter().map(|(hit, weighed)| (Fused { score: hit.score.min(lowest), ..hit }, weighed)),
-    );
+    kept.extend(rest.map(|(hit, weighed)| (Fused { score: hit.score.min(lowest), ..hit }, weighed)));
     *ranked = kept;
 }
 
-/// Both ascending without repeats.
+/// Both ascending without repeats. Texts that differ in a figure (a model, a price) are not the same, for
+/// that may be all the question is about.
 fn nearly_same(a: &[u32], b: &[u32]) -> bool {
     let (few, many) = (a.len().min(b.len()), a.len().max(b.len()));
     let enough = |common: usize, all: usize| common as f32 >= COMMON * all as f32;
-    if few < WORDS_MIN || !enough(few, many) {
+    if few < WORDS_MIN || !enough(few, many) || Wording::numbered(a) != Wording::numbered(b) {
         return false;
     }
-    let (mut left, mut right, mut common) = (a.iter().peekable(), b.iter().peekable(), 0);
-    while let (Some(x), Some(y)) = (left.peek(), right.peek()) {
+    // With more words that only one of them has, no words to come can make up for it.
+    let lacking = ((1.0 - COMMON) * (a.len() + b.len()) as f32).ceil() as usize;
+    let (mut left, mut right) = (a.iter().peekable(), b.iter().peekable());
+    let (mut common, mut other) = (0, 0);
+    while other <= lacking
+        && let (Some(x), Some(y)) = (left.peek(), right.peek())
+    {
         match x.cmp(y) {
-            std::cmp::Ordering::Less => drop(left.next()),
-            std::cmp::Ordering::Greater => drop(right.next()),
+            std::cmp::Ordering::Less => {
+                other += 1;
+                left.next();
+            }
+            std::cmp::Ordering::Greater => {
+                other += 1;
+                right.next();
+            }
             std::cmp::Ordering::Equal => {
                 common += 1;
                 left.next();
@@ -76,5 +99,33 @@ mod tests {
         assert!(!nearly_same(&words(0, 8), &words(0, 8)), "too short to tell");
         assert!(!nearly_same(&[], &[]));
         assert!(!nearly_same(&words(0, 20), &words(0, 40)), "one holds the other");
+    }
+
+    #[test]
+    fn texts_that_differ_in_a_figure_are_not_the_same() {
+        let offer = |model: &str| {
+            let text = format!(
+                "The washing machine {model} spins gently, dries towels quickly, saves water, needs little                  power and comes with a free drum lamp, delivery, installation and removal of old ones."
+            );
+            Wording::of("Offers of the week", &text).distinct()
+        };
+        assert!(nearly_same(&offer("wx2000"), &offer("wx2000")));
+        assert!(nearly_same(&offer("miele"), &offer("bosch")), "one word in twenty");
+        assert!(!nearly_same(&offer("wx2000"), &offer("wx2100")));
+    }
+
+    #[test]
+    fn any_number_of_repeats_gives_way_to_what_is_different() {
+        let hit = |id: u32| {
+            let score = 1.0 - id as f32 / 100.0;
+            (Fused { id, score, lexical: None, dense: None }, Weighed::default())
+        };
+        let mut ranked: Vec<_> = (0..50).map(hit).collect();
+        // The first 41 are one text, the others differ.
+        reorder(&mut ranked, 4, |id| Some(([u8::try_from(id.max(40)).unwrap_or(0); 32], Vec::new())));
+        let ids: Vec<u32> = ranked.iter().map(|(hit, _)| hit.id).collect();
+        assert_eq!(ids[..5], [0, 41, 42, 43, 1]);
+        assert_eq!(ids[43..], [40, 44, 45, 46, 47, 48, 49]);
+        assert!(ranked.windows(2).all(|pair| pair[0].0.score >= pair[1].0.score));
     }
 }

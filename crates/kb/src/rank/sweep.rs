@@ -5,11 +5,26 @@ use crate::kb::Kb;
 use quarry_embed::TextKind;
 use quarry_index::SweepPoint;
 use quarry_types::Scope;
+use std::time::Duration;
 
 /// Breadths tried.
 const BREADTHS: [usize; 9] = [10, 16, 24, 32, 64, 96, 128, 256, 512];
 
 impl Kb {
+    /// Returns once no graph is due over the bot's vectors, or the one that is due was refused: from then
+    /// on searches run as they do in a server that has been up for a while.
+    ///
+    /// # Errors
+    /// When the model or the store does not answer.
+    pub async fn graph_settled(&self, scope: &Scope) -> Result<(), Error> {
+        let view = self.inner.views.of(scope).await?;
+        self.inner.views.changed(scope.bot(), &view);
+        while view.is_building_graph() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
     /// Searches the bot's vectors for each question with every breadth of a graph built for this; takes
     /// a part of a millisecond per vector and holds one core.
     ///

@@ -70,7 +70,11 @@ fn queries_drop_what_says_nothing_unless_it_is_all() {
     assert!(query("?! …").is_empty());
     assert_eq!(query_terms(&"word ".repeat(100_000), 10).len(), 2);
     let many: String = (0..500).map(|i| format!("w{i} ")).collect();
-    assert_eq!(query_terms(&many, 10).len(), 10);
+    let count = |channel| query_terms(&many, 10).iter().filter(|(of, _)| *of == channel).count();
+    assert_eq!((count(Channel::Words), count(Channel::Exact)), (10, 10));
+    let long: String = ('一'..).take(100).collect();
+    let words = query_terms(&long, 128).into_iter().filter(|(of, _)| *of == Channel::Words);
+    assert_eq!(words.count(), 99, "spelling takes no place of what ranks");
 }
 
 proptest! {

@@ -35,18 +35,23 @@ impl Calibration {
             }
             let truth = vectors.search(&query, DEPTH, &Candidates::All)?;
             if let Some(query) = Query::new(&query, vectors.dims())? {
-                asked.push((query, truth));
+                // What is searched exactly beside every walk is no merit of its breadth.
+                let mut beside = Best::new(DEPTH);
+                vectors.scan(&query, DEPTH, &Candidates::Only(graph.unreachable()), &mut beside);
+                asked.push((query, truth, beside.into_hits()));
             }
         }
         let mut steps: Vec<(usize, f64)> = Vec::new();
         for breadth in BREADTHS {
             let (mut found, mut wanted) = (0, 0);
-            for (query, truth) in &asked {
+            for (query, truth, beside) in &asked {
                 if stop() {
                     return Err(Error::Cancelled);
                 }
-                let (near, _) = graph.nearest(query, breadth, usize::MAX, |_| true);
+                let (near, _) =
+                    graph.nearest(query, breadth, usize::MAX, |id| !graph.unreachable().contains(id));
                 let mut best = Best::new(DEPTH);
+                beside.iter().for_each(|hit| best.push(*hit));
                 vectors.rescore(query, &mut near.into_iter(), &mut best);
                 let hits = best.into_hits();
                 // Equal cosines may stand for one another.

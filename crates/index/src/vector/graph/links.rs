@@ -48,10 +48,13 @@ struct Marks {
 
 impl Marks {
     fn begin(&mut self, points: usize) {
-        self.walk = self.walk.wrapping_add(1);
-        if self.seen.len() != points || self.walk == 0 {
-            self.seen.clear();
+        // While a graph is built every walk has one point more: old marks stay, for they are of old walks.
+        if self.seen.len() < points {
             self.seen.resize(points, 0);
+        }
+        self.walk = self.walk.wrapping_add(1);
+        if self.walk == 0 {
+            self.seen.fill(0);
             self.walk = 1;
         }
     }
@@ -116,7 +119,7 @@ impl Links {
     }
 
     /// Likeness of a row of codes to a point, up to the row's own scale.
-    fn likeness(&self, code: &[i8], point: u32) -> f32 {
+    pub(super) fn likeness(&self, code: &[i8], point: u32) -> f32 {
         let scale = self.scales.get(point as usize).copied().unwrap_or(0.0);
         self.kernel.dot(code, self.row(point)) as f32 * scale
     }
@@ -326,6 +329,19 @@ fn level_of(point: u32) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks_are_of_one_walk_and_growing_clears_none() {
+        let mut marks = Marks::default();
+        marks.begin(2);
+        assert!(marks.enter(1) && !marks.enter(1) && !marks.enter(2));
+        marks.begin(3);
+        assert_eq!((marks.walk, marks.seen.as_slice()), (2, &[0, 1, 0][..]));
+        assert!(marks.enter(1) && marks.enter(2));
+        marks.walk = u32::MAX;
+        marks.begin(3);
+        assert_eq!((marks.walk, marks.seen.as_slice()), (1, &[0, 0, 0][..]));
+    }
 
     #[test]
     fn one_point_in_sixteen_stands_on_each_next_layer() {

@@ -116,13 +116,49 @@ fn equal_vectors_neither_panic_nor_vanish() {
 }
 
 #[test]
+fn boilerplate_does_not_cost_the_graph() {
+    let same = vec![0.3f32; DIMS];
+    let mut data = vec![same.clone(); 600];
+    data.extend(clustered(1400, 5));
+    let set = VectorSet::new(DIMS, small_options());
+    set.apply(&adds(&data, 0), &[]).unwrap();
+    let graph = set.graph_due().unwrap().run(&|| false).unwrap();
+    assert!(graph.unreachable().len() > 400, "equal ones hide one another");
+    set.install(graph);
+    assert!(set.graph_due().is_none(), "what no graph reaches asks for no other");
+    let only: RoaringBitmap = [577].into_iter().collect();
+    let hits = set.snapshot().search(&same, 5, &Candidates::Only(&only)).unwrap();
+    assert_eq!(hits.iter().map(|hit| hit.id).collect::<Vec<_>>(), [577]);
+    let exact = set.snapshot().sweep(&[same], &[16]).unwrap();
+    assert_eq!(exact.len(), 2);
+}
+
+#[test]
+fn a_graph_in_use_holds_no_vectors_of_the_past() {
+    let set = VectorSet::new(DIMS, small_options());
+    set.apply(&adds(&clustered(1500, 5), 0), &[]).unwrap();
+    set.install(set.graph_due().unwrap().run(&|| false).unwrap());
+    let snapshot = set.snapshot();
+    let graph = snapshot.graph.as_ref().unwrap();
+    assert_eq!((graph.len(), graph.vectors().ids().len()), (1500, 1500));
+    assert!(graph.vectors().heap_bytes() < 10_000, "{}", graph.vectors().heap_bytes());
+}
+
+#[test]
 fn hopeless_graphs_are_refused_and_builds_can_be_stopped() {
     let data = vec![vec![1.0f32; DIMS]; 1500];
     let set = VectorSet::new(DIMS, small_options());
     set.apply(&adds(&data, 0), &[]).unwrap();
     let build = set.graph_due().unwrap();
     assert!(matches!(build.run(&|| false), Err(crate::Error::Unreachable { .. })));
+    let swept = set.snapshot().sweep(&data[..1], &[16]).unwrap();
+    assert_eq!(swept.iter().map(|point| point.breadth).collect::<Vec<_>>(), [None]);
     assert!(matches!(build.run(&|| true), Err(crate::Error::Cancelled)));
+    assert!(set.graph_due().is_none(), "not the same work again");
+    set.apply(&adds(&clustered(200, 7), 2000), &[]).unwrap();
+    assert!(set.graph_due().is_none());
+    set.apply(&adds(&clustered(200, 8), 3000), &[]).unwrap();
+    assert!(set.graph_due().is_some(), "a fifth more may do better");
     assert_eq!(set.snapshot().search(&data[0], 5, &Candidates::All).unwrap().len(), 5);
 }
 

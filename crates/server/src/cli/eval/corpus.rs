@@ -85,6 +85,8 @@ impl Corpus {
             note.step("indexing", number + 1, groups.len());
         }
         corpus.docs = docs;
+        // A server that is up for a while has its graph.
+        corpus.kb.graph_settled(&corpus.scope).await.map_err(|cause| cause.to_string())?;
         Ok(corpus)
     }
 
@@ -126,13 +128,13 @@ impl Corpus {
     }
 
     /// What every stage makes of a query.
-    pub(crate) async fn ask(&self, query: &Query, tuning: Option<SearchTuning>) -> Result<Ranking, String> {
+    pub(crate) async fn ask(&self, query: &Query, tuning: SearchTuning) -> Result<Ranking, String> {
         // A scope that names no title leaves nothing to be found.
         let files = query.scope.as_ref().map(|scope| self.titles.get(scope).cloned().unwrap_or_default());
         let end = (0..=query.text.len().min(QUERY_BYTES)).rev().find(|end| query.text.is_char_boundary(*end));
         let text = query.text.get(..end.unwrap_or(0)).unwrap_or("");
-        let search = Search { query: text.to_owned(), files, limit: 50, ..Search::default() };
-        self.kb.ranking(&self.scope, search, tuning).await.map_err(|cause| cause.to_string())
+        let search = Search { query: text.to_owned(), files, ..Search::default() };
+        self.kb.ranking(&self.scope, search, Some(tuning)).await.map_err(|cause| cause.to_string())
     }
 
     /// Documents by their best passage, at most `most`.

@@ -11,8 +11,9 @@ use super::commands::print;
 use clap::Args;
 use corpus::{Corpus, Model};
 use figures::{Figures, to_f64};
+use quarry_kb::SearchTuning;
 use serde::Serialize;
-use set::Set;
+use set::{Query, Set};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -26,9 +27,9 @@ pub(super) struct EvalArgs {
     /// Folder with corpus.jsonl, queries.jsonl and qrels/ (BEIR layout)
     #[arg(long, value_name = "FOLDER")]
     data: PathBuf,
-    /// Which file of qrels/, without .tsv
-    #[arg(long, default_value = "test")]
-    split: String,
+    /// Which file of qrels/, without .tsv; else test, or qrels.tsv, or the only one
+    #[arg(long)]
+    split: Option<String>,
     /// Write the final ranking here, in TREC's form: query Q0 document rank score tag
     #[arg(long, value_name = "FILE")]
     run: Option<PathBuf>,
@@ -96,7 +97,10 @@ impl Spread {
 
 /// `quarry eval`.
 pub(super) fn eval(args: &EvalArgs) -> Result<(), String> {
-    let set = Set::load(&args.data, &args.split)?;
+    let set = Set::load(&args.data, args.split.as_deref())?;
+    if set.judged() == 0 {
+        let _ = writeln!(std::io::stderr(), "no query has a relevant document: all figures will be 0");
+    }
     let model =
         Model { folder: args.model_dir.clone(), cache: args.cache.clone(), threads: args.threads }.load()?;
     let note = Note;
@@ -121,11 +125,19 @@ pub(super) fn eval(args: &EvalArgs) -> Result<(), String> {
     Ok(())
 }
 
+/// Hits per leg that hold about [`RUN_DEPTH`] documents, as far as the engine goes; the default at least.
+fn depth(docs: usize, passages: usize) -> usize {
+    let wanted = (RUN_DEPTH * passages).div_ceil(docs.max(1));
+    wanted.clamp(SearchTuning::default().candidates, 1000)
+}
+
 async fn measure(set: &Set, corpus: &Corpus, note: &Note) -> Result<(Report, String), String> {
     let mut stages: Vec<(&'static str, Vec<Figures>)> = Vec::new();
     let (mut run, mut searching, mut embedding) = (String::new(), Vec::new(), Vec::new());
+    let tuning =
+        SearchTuning { candidates: depth(set.docs.len(), corpus.passages()), ..SearchTuning::default() };
     for (number, query) in set.queries.iter().enumerate() {
-        let ranking = corpus.ask(query, None).await?;
+        let ranking = corpus.ask(query, tuning).await?;
         searching.push(ranking.searching.as_secs_f64() * 1000.0);
         embedding.push(ranking.embedding.as_secs_f64() * 1000.0);
         for (at, (name, list)) in ranking.stages.iter().enumerate() {
@@ -140,11 +152,7 @@ async fn measure(set: &Set, corpus: &Corpus, note: &Note) -> Result<(Report, Str
             }
         }
         if let Some((_, last)) = ranking.stages.last() {
-            let docs = corpus.documents(last, RUN_DEPTH);
-            for (rank, (doc, score)) in (1..).zip(docs) {
-                let id = set.docs.get(doc).map_or("", |doc| doc.id.as_str());
-                let _ = writeln!(run, "{} Q0 {id} {rank} {score:.9} quarry", query.id);
-            }
+            write_run(&mut run, set, query, &corpus.documents(last, RUN_DEPTH));
         }
         note.step("asking", number + 1, set.queries.len());
     }
@@ -159,6 +167,16 @@ async fn measure(set: &Set, corpus: &Corpus, note: &Note) -> Result<(Report, Str
         embed_ms: Spread::of(embedding),
     };
     Ok((report, run))
+}
+
+/// TREC's tools order by score alone and do not look at ranks: equal scores are parted by the least there is.
+fn write_run(run: &mut String, set: &Set, query: &Query, docs: &[(usize, f32)]) {
+    let mut above = f32::INFINITY;
+    for (rank, (doc, score)) in (1..).zip(docs) {
+        let id = set.docs.get(*doc).map_or("", |doc| doc.id.as_str());
+        above = score.min(above.next_down());
+        let _ = writeln!(run, "{} Q0 {id} {rank} {above} quarry", query.id);
+    }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {
@@ -188,4 +206,34 @@ fn table(report: &Report) -> String {
         to_f64(report.passages) / to_f64(report.documents.max(1)),
     );
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_file_keeps_its_order_by_scores_alone() {
+        let docs =
+            ["a", "b", "c"].map(|id| set::Doc { id: id.into(), title: String::new(), text: String::new() });
+        let set = Set { name: String::new(), docs: docs.into(), queries: Vec::new() };
+        let query = Query {
+            id: "q".into(),
+            text: String::new(),
+            scope: None,
+            relevant: std::collections::HashMap::new(),
+        };
+        let mut run = String::new();
+        write_run(&mut run, &set, &query, &[(2, 0.25), (0, 0.25), (1, 0.1)]);
+        let columns: Vec<Vec<&str>> = run.lines().map(|line| line.split(' ').collect()).collect();
+        let ids: Vec<&str> = columns.iter().map(|columns| columns[2]).collect();
+        let scores: Vec<f32> = columns.iter().map(|columns| columns[4].parse().unwrap_or(f32::NAN)).collect();
+        assert_eq!((ids, columns[0][4], columns[2][4]), (vec!["c", "a", "b"], "0.25", "0.1"));
+        assert!(scores.windows(2).all(|pair| pair[0] > pair[1]), "{run}");
+    }
+
+    #[test]
+    fn legs_are_as_deep_as_documents_are_long() {
+        assert_eq!([depth(50, 50), depth(50, 75), depth(10, 500), depth(0, 0)], [100, 150, 1000, 100]);
+    }
 }

@@ -1,11 +1,11 @@
 //! A retrieval set in the BEIR layout: `corpus.jsonl`, `queries.jsonl`, `qrels/<split>.tsv`.
 //!
 //! Knows files and their form, nothing of engines. Invariant: ids are unique, and every judged grade
-//! is for a document and a query of the set.
+//! is for a query of the set.
 
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One document to be found.
 pub(crate) struct Doc {
@@ -20,7 +20,8 @@ pub(crate) struct Query {
     pub(crate) text: String,
     /// Only documents of this title.
     pub(crate) scope: Option<String>,
-    /// Grades above zero by number of the document.
+    /// Grades above zero by number of the document; those the corpus lacks have numbers past its end, for
+    /// what cannot be found is not found.
     pub(crate) relevant: HashMap<usize, f64>,
 }
 
@@ -32,7 +33,7 @@ pub(crate) struct Set {
 }
 
 impl Set {
-    pub(crate) fn load(folder: &Path, split: &str) -> Result<Self, String> {
+    pub(crate) fn load(folder: &Path, split: Option<&str>) -> Result<Self, String> {
         let docs: Vec<Doc> = lines(&folder.join("corpus.jsonl"))?
             .iter()
             .map(|line| Doc { id: id(line), title: text(line, "title"), text: text(line, "text") })
@@ -49,8 +50,7 @@ impl Set {
             .filter(|query| !query.text.trim().is_empty())
             .collect();
         unique("queries.jsonl", queries.iter().map(|query| query.id.as_str()))?;
-        let path = folder.join("qrels").join(format!("{split}.tsv"));
-        if path.try_exists().unwrap_or(false) {
+        if let Some(path) = grades(folder, split)? {
             let judged = judge(&path, &docs, &mut queries)?;
             queries.retain(|query| judged.contains(&query.id));
         }
@@ -62,14 +62,44 @@ impl Set {
         Ok(set)
     }
 
+    /// Queries with a relevant document: the means are over these.
+    pub(crate) fn judged(&self) -> usize {
+        self.queries.iter().filter(|query| !query.relevant.is_empty()).count()
+    }
+
     pub(crate) fn is_scoped(&self) -> bool {
         self.queries.iter().any(|query| query.scope.is_some())
     }
 }
 
+/// The file with the grades: `qrels/<split>.tsv`. Without a split `qrels/test.tsv`, `qrels.tsv` or the only
+/// file in `qrels/`; `None` when there is none.
+fn grades(folder: &Path, split: Option<&str>) -> Result<Option<PathBuf>, String> {
+    let qrels = folder.join("qrels");
+    let named = qrels.join(format!("{}.tsv", split.unwrap_or("test")));
+    if named.is_file() {
+        return Ok(Some(named));
+    }
+    if split.is_some() {
+        return Err(format!("{} is not there; name another split", named.display()));
+    }
+    let single = folder.join("qrels.tsv");
+    if single.is_file() {
+        return Ok(Some(single));
+    }
+    let Ok(entries) = std::fs::read_dir(&qrels) else { return Ok(None) };
+    let is_grades = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "tsv") && path.is_file();
+    let mut found = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_grades);
+    match (found.next(), found.next()) {
+        (_, Some(_)) => Err(format!("{} holds several files; choose one by --split", qrels.display())),
+        (only, None) => Ok(only),
+    }
+}
+
 /// Reads the grades; gives the ids of all queries that are judged at all.
 fn judge(path: &Path, docs: &[Doc], queries: &mut [Query]) -> Result<HashSet<String>, String> {
-    let doc_at: HashMap<&str, usize> = docs.iter().zip(0..).map(|(doc, at)| (doc.id.as_str(), at)).collect();
+    let mut doc_at: HashMap<String, usize> =
+        docs.iter().zip(0..).map(|(doc, at)| (doc.id.clone(), at)).collect();
     let query_at: HashMap<String, usize> =
         queries.iter().zip(0..).map(|(query, at)| (query.id.clone(), at)).collect();
     let mut judged = HashSet::new();
@@ -89,10 +119,10 @@ fn judge(path: &Path, docs: &[Doc], queries: &mut [Query]) -> Result<HashSet<Str
         };
         let Some(query) = query_at.get(query).and_then(|at| queries.get_mut(*at)) else { continue };
         judged.insert(query.id.clone());
-        if grade > 0.0
-            && let Some(doc) = doc_at.get(doc)
-        {
-            query.relevant.insert(*doc, grade);
+        if grade > 0.0 {
+            let next = doc_at.len();
+            let doc = *doc_at.entry(doc.to_owned()).or_insert(next);
+            query.relevant.insert(doc, grade);
         }
     }
     Ok(judged)
@@ -164,9 +194,9 @@ mod tests {
     #[test]
     fn both_forms_of_grades_are_read() {
         let dir = folder("query-id\tcorpus-id\tscore\nq\ta\t2\nq\t7\t0\nq\tgone\t1\nr\t0\t7\t1\n");
-        let set = Set::load(dir.path(), "test").unwrap();
+        let set = Set::load(dir.path(), Some("test")).unwrap();
         assert_eq!((set.docs.len(), set.queries.len(), set.is_scoped()), (2, 2, true));
-        assert_eq!(set.queries[0].relevant, HashMap::from([(0, 2.0)]));
+        assert_eq!(set.queries[0].relevant, HashMap::from([(0, 2.0), (2, 1.0)]), "what is gone stays wanted");
         assert_eq!(set.queries[1].relevant, HashMap::from([(1, 1.0)]));
         assert_eq!(set.docs[1].id, "7");
     }
@@ -174,18 +204,35 @@ mod tests {
     #[test]
     fn unjudged_queries_are_left_out_unless_nothing_is_judged() {
         let dir = folder("q\ta\t1\n");
-        assert_eq!(Set::load(dir.path(), "test").unwrap().queries.len(), 1);
-        assert_eq!(Set::load(dir.path(), "none").unwrap().queries.len(), 2);
+        assert_eq!(Set::load(dir.path(), None).unwrap().queries.len(), 1);
+        std::fs::remove_dir_all(dir.path().join("qrels")).unwrap();
+        let set = Set::load(dir.path(), None).unwrap();
+        assert_eq!((set.queries.len(), set.judged()), (2, 0));
+    }
+
+    #[test]
+    fn grades_are_found_or_missed_aloud() {
+        let dir = folder("q\ta\t1\n");
+        let at = |name: &str| dir.path().join(name);
+        let error = Set::load(dir.path(), Some("dev")).err().unwrap();
+        assert!(error.contains("dev.tsv"), "{error}");
+        std::fs::copy(at("qrels/test.tsv"), at("qrels/dev.tsv")).unwrap();
+        std::fs::remove_file(at("qrels/test.tsv")).unwrap();
+        assert_eq!(Set::load(dir.path(), None).unwrap().judged(), 1, "the only one");
+        std::fs::copy(at("qrels/dev.tsv"), at("qrels/train.tsv")).unwrap();
+        assert!(Set::load(dir.path(), None).err().unwrap().contains("--split"));
+        std::fs::write(at("qrels.tsv"), "q\ta\t1\nr\ta\t1\n").unwrap();
+        assert_eq!(Set::load(dir.path(), None).unwrap().judged(), 2);
     }
 
     #[test]
     fn wrong_files_say_where() {
         let dir = folder("q\ta\t1\nq\ta\tmuch\n");
-        let error = Set::load(dir.path(), "test").err().unwrap();
+        let error = Set::load(dir.path(), None).err().unwrap();
         assert!(error.contains("test.tsv:2") && error.contains("much"), "{error}");
         std::fs::write(dir.path().join("corpus.jsonl"), "{\"_id\":\"a\"}\n{\"_id\":\"a\"}\n").unwrap();
-        assert!(Set::load(dir.path(), "none").err().unwrap().contains("twice"));
+        assert!(Set::load(dir.path(), None).err().unwrap().contains("twice"));
         std::fs::write(dir.path().join("corpus.jsonl"), "{\"id\":\"a\"}\n").unwrap();
-        assert!(Set::load(dir.path(), "none").err().unwrap().contains("corpus.jsonl:1"));
+        assert!(Set::load(dir.path(), None).err().unwrap().contains("corpus.jsonl:1"));
     }
 }

@@ -10,7 +10,7 @@ use super::eval::corpus::{Corpus, Model};
 use super::eval::figures::Figures;
 use super::eval::set::{Query, Set};
 use super::eval::{Note, Spread};
-use crate::config::tuning::written;
+use crate::config::tuning::{search, written};
 use clap::Args;
 use plot::{Plot, Point};
 use quarry_kb::{SearchTuning, SweepPoint};
@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Hits per leg that are tried.
-const CANDIDATES: [usize; 4] = [25, 50, 100, 200];
+const CANDIDATES: [usize; 3] = [50, 100, 200];
 /// Weights of meaning that are tried.
 const DENSE: [f32; 6] = [2.0, 4.0, 6.0, 8.0, 12.0, 20.0];
 /// nDCG that no one would notice: among settings this near to the best the fastest is recommended.
@@ -31,9 +31,9 @@ pub(super) struct TuneArgs {
     /// Folder with corpus.jsonl, queries.jsonl and qrels/ (BEIR layout)
     #[arg(long, value_name = "FOLDER")]
     data: PathBuf,
-    /// Which file of qrels/, without .tsv
-    #[arg(long, default_value = "test")]
-    split: String,
+    /// Which file of qrels/, without .tsv; else test, or qrels.tsv, or the only one
+    #[arg(long)]
+    split: Option<String>,
     /// Ask at most so many of the set's queries, evenly picked
     #[arg(long, default_value_t = 300, value_name = "N")]
     queries: usize,
@@ -63,7 +63,13 @@ struct Tried {
 
 /// `quarry tune`.
 pub(super) fn tune(args: &TuneArgs) -> Result<(), String> {
-    let mut set = Set::load(&args.data, &args.split)?;
+    let mut set = Set::load(&args.data, args.split.as_deref())?;
+    set.queries.retain(|query| !query.relevant.is_empty());
+    if set.queries.is_empty() {
+        return Err(
+            "no query has a relevant document, so no setting is better than another; see qrels/".into()
+        );
+    }
     let step = set.queries.len().div_ceil(args.queries.max(1)).max(1);
     set.queries = set.queries.into_iter().step_by(step).collect();
     // Every setting asks the same questions: without a folder of the caller's they are kept for this run.
@@ -116,8 +122,8 @@ async fn measure(queries: &[Query], corpus: &Corpus) -> Result<(Vec<Tried>, Vec<
 
 async fn ask_all(queries: &[Query], corpus: &Corpus, tuning: SearchTuning) -> Result<Tried, String> {
     let (mut figures, mut times) = (Vec::new(), Vec::new());
-    for query in queries.iter().filter(|query| !query.relevant.is_empty()) {
-        let ranking = corpus.ask(query, Some(tuning)).await?;
+    for query in queries {
+        let ranking = corpus.ask(query, tuning).await?;
         times.push(ranking.searching.as_secs_f64() * 1000.0);
         let last = ranking.stages.last().map_or(&[][..], |(_, list)| list.as_slice());
         let docs: Vec<usize> = corpus.documents(last, 100).iter().map(|(doc, _)| *doc).collect();
@@ -227,10 +233,19 @@ fn apply(path: &Path, tuning: &SearchTuning) -> Result<(), String> {
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(cause) => return Err(format!("cannot read {}: {cause}", path.display())),
     };
-    let text = with_search(&old, &written(tuning));
+    // The recall target is not what was tried here.
+    let recall_target = search_in(&old)?.recall_target;
+    let text = with_search(&old, &written(&SearchTuning { recall_target, ..*tuning }));
     quarry_store::replace_file(path, text.as_bytes()).map_err(|cause| format!("cannot write: {cause}"))?;
     print(&format!("written to {}; restart the server to use it", path.display()));
     Ok(())
+}
+
+/// The tuning a settings file has now.
+fn search_in(settings: &str) -> Result<SearchTuning, String> {
+    let table: toml::Table = settings.parse().map_err(|cause| format!("not a settings file: {cause}"))?;
+    let value = table.get("search").and_then(toml::Value::as_str);
+    search(value).map_err(|cause| cause.to_string())
 }
 
 fn with_search(settings: &str, value: &str) -> String {
@@ -270,5 +285,16 @@ mod tests {
         assert_eq!(new, "search = \"dense=2\"\nlisten = \"h:1\"\n# search = no\nsearching = 1\n");
         assert_eq!(with_search(&new, "dense=2"), new);
         assert_eq!(with_search("", "dense=2"), "search = \"dense=2\"\n");
+    }
+
+    #[test]
+    fn the_recall_target_of_the_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("quarry.toml");
+        let tuned = SearchTuning { candidates: 50, dense_weight: 4.0, ..SearchTuning::default() };
+        std::fs::write(&path, "search = \"dense=9,recall=0.95\"\n").unwrap();
+        apply(&path, &tuned).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "search = \"candidates=50,dense=4,recall=0.95\"\n");
     }
 }
