@@ -348,7 +348,7 @@ impl Answers {
             if checker.claims == 0 { 0.0 } else { checker.supported as f32 / checker.claims as f32 };
         if !declined {
             reply.confidence = carried * (0.5 + 0.5 * evidence);
-            reply.flags = checker.flags;
+            reply.flags.clone_from(&checker.flags);
         }
         reply.responded = !declined && checker.supported > 0 && reply.confidence >= reply.min_confidence;
         if reply.responded {
