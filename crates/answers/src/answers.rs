@@ -15,11 +15,11 @@ use quarry_fetch::ChatModel;
 use quarry_fetch::chat::Options;
 use quarry_kb::{Answer, Excerpt, Kb, Question};
 use quarry_tables::Tables;
-use quarry_types::{ErrorKind, Scope};
+use quarry_types::Scope;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Least confidence of an answer from documents, from a table, and of the language model.
@@ -35,6 +35,8 @@ const SHOWN_PASSAGES: usize = 8;
 const MAX_TOKENS: u32 = 800;
 /// Events on their way to a caller who reads slowly.
 const WAITING_EVENTS: usize = 16;
+/// A caller who takes no event for this long has gone.
+const READ_WITHIN: Duration = Duration::from_secs(30);
 
 /// What answers are made from; put together by `main`.
 pub struct AnswersDeps {
@@ -69,12 +71,13 @@ impl Found {
         self.documents.as_ref().map_or(&[], |answer| answer.excerpts.as_slice())
     }
 
-    /// Whether the rows answer better than the documents.
-    fn prefers_rows(&self) -> bool {
+    /// Whether the rows answer better than the documents; `least` = the confidence asked for.
+    fn prefers_rows(&self, least: Option<f32>) -> bool {
+        let Some(rows) = &self.rows else { return false };
+        let responded = self.documents.as_ref().filter(|answer| answer.responded);
         let documents = self.documents.as_ref().map_or(0.0, |answer| answer.confidence);
-        self.rows.as_ref().is_some_and(|rows| {
-            rows.confidence >= SURE || (rows.confidence >= LEAST_ROWS && rows.confidence >= documents)
-        })
+        let enough = responded.is_some() && documents >= least.unwrap_or(LEAST_DOCUMENTS);
+        prefers_rows(rows.confidence, documents, enough, least)
     }
 
     fn evidence(&self) -> f32 {
@@ -120,15 +123,9 @@ impl Answers {
         self.check(&ask)?;
         let (events, receiver) = mpsc::channel(WAITING_EVENTS);
         let (answers, scope) = (self.clone(), scope.clone());
-        tokio::spawn(async move {
-            let sink = Some(events.clone());
-            let last = tokio::select! {
-                last = answers.run(&scope, ask, filters, &sink) => last,
-                () = events.closed() => return,
-            };
-            // A caller who has gone needs no last event.
-            let _ = events.send(last.map(|reply| Event::Reply(Box::new(reply)))).await;
-        });
+        let sink = Some(events.clone());
+        let run = async move { answers.run(&scope, ask, filters, &sink).await };
+        tokio::spawn(to_the_end(events, run));
         Ok(receiver)
     }
 
@@ -145,7 +142,7 @@ impl Answers {
         let question = understood_as.clone().unwrap_or_else(|| ask.question.clone());
         let (found, mut timing) = self.find(scope, &ask, &question).await?;
         let passages = found.documents.as_ref().map(|answer| answer.passages.clone()).unwrap_or_default();
-        emit(sink, Event::Passages(passages.clone())).await;
+        emit(sink, Event::Passages(passages.clone())).await?;
         let spent = found.documents.as_ref().map(|answer| answer.tokens).unwrap_or_default();
         let mut reply = Reply {
             answer: String::new(),
@@ -164,7 +161,7 @@ impl Answers {
             query_id: None,
         };
         match ask.mode {
-            Mode::Extractive => extract(&found, ask.min_confidence, sink, &mut reply).await,
+            Mode::Extractive => extract(&found, ask.min_confidence, sink, &mut reply).await?,
             Mode::Llm => {
                 let writing = Instant::now();
                 self.write(&found, &ask, &question, sink, &mut reply).await?;
@@ -173,20 +170,40 @@ impl Answers {
         }
         timing.total_ms = ms(began);
         reply.timing = timing;
-        if self.deps.log.settings(scope).await?.enabled {
-            let entry = LoggedQuery::of(&ask.question, filters, &reply, found.excerpts());
-            reply.query_id = Some(self.deps.log.write(scope, entry).await?);
-        }
+        // An answer that is there is not withheld because it could not be logged.
+        reply.query_id = match self.logged(scope, &ask.question, filters, &reply, found.excerpts()).await {
+            Ok(id) => id,
+            Err(error) => {
+                tracing::warn!(%error, "an answer was not logged");
+                None
+            }
+        };
         Ok(reply)
+    }
+
+    /// Logs a reply when the log is on; its id.
+    async fn logged(
+        &self,
+        scope: &Scope,
+        question: &str,
+        filters: Value,
+        reply: &Reply,
+        excerpts: &[Excerpt],
+    ) -> Result<Option<String>, Error> {
+        if !self.deps.log.settings(scope).await?.enabled {
+            return Ok(None);
+        }
+        let entry = LoggedQuery::of(question, filters, reply, excerpts);
+        self.deps.log.write(scope, entry).await.map(Some)
     }
 
     /// Looks the question up in documents and tables.
     async fn find(&self, scope: &Scope, ask: &Ask, question: &str) -> Result<(Found, Took), Error> {
         let mut timing = Took::default();
-        let names = match &ask.tables {
-            Some(names) => names.clone(),
+        let (names, marks) = match &ask.tables {
+            Some(names) => (names.clone(), BTreeSet::new()),
             // A scope of tags or files is one of documents.
-            None if !ask.files.is_empty() || !ask.tags.is_empty() => Vec::new(),
+            None if !ask.files.is_empty() || !ask.tags.is_empty() => Default::default(),
             None => self.source_tables(scope, &ask.bases).await?,
         };
         let asking = Instant::now();
@@ -203,43 +220,55 @@ impl Answers {
             timing.tables_ms = ms(asking);
         }
         let mut documents = None;
-        if ask.documents {
+        let bases = self.document_bases(scope, &ask.bases, &marks).await?;
+        if ask.documents && (ask.bases.is_empty() || !bases.is_empty()) {
             let wanted = Question {
                 question: question.to_owned(),
-                bases: ask.bases.clone(),
+                bases,
                 tags: ask.tags.clone(),
                 files: ask.files.clone(),
                 limit: ask.limit,
                 threshold: Some(0.0),
             };
-            match self.deps.kb.answer(scope, wanted).await {
-                Ok(answer) => {
-                    timing.embed_ms = answer.timing.embed_ms;
-                    timing.search_ms = answer.timing.search_ms;
-                    timing.answer_ms = answer.timing.answer_ms;
-                    documents = Some(answer);
-                }
-                // A knowledge base that has tables only is known by their tags.
-                Err(error)
-                    if error.kind() == ErrorKind::ReferenceNotFound
-                        && !names.is_empty()
-                        && ask.tables.is_none() => {}
-                Err(error) => return Err(error.into()),
-            }
+            let answer = self.deps.kb.answer(scope, wanted).await?;
+            timing.embed_ms = answer.timing.embed_ms;
+            timing.search_ms = answer.timing.search_ms;
+            timing.answer_ms = answer.timing.answer_ms;
+            documents = Some(answer);
         }
         Ok((Found { documents, rows }, timing))
     }
 
+    /// The knowledge bases whose documents are asked: a knowledge base that has tables only is known by
+    /// their tags (`marks`) and by nothing else.
+    async fn document_bases(
+        &self,
+        scope: &Scope,
+        bases: &[String],
+        marks: &BTreeSet<String>,
+    ) -> Result<Vec<String>, Error> {
+        if bases.is_empty() || marks.is_empty() {
+            return Ok(bases.to_vec());
+        }
+        let unknown = self.deps.kb.unknown_bases(scope, bases).await?;
+        let tables_only = |name: &String| marks.contains(name) && unknown.contains(name);
+        Ok(bases.iter().filter(|name| !tables_only(name)).cloned().collect())
+    }
+
     /// The tables that are sources of these knowledge bases (of any, when none is named): those whose
-    /// `kbId` or `kbName` tag names it.
-    async fn source_tables(&self, scope: &Scope, bases: &[String]) -> Result<Vec<String>, Error> {
+    /// `kbId` or `kbName` tag names it. And the values of these tags.
+    async fn source_tables(
+        &self,
+        scope: &Scope,
+        bases: &[String],
+    ) -> Result<(Vec<String>, BTreeSet<String>), Error> {
         let tables = self.deps.tables.list(scope, &BTreeMap::new()).await?;
         let marked: Vec<_> = tables
             .into_iter()
             .filter(|table| table.tags.contains_key("kbId") || table.tags.contains_key("kbName"))
             .collect();
         if marked.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Default::default());
         }
         let marks = self.deps.kb.base_marks(scope, bases).await?;
         let belongs = |tags: &BTreeMap<String, String>| {
@@ -248,8 +277,14 @@ impl Answers {
                     .iter()
                     .any(|tag| tags.get(*tag).is_some_and(|value| marks.contains(value)))
         };
-        let names = marked.into_iter().filter(|table| belongs(&table.tags)).map(|table| table.name);
-        Ok(names.take(most_tables()).collect())
+        let (mut names, mut carried) = (Vec::new(), BTreeSet::new());
+        for table in marked.into_iter().filter(|table| belongs(&table.tags)) {
+            carried.extend(["kbId", "kbName"].iter().filter_map(|tag| table.tags.get(*tag).cloned()));
+            if names.len() < most_tables() {
+                names.push(table.name);
+            }
+        }
+        Ok((names, carried))
     }
 
     /// Lets the language model write the answer and checks it sentence by sentence.
@@ -270,9 +305,11 @@ impl Answers {
         if fenced.is_empty() || evidence < WORTH_ASKING {
             return Ok(());
         }
-        reply.plan = found.rows.as_ref().map(|rows| rows.plan.clone());
         let prompt = Prompt::new(question, ask.recent(), &fenced, &marker());
-        let citable = citable.into_iter().take(prompt.shown).collect();
+        let citable: Vec<Citable> = citable.into_iter().take(prompt.shown).collect();
+        if citable.iter().any(|source| matches!(source, Citable::Row(..))) {
+            reply.plan = found.rows.as_ref().map(|rows| rows.plan.clone());
+        }
         let options = Options { max_tokens: Some(MAX_TOKENS), temperature: Some(0.0), json: false };
         let mut checker = Checker::new(citable);
         let mut answer = String::new();
@@ -311,11 +348,12 @@ impl Answers {
             if checker.claims == 0 { 0.0 } else { checker.supported as f32 / checker.claims as f32 };
         if !declined {
             reply.confidence = carried * (0.5 + 0.5 * evidence);
-            reply.flags = checker.flags;
+            reply.flags.clone_from(&checker.flags);
         }
         reply.responded = !declined && checker.supported > 0 && reply.confidence >= reply.min_confidence;
         if reply.responded {
-            reply.answer = answer.trim().to_owned();
+            // Sentences that are harmless each may make an address together.
+            reply.answer = cleaned(answer.trim(), &checker.addresses());
             reply.citations = checker.citations;
         }
         Ok(())
@@ -341,26 +379,64 @@ impl Answers {
         let checked = checker.judge(claim, &cosines);
         answer.push_str(&checked.text);
         if !checked.text.is_empty() {
-            emit(sink, Event::Delta(checked.text)).await;
+            emit(sink, Event::Delta(checked.text)).await?;
         }
         Ok(())
     }
+}
+
+/// [`Found::prefers_rows`] by the confidences; `enough` = the documents meet their bound.
+fn prefers_rows(rows: f32, documents: f32, enough: bool, least: Option<f32>) -> bool {
+    let better = rows >= SURE || (rows >= LEAST_ROWS && rows >= documents);
+    better && (rows >= least.unwrap_or(LEAST_ROWS) || !enough)
+}
+
+/// Runs a reply until it is there or nobody listens any more, and sends its end.
+async fn to_the_end(
+    events: mpsc::Sender<Result<Event, Error>>,
+    run: impl Future<Output = Result<Reply, Error>> + Send + 'static,
+) {
+    // A task of its own, so that a panic in it still gives the caller a last event.
+    let mut running = tokio::spawn(run);
+    let last = tokio::select! {
+        last = &mut running => last,
+        () = events.closed() => {
+            running.abort();
+            return;
+        }
+    };
+    let last = match last {
+        Ok(Err(Error::NotRead)) => return,
+        Ok(last) => last.map(|reply| Event::Reply(Box::new(reply))),
+        Err(error) => {
+            tracing::error!(%error, "an answer broke off");
+            Err(Error::Broken)
+        }
+    };
+    // A caller who has gone needs no last event.
+    let _ = events.send_timeout(last, READ_WITHIN).await;
 }
 
 fn told(error: &quarry_fetch::Error) {
     tracing::warn!(%error, "the language model gave no answer");
 }
 
-async fn emit(sink: &Sink, event: Event) {
-    if let Some(sink) = sink {
-        // Whoever does not listen any more has dropped the whole run.
-        let _ = sink.send(Ok(event)).await;
+/// Sends an event; a caller who does not take it in time holds nothing up any longer.
+async fn emit(sink: &Sink, event: Event) -> Result<(), Error> {
+    match sink {
+        Some(sink) => sink.send_timeout(Ok(event), READ_WITHIN).await.map_err(|_| Error::NotRead),
+        None => Ok(()),
     }
 }
 
 /// The answer as it stands in the sources.
-async fn extract(found: &Found, min_confidence: Option<f32>, sink: &Sink, reply: &mut Reply) {
-    if found.prefers_rows()
+async fn extract(
+    found: &Found,
+    min_confidence: Option<f32>,
+    sink: &Sink,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    if found.prefers_rows(min_confidence)
         && let Some(rows) = &found.rows
     {
         reply.confidence = rows.confidence;
@@ -396,8 +472,9 @@ async fn extract(found: &Found, min_confidence: Option<f32>, sink: &Sink, reply:
         }
     }
     for piece in reply.answer.split_inclusive('】') {
-        emit(sink, Event::Delta(piece.to_owned())).await;
+        emit(sink, Event::Delta(piece.to_owned())).await?;
     }
+    Ok(())
 }
 
 /// Lines one under the other, their rows numbered from 1.
@@ -425,11 +502,10 @@ fn sources(found: &Found) -> (Vec<Citable>, Vec<Fenced>) {
     if let Some(rows) = found.rows.as_ref().filter(|rows| rows.confidence >= LEAST_ROWS) {
         for line in &rows.lines {
             let Some(first) = line.citations.first() else { continue };
-            // What was computed stands in no row, so the line itself is what is quoted.
+            // What was computed stands in no row: the line is shown and compared, its rows are cited.
             let computed = rows.plan.group.is_some();
             let text = if computed { line.text.clone() } else { format!("{}; {}", line.text, first.quote) };
-            let column = first.column.clone().filter(|_| !computed);
-            citable.push(Citable::Row(RowCitation { quote: text.clone(), column, ..first.clone() }));
+            citable.push(Citable::Row(line.citations.clone(), text.clone()));
             fenced.push(Fenced { title: about(&rows.plan), text });
         }
     }
@@ -451,4 +527,26 @@ fn about(plan: &Plan) -> String {
 
 fn ms(since: Instant) -> f32 {
     since.elapsed().as_secs_f32() * 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn rows_below_the_bound_give_way_to_documents_that_meet_it() {
+        assert!(prefers_rows(0.87, 0.95, true, None));
+        assert!(!prefers_rows(0.87, 0.95, true, Some(0.9)));
+        assert!(prefers_rows(0.87, 0.8, false, Some(0.9)));
+        assert!(!prefers_rows(0.6, 0.7, true, None) && prefers_rows(0.7, 0.6, true, None));
+    }
+
+    #[tokio::test]
+    async fn a_reply_that_breaks_off_ends_with_an_error() {
+        let (events, mut receiver) = mpsc::channel(1);
+        to_the_end(events, async { panic!("broken on purpose") }).await;
+        assert!(matches!(receiver.recv().await, Some(Err(Error::Broken))));
+        assert!(receiver.recv().await.is_none());
+    }
 }

@@ -23,6 +23,12 @@ pub enum Error {
     /// The log is switched off.
     #[error("the query log of this bot is off; switch it on with PUT /v1/quarry/queries/settings")]
     LogOff,
+    /// Whoever asked does not read the events.
+    #[error("the events of this answer were not read in time")]
+    NotRead,
+    /// The answer broke off through a fault of this program.
+    #[error("the answer broke off; the server's log says why, and asking again may help")]
+    Broken,
     /// The documents.
     #[error(transparent)]
     Kb(#[from] quarry_kb::Error),
@@ -53,7 +59,8 @@ impl Error {
             Self::NoQuery(_) => ErrorKind::NotFound,
             Self::Kb(error) => error.kind(),
             Self::Tables(error) => error.kind(),
-            Self::Embed(_) => ErrorKind::Internal,
+            Self::NotRead => ErrorKind::Timeout,
+            Self::Embed(_) | Self::Broken => ErrorKind::Internal,
             Self::Store(error) => error.kind(),
             Self::Corrupt(_) => ErrorKind::Corrupt,
         }

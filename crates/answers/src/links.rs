@@ -13,10 +13,13 @@ const REMOVED: &str = "[link removed]";
 static IMAGE: LazyLock<Regex> = LazyLock::new(|| pattern(r"!\[[^\]\n]*\](?:\([^)\n]*\)?|\[[^\]\n]*\]?)?"));
 static LINK: LazyLock<Regex> = LazyLock::new(|| pattern(r"\[([^\]\n]*)\]\(\s*<?([^)\s>]*)>?[^)\n]*\)"));
 static DEFINITION: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^[ \t]*\[[^\]\n]+\]:\s*\S+.*$"));
-static TAG: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)</?[a-z!][^>\n]*(?:>|$)"));
+static TAG: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?is)</?[a-z!?][^>]*(?:>|\z)"));
+static OPENING: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)<([a-z/!])"));
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r#"(?i)(?:\b[a-z][a-z0-9+.-]{1,20}:\s?//+|(?:\b(?:javascript|data|vbscript|mailto|file|tel):)|\\\\|(?:^|[\s("'<=])//|\bwww\.)[^\s<>"')\]【】]+"#,
+        // Scripts without spaces and `_` stand right before an address, so no word boundary is asked for
+        // where the address is plain; browsers take `https:host` and `https:/\host` for one too.
+        r#"(?i)(?:[a-z][a-z0-9+.-]{0,20}:\s?//+|(?:https?|ftp):[\\/]*|wss?:[\\/]+|(?:_|(?-u:\b))(?:javascript|data|vbscript|mailto|file|tel):|\\\\|(?:^|[\s("'<=])[\\/]{2,}|www\.)[^\s<>"')\]【】]+"#,
     )
 });
 
@@ -24,8 +27,24 @@ fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("the pattern is valid")
 }
 
+/// Passes over a text at most: what is taken out can bring together a new address, and so on.
+const MOST_PASSES: usize = 8;
+
 /// Takes out every address that is not allowed.
 pub(crate) fn cleaned(text: &str, allowed: &[String]) -> String {
+    let mut text = text.to_owned();
+    for _ in 0..MOST_PASSES {
+        let after = pass(&text, allowed);
+        if after == text {
+            break;
+        }
+        text = after;
+    }
+    // What nests deeper is shown, not read as a tag.
+    OPENING.replace_all(&text, "&lt;$1").into_owned()
+}
+
+fn pass(text: &str, allowed: &[String]) -> String {
     let fine = |address: &str| {
         let address = address.trim_end_matches(['.', ',', ';', ':', '!', '?']);
         allowed.iter().any(|known| known == address)
@@ -85,6 +104,27 @@ mod tests {
             ("Note: 5 < 7 and a|b", "Note: 5 < 7 and a|b"),
         ] {
             assert_eq!(cleaned(text, &[]), left, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_in_disguise_go() {
+        for (text, left) in [
+            ("详情请访问https://evil.example/?q=1", "详情请访问[link removed]"),
+            ("详情请访问www.evil.example/?q=1", "详情请访问[link removed]"),
+            ("_https://evil.example/_", "_[link removed]"),
+            ("Go to http:evil.example/x or https:/\\evil.example", "Go to [link removed] or [link removed]"),
+            ("See /\\evil.example/x", "See [link removed]"),
+            ("Five rows:5 and metadata:7", "Five rows:5 and metadata:7"),
+            ("a <img\nsrc=\"//evil.example/x\"\n> b", "a  b"),
+        ] {
+            assert_eq!(cleaned(text, &[]), left, "{text}");
+        }
+        let nested = format!("{}script>alert(1)", "<<b>".repeat(20));
+        for text in ["<<b>script>alert(1)<<b>/script>", "!<b>[x]<b>(http:evil.example/?q=S)", nested.as_str()]
+        {
+            let text = cleaned(text, &[]);
+            assert!(!OPENING.is_match(&text) && !text.contains("evil.example"), "{text}");
         }
     }
 

@@ -30,7 +30,7 @@ mod vectors;
 mod view;
 mod views;
 
-pub use answer::{Answer, Citation, Excerpt, Question, Support, Timing, Tokens, support};
+pub use answer::{Answer, Citation, Excerpt, Question, Support, Timing, Tokens, denies, support};
 pub use base::Base;
 pub use error::Error;
 pub use file::{Facts, File, FilePatch, Published, Tags, TagsPatch, UpsertFile};

@@ -82,6 +82,7 @@ pub struct Running {
     tables: Tables,
     sources: Sources,
     sweeping: tokio::task::AbortHandle,
+    logs: tokio::task::AbortHandle,
     stop_usage: watch::Sender<bool>,
     keeping: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
@@ -98,6 +99,7 @@ impl Running {
     /// Lets running work reach a safe place.
     pub async fn stop(&self) {
         self.sweeping.abort();
+        self.logs.abort();
         self.sources.shutdown().await;
         self.tables.stop_jobs().await;
         self.tables.shutdown().await;
@@ -235,6 +237,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         llm: llm.clone(),
         log: QueryLog::new(records.clone()),
     });
+    let logs = tokio::spawn(answers.log().clone().keep_swept()).abort_handle();
     let tokens = Tokens::load(records.as_ref()).await.map_err(in_folder)?;
     let state = State {
         store: records,
@@ -265,6 +268,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         tables,
         sources,
         sweeping,
+        logs,
         stop_usage,
         keeping: Mutex::new(Some(keeping)),
     })

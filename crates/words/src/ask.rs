@@ -77,6 +77,14 @@ impl Parser<'_> {
         if asked.select.is_empty() {
             asked.select.extend(self.by_question_word());
         }
+        // "how much does … cost": the last word says no more than the first two.
+        if costs && !asked.select.is_empty() {
+            for at in 0..self.terms.len() {
+                if matches!(self.folded(at), "cost" | "costs") {
+                    self.mark(at, at + 1);
+                }
+            }
+        }
         asked
     }
 

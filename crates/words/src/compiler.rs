@@ -51,6 +51,8 @@ pub struct Proposal {
     pub unused: Vec<String>,
     /// 0 (nothing understood) to 1 (every word in its place).
     pub confidence: f64,
+    /// Share of the words that seemed to mean something which found a place; 0 when that is not known.
+    pub coverage: f64,
 }
 
 impl Proposal {
@@ -101,9 +103,10 @@ impl Compiler {
             (tree, more) => tree.or(more),
         };
         let asked = parser.asked(tree.as_ref(), group.is_some(), order.by.is_some());
+        let lists = !asked.select.is_empty() || asked.unique.is_some();
         group = group.or(asked.unique);
         let fields = &self.lexicon.fields;
-        let (unused, coverage, lost) = parser.coverage();
+        let (unused, coverage, lost) = parser.coverage(lists);
         let nothing = tree.is_none()
             && group.is_none()
             && order.by.is_none()
@@ -141,14 +144,15 @@ impl Compiler {
             select: asked.select.iter().map(|column| name(*column)).collect(),
             unused,
             confidence: (confidence.clamp(0.0, 1.0) * 100.0).round() / 100.0,
+            coverage,
         })
     }
 }
 
 impl Parser<'_> {
     /// Words without a place, the share of meaningful terms that have one, and whether a negation or
-    /// comparison is among those without.
-    fn coverage(&self) -> (Vec<String>, f64, bool) {
+    /// a state no column tells is among those without. `lists` = the question asks for values of columns.
+    fn coverage(&self, lists: bool) -> (Vec<String>, f64, bool) {
         let (mut placed, mut unused, mut lost) = (0.0, Vec::new(), false);
         for (at, term) in self.terms.iter().enumerate() {
             if self.used.get(at) == Some(&true) {
@@ -173,9 +177,20 @@ impl Parser<'_> {
                         | Word::Per
                         | Word::Text(_)
                         | Word::Aggregate(_)
+                        | Word::OutOfStock
+                        | Word::Free
+                        | Word::Upcoming
+                        | Word::Past
                 )
             );
+            // "which colors are available" asks for the colors there are.
+            let stocked =
+                term.word == Some(Word::InStock) && !(lists && self.folded(at).starts_with("available"));
+            let operator = operator || stocked;
             lost |= matches!(term.word, Some(Word::Not | Word::Except | Word::Without | Word::Neither));
+            // Rows of any state are no answer when some state was asked for.
+            lost |= !told
+                && matches!(term.word, Some(Word::OutOfStock | Word::Free | Word::Upcoming | Word::Past));
             let joins = matches!(term.word, Some(word) if !operator && word != Word::First);
             if term.row || (joins && !told) {
                 // A word for the rows is understood, but says little.

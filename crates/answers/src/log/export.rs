@@ -8,7 +8,7 @@ use super::store::QueryLog;
 use crate::Error;
 use quarry_types::Scope;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// A file of the set.
@@ -28,9 +28,14 @@ impl QueryLog {
     /// # Errors
     /// When the store fails or a record is damaged.
     pub async fn export(&self, scope: &Scope, part: Part) -> Result<String, Error> {
-        Ok(written(&self.all(scope).await?, part))
+        let mut set = Set::new(part);
+        self.each(scope, |entry| set.add(&entry)).await?;
+        Ok(set.text)
     }
 }
+
+/// Bytes of rated questions with their passages in one set; older ones beyond are left out.
+const MOST_BYTES: usize = 64 << 20;
 
 /// The passages that answer a rated question.
 fn relevant(entry: &LoggedQuery) -> Vec<&str> {
@@ -52,40 +57,60 @@ fn relevant(entry: &LoggedQuery) -> Vec<&str> {
     cited
 }
 
-fn written(entries: &[LoggedQuery], part: Part) -> String {
-    let kept: Vec<(&LoggedQuery, Vec<&str>)> =
-        entries.iter().map(|entry| (entry, relevant(entry))).filter(|(_, ids)| !ids.is_empty()).collect();
-    let mut text = String::new();
-    let mut line = |value: serde_json::Value| {
-        text.push_str(&value.to_string());
-        text.push('\n');
-    };
-    match part {
-        Part::Queries => {
-            for (entry, _) in kept {
+/// A file of the set on its way.
+struct Set {
+    part: Part,
+    text: String,
+    passages: BTreeSet<String>,
+    /// Bytes that may still come; counted alike for each file, so that the files fit together.
+    left: usize,
+}
+
+impl Set {
+    fn new(part: Part) -> Self {
+        let text =
+            if part == Part::Qrels { "query-id\tcorpus-id\tscore\n".to_owned() } else { String::new() };
+        Self { part, text, passages: BTreeSet::new(), left: MOST_BYTES }
+    }
+
+    fn line(&mut self, value: &serde_json::Value) {
+        self.text.push_str(&value.to_string());
+        self.text.push('\n');
+    }
+
+    /// Adds an entry, when it is rated and has a relevant passage; whether there is room for more.
+    fn add(&mut self, entry: &LoggedQuery) -> bool {
+        let ids = relevant(entry);
+        if ids.is_empty() {
+            return true;
+        }
+        let size = entry.question.len()
+            + entry.results.iter().map(|result| result.text.len() + result.key.len()).sum::<usize>();
+        let Some(left) = self.left.checked_sub(size) else { return false };
+        self.left = left;
+        match self.part {
+            Part::Queries => {
                 let asked = entry.understood_as.as_ref().unwrap_or(&entry.question);
-                line(json!({"_id": entry.id, "text": asked}));
+                self.line(&json!({"_id": entry.id, "text": asked}));
             }
-        }
-        Part::Corpus => {
-            let results = kept.iter().flat_map(|(entry, _)| &entry.results);
-            let passages: BTreeMap<&str, _> =
-                results.map(|result| (result.passage_id.as_str(), result)).collect();
-            for (id, result) in passages {
-                line(json!({"_id": id, "title": result.key, "text": result.text}));
+            Part::Corpus => {
+                for result in &entry.results {
+                    if self.passages.insert(result.passage_id.clone()) {
+                        self.line(
+                            &json!({"_id": result.passage_id, "title": result.key, "text": result.text}),
+                        );
+                    }
+                }
             }
-        }
-        Part::Qrels => {
-            text.push_str("query-id\tcorpus-id\tscore\n");
-            for (entry, ids) in kept {
+            Part::Qrels => {
                 for id in ids {
                     // Writing to a text cannot fail.
-                    let _ = writeln!(text, "{}\t{id}\t1", entry.id);
+                    let _ = writeln!(self.text, "{}\t{id}\t1", entry.id);
                 }
             }
         }
+        true
     }
-    text
 }
 
 #[cfg(test)]
@@ -113,6 +138,11 @@ mod tests {
             feedback.relevant = vec!["p-a".into()];
         }
         let all = [good, bad, corrected, entry("4", "four?", true, None)];
+        let written = |all: &[LoggedQuery], part: Part| {
+            let mut set = Set::new(part);
+            assert!(all.iter().all(|entry| set.add(entry)));
+            set.text
+        };
         assert_eq!(written(&all, Part::Qrels), "query-id\tcorpus-id\tscore\n1\tp-b\t1\n3\tp-a\t1\n");
         assert_eq!(written(&all, Part::Queries).lines().count(), 2);
         let corpus = written(&all, Part::Corpus);

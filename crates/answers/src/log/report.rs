@@ -33,20 +33,36 @@ impl QueryLog {
     /// # Errors
     /// When the store fails or a record is damaged.
     pub async fn no_match(&self, scope: &Scope, limit: usize) -> Result<Vec<NoMatch>, Error> {
-        Ok(grouped(self.all(scope).await?, limit))
+        let mut groups = Groups::default();
+        self.each(scope, |entry| {
+            groups.add(entry);
+            true
+        })
+        .await?;
+        Ok(groups.most_asked(limit))
     }
 }
 
-fn grouped(entries: Vec<LoggedQuery>, limit: usize) -> Vec<NoMatch> {
-    let mut groups: HashMap<String, NoMatch> = HashMap::new();
-    for entry in entries {
+/// Questions told apart in one report; rarer and older ones beyond are left out.
+const MOST_GROUPS: usize = 5_000;
+
+/// Questions by their words.
+#[derive(Default)]
+struct Groups(HashMap<String, NoMatch>);
+
+impl Groups {
+    fn add(&mut self, entry: LoggedQuery) {
         let bad = entry.feedback.as_ref().is_some_and(|feedback| feedback.rating == super::Rating::Bad);
         if entry.responded && !bad {
-            continue;
+            return;
         }
         let asked = entry.understood_as.as_ref().unwrap_or(&entry.question);
         let words: Vec<String> = asked.unicode_words().map(str::to_lowercase).collect();
-        let group = groups.entry(words.join(" ")).or_insert_with(|| NoMatch {
+        let words = words.join(" ");
+        if self.0.len() >= MOST_GROUPS && !self.0.contains_key(&words) {
+            return;
+        }
+        let group = self.0.entry(words).or_insert_with(|| NoMatch {
             question: asked.clone(),
             count: 0,
             last_at: entry.at,
@@ -64,12 +80,23 @@ fn grouped(entries: Vec<LoggedQuery>, limit: usize) -> Vec<NoMatch> {
             group.queries.push(entry.id);
         }
     }
-    let mut groups: Vec<NoMatch> = groups.into_values().collect();
-    groups.sort_by(|a, b| {
-        b.count.cmp(&a.count).then(b.last_at.cmp(&a.last_at)).then(a.question.cmp(&b.question))
-    });
-    groups.truncate(limit);
-    groups
+
+    /// The most asked first.
+    fn most_asked(self, limit: usize) -> Vec<NoMatch> {
+        let mut groups: Vec<NoMatch> = self.0.into_values().collect();
+        groups.sort_by(|a, b| {
+            b.count.cmp(&a.count).then(b.last_at.cmp(&a.last_at)).then(a.question.cmp(&b.question))
+        });
+        groups.truncate(limit);
+        groups
+    }
+}
+
+#[cfg(test)]
+fn grouped(entries: Vec<LoggedQuery>, limit: usize) -> Vec<NoMatch> {
+    let mut groups = Groups::default();
+    entries.into_iter().for_each(|entry| groups.add(entry));
+    groups.most_asked(limit)
 }
 
 #[cfg(test)]

@@ -2,14 +2,21 @@
 
 use super::record::{self, Feedback, LogSettings, LoggedQuery};
 use crate::Error;
-use quarry_store::{Commit, RecordStore};
+use quarry_store::{Commit, RecordStore, Seq};
 use quarry_types::{Scope, Timestamp};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 const PAGE: usize = 200;
+/// Entries read at once where all are gone over: each holds up to 20 passages.
+const FOLD_PAGE: usize = 50;
+/// Bytes a bot's log may hold; the oldest entries past them are removed.
+const MOST_BYTES: u64 = 512 << 20;
+/// Time between two looks for old entries in all logs.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// Entries removed at once.
 const THINNED: usize = 500;
 /// Writes of a bot between two looks for old entries.
@@ -103,10 +110,48 @@ impl QueryLog {
             writes.entry(scope.clone()).or_default().clone()
         };
         if counter.fetch_add(1, Ordering::Relaxed) % WRITES_PER_LOOK == 0 {
-            let settings = self.settings(scope).await?;
-            self.thin(scope, settings).await?;
+            // The entry is kept, whatever becomes of older ones.
+            if let Err(error) = self.tidy(scope).await {
+                tracing::warn!(%error, "old entries of a query log were not removed");
+            }
         }
         Ok(entry.id)
+    }
+
+    async fn tidy(&self, scope: &Scope) -> Result<(), Error> {
+        let settings = self.settings(scope).await?;
+        self.thin(scope, settings).await
+    }
+
+    /// Removes what is past its retention from the logs of all bots, also of those nobody asks any more.
+    ///
+    /// # Errors
+    /// When the store does not tell its bots. A log that cannot be read is passed over with a warning.
+    pub async fn sweep(&self) -> Result<(), Error> {
+        for bot in self.store.bots().await? {
+            let scope = Scope::of(bot);
+            let swept = async {
+                if self.store.head(scope.bot(), &record::coll()).await?.records > 0 {
+                    self.tidy(&scope).await?;
+                }
+                Ok::<_, Error>(())
+            };
+            if let Err(error) = swept.await {
+                tracing::warn!(%error, "old entries of a query log were not removed");
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs [`Self::sweep`] now and every hour, for ever.
+    pub async fn keep_swept(self) {
+        let mut ticks = tokio::time::interval(SWEEP_EVERY);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.sweep().await {
+                tracing::warn!(%error, "the query logs were not looked through for old entries");
+            }
+        }
     }
 
     /// Entries, newest first; `after` = where the last page ended.
@@ -155,6 +200,11 @@ impl QueryLog {
     /// # Errors
     /// [`Error::NoQuery`]; when the store fails.
     pub async fn get(&self, scope: &Scope, id: &str) -> Result<LoggedQuery, Error> {
+        Ok(self.read(scope, id).await?.0)
+    }
+
+    /// One entry and the commit that wrote it.
+    async fn read(&self, scope: &Scope, id: &str) -> Result<(LoggedQuery, Seq), Error> {
         let missing = || Error::NoQuery(id.chars().take(40).collect());
         if !record::is_id(id) {
             return Err(missing());
@@ -162,7 +212,7 @@ impl QueryLog {
         let found = self.store.get(scope.bot(), &record::coll(), &[record::entry_key(id)]).await?;
         let found = found.into_iter().flatten().next().ok_or_else(missing)?;
         let entry: LoggedQuery = record::decode(&found.value)?;
-        if entry.at < self.oldest(scope).await? { Err(missing()) } else { Ok(entry) }
+        if entry.at < self.oldest(scope).await? { Err(missing()) } else { Ok((entry, found.seq)) }
     }
 
     /// Rates an answer, or takes the rating back.
@@ -173,13 +223,15 @@ impl QueryLog {
         &self,
         scope: &Scope,
         id: &str,
-        feedback: Option<Feedback>,
+        mut feedback: Option<Feedback>,
     ) -> Result<LoggedQuery, Error> {
+        if let Some(feedback) = &mut feedback {
+            let mut seen = HashSet::new();
+            feedback.relevant.retain(|id| seen.insert(id.clone()));
+        }
         for _ in 0..TRIES {
-            let mut entry = self.get(scope, id).await?;
+            let (mut entry, seq) = self.read(scope, id).await?;
             let key = record::entry_key(id);
-            let found = self.store.get(scope.bot(), &record::coll(), std::slice::from_ref(&key)).await?;
-            let seq = found.into_iter().flatten().next().map(|record| record.seq);
             let known = |id: &String| entry.results.iter().any(|result| result.passage_id == *id);
             if let Some(other) = feedback.iter().flat_map(|one| &one.relevant).find(|id| !known(id)) {
                 let shown: String = other.chars().take(40).collect();
@@ -190,7 +242,7 @@ impl QueryLog {
             entry.feedback.clone_from(&feedback);
             let mut commit = Commit::new(scope.bot());
             commit.put(&record::coll(), key.clone(), record::encode(&entry)?);
-            commit.expect_key(&record::coll(), key, seq);
+            commit.expect_key(&record::coll(), key, Some(seq));
             match self.store.commit(commit).await {
                 Ok(_) => return Ok(entry),
                 Err(quarry_store::Error::Conflict { .. }) => {}
@@ -208,10 +260,32 @@ impl QueryLog {
         self.remove_after(scope, None).await
     }
 
-    /// All entries that are not too old, newest first; at most what a log may hold.
-    pub(super) async fn all(&self, scope: &Scope) -> Result<Vec<LoggedQuery>, Error> {
-        let most = usize::try_from(self.settings(scope).await?.max_entries).unwrap_or(usize::MAX);
-        Ok(self.list(scope, &LogFilter::default(), None, most).await?.queries)
+    /// Hands over all entries that are not too old, newest first, until `take` says it has enough. Few
+    /// of them are in memory at once.
+    pub(super) async fn each(
+        &self,
+        scope: &Scope,
+        mut take: impl FnMut(LoggedQuery) -> bool + Send,
+    ) -> Result<(), Error> {
+        let settings = self.settings(scope).await?;
+        let oldest = oldest(&settings);
+        let mut left = settings.max_entries;
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let records = self
+                .store
+                .scan(scope.bot(), &record::coll(), record::ENTRIES, after.as_deref(), FOLD_PAGE)
+                .await?;
+            let Some(last) = records.last() else { return Ok(()) };
+            after = Some(last.key.clone());
+            for found in records {
+                let entry: LoggedQuery = record::decode(&found.value)?;
+                if left == 0 || entry.at < oldest || !take(entry) {
+                    return Ok(());
+                }
+                left -= 1;
+            }
+        }
     }
 
     async fn oldest(&self, scope: &Scope) -> Result<Timestamp, Error> {
@@ -223,26 +297,38 @@ impl QueryLog {
         let mut removed = self.remove_after(scope, Some(record::older_than(oldest(&settings)))).await?;
         let head = self.store.head(scope.bot(), &record::coll()).await?;
         let most = u64::from(settings.max_entries);
-        // One record is the settings.
-        if head.records > most + 1 {
-            let mut after = None;
-            let mut kept = 0;
-            while kept < most {
-                let page = usize::try_from(most - kept).unwrap_or(PAGE).min(PAGE);
-                let records = self
-                    .store
-                    .scan(scope.bot(), &record::coll(), record::ENTRIES, after.as_deref(), page)
-                    .await?;
-                let Some(last) = records.last() else { break };
-                kept += records.len() as u64;
-                after = Some(last.key.clone());
-            }
+        // One record is the settings. Going through a full log at every look would cost more than some
+        // entries too many.
+        if head.records > most + most / 10 + 1 || head.bytes > MOST_BYTES {
+            let after = self.last_kept(scope, most, MOST_BYTES - MOST_BYTES / 10).await?;
             removed += self.remove_after(scope, after).await?;
         }
         if removed > 0 {
             tracing::debug!(removed, "old entries of the query log removed");
         }
         Ok(())
+    }
+
+    /// The last of the newest entries that are within a number and a size.
+    async fn last_kept(&self, scope: &Scope, most: u64, bytes: u64) -> Result<Option<Vec<u8>>, Error> {
+        let (mut after, mut kept, mut size) = (None::<Vec<u8>>, 0, 0);
+        loop {
+            let records = self
+                .store
+                .scan(scope.bot(), &record::coll(), record::ENTRIES, after.as_deref(), FOLD_PAGE)
+                .await?;
+            if records.is_empty() {
+                return Ok(after);
+            }
+            for found in records {
+                kept += 1;
+                size += found.value.len() as u64;
+                if kept > most || size > bytes {
+                    return Ok(after);
+                }
+                after = Some(found.key);
+            }
+        }
     }
 
     /// Removes every entry after a key.
@@ -268,4 +354,85 @@ impl QueryLog {
 
 fn oldest(settings: &LogSettings) -> Timestamp {
     Timestamp(Timestamp::now().as_ms() - i64::from(settings.retention_days) * DAY_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::Rating;
+    use super::super::report::tests::entry;
+    use super::*;
+    use quarry_store::StoreOptions;
+    use quarry_types::BotId;
+
+    fn log(dir: &std::path::Path) -> (QueryLog, Scope) {
+        let store = quarry_store::open(dir, &StoreOptions::default()).unwrap().store;
+        (QueryLog::new(store), Scope::of(BotId::parse("b").unwrap()))
+    }
+
+    fn asked(age_ms: i64) -> LoggedQuery {
+        let at = Timestamp(Timestamp::now().as_ms() - age_ms);
+        LoggedQuery { id: record::mint(at), at, ..entry("", "where?", false, None) }
+    }
+
+    /// Writes as it was before any of it was too old.
+    async fn kept(log: &QueryLog, scope: &Scope, entry: &LoggedQuery) {
+        let mut commit = Commit::new(scope.bot());
+        commit.put(&record::coll(), record::entry_key(&entry.id), record::encode(entry).unwrap());
+        log.store.commit(commit).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_past_its_retention_goes_without_anyone_asking() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, scope) = log(dir.path());
+        log.set(&scope, LogSettings { enabled: false, retention_days: 1, max_entries: 10 }).await.unwrap();
+        kept(&log, &scope, &asked(DAY_MS + 60_000)).await;
+        kept(&log, &scope, &asked(0)).await;
+        log.sweep().await.unwrap();
+        // The other record is the settings.
+        assert_eq!(log.store.head(scope.bot(), &record::coll()).await.unwrap().records, 2);
+    }
+
+    #[tokio::test]
+    async fn an_erased_entry_is_not_rated_back_and_passages_count_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, scope) = log(dir.path());
+        let entry = asked(0);
+        let relevant = vec!["p-a".to_owned(), "p-b".to_owned(), "p-a".to_owned()];
+        let feedback = Feedback { rating: Rating::Good, comment: None, relevant, at: entry.at };
+        log.write(&scope, entry.clone()).await.unwrap();
+        let rated = log.rate(&scope, &entry.id, Some(feedback.clone())).await.unwrap();
+        assert_eq!(rated.feedback.unwrap().relevant, ["p-a", "p-b"]);
+        assert_eq!(log.clear(&scope).await.unwrap(), 1);
+        let gone = log.rate(&scope, &entry.id, Some(feedback)).await;
+        assert!(matches!(gone, Err(Error::NoQuery(_))));
+        assert!(log.list(&scope, &LogFilter::default(), None, 1).await.unwrap().queries.is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_newest_are_kept_within_number_and_size() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, scope) = log(dir.path());
+        let entries: Vec<LoggedQuery> = (0..30).map(|age| asked(age * 1_000)).collect();
+        for entry in &entries {
+            kept(&log, &scope, entry).await;
+        }
+        let key = |at: usize| Some(record::entry_key(&entries[at].id));
+        assert_eq!(log.last_kept(&scope, 3, u64::MAX).await.unwrap(), key(2));
+        let size = record::encode(&entries[0]).unwrap().len() as u64;
+        assert_eq!(log.last_kept(&scope, 30, 2 * size + size / 2).await.unwrap(), key(1));
+        let mut seen = 0;
+        let count = |_| {
+            seen += 1;
+            seen < 20
+        };
+        log.each(&scope, count).await.unwrap();
+        assert_eq!(seen, 20);
+        let settings = |max_entries| LogSettings { max_entries, ..LogSettings::default() };
+        log.set(&scope, settings(28)).await.unwrap();
+        assert_eq!(log.store.head(scope.bot(), &record::coll()).await.unwrap().records, 31, "few too many");
+        log.set(&scope, settings(20)).await.unwrap();
+        assert_eq!(log.store.head(scope.bot(), &record::coll()).await.unwrap().records, 21);
+    }
 }

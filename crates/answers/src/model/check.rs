@@ -5,7 +5,7 @@
 
 use crate::links::{cleaned, visible};
 use crate::reply::{Flag, RowCitation, Source};
-use quarry_kb::{Excerpt, Support, support};
+use quarry_kb::{Excerpt, Support, denies, support};
 
 /// A claim whose words its passage holds to this share is supported.
 const WORDS_ENOUGH: f32 = 0.6;
@@ -18,14 +18,15 @@ const SOME_WORDS: f32 = 0.25;
 #[derive(Debug, Clone)]
 pub(crate) enum Citable {
     Passage(Box<Excerpt>),
-    Row(RowCitation),
+    /// The rows a line rests on, and the line as the model sees it.
+    Row(Vec<RowCitation>, String),
 }
 
 impl Citable {
     pub(crate) fn text(&self) -> &str {
         match self {
             Self::Passage(excerpt) => &excerpt.text,
-            Self::Row(row) => &row.quote,
+            Self::Row(_, shown) => shown,
         }
     }
 
@@ -37,7 +38,9 @@ impl Citable {
                     excerpt.file.metadata.get("title").and_then(serde_json::Value::as_str).unwrap_or("");
                 format!("{title} {} {}", excerpt.heading_path.join(" "), excerpt.text)
             }
-            Self::Row(row) => format!("{} {}", row.table, row.quote),
+            Self::Row(rows, shown) => {
+                format!("{} {shown}", rows.first().map_or("", |row| row.table.as_str()))
+            }
         }
     }
 
@@ -48,7 +51,16 @@ impl Citable {
                 let url = excerpt.file.metadata.get("url").and_then(serde_json::Value::as_str);
                 url.filter(|url| !url.is_empty()).map(str::to_owned).into_iter().collect()
             }
-            Self::Row(_) => Vec::new(),
+            Self::Row(..) => Vec::new(),
+        }
+    }
+
+    /// Whether the claim denies what the source affirms, or the other way round.
+    fn contradicts(&self, claim: &str, found: &Support) -> bool {
+        match self {
+            Self::Passage(_) => !found.denials_agree,
+            // A row lists many things, of which some may be denials; and "none" may stand there as 0.
+            Self::Row(_, shown) => denies(claim) && !denies(shown) && !shown.contains('0'),
         }
     }
 }
@@ -133,36 +145,67 @@ impl Checker {
         std::iter::once(claim.text.clone()).chain(quotes).collect()
     }
 
+    /// The addresses of all sources, which may stand in the answer as far as they passed [`Self::judge`].
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.sources.iter().flat_map(Citable::addresses).collect()
+    }
+
+    /// Cites a part of a source, or the rows it rests on; their tokens.
+    fn cite(&mut self, source: usize, from: usize, to: usize) -> Vec<String> {
+        let mut tokens = Vec::new();
+        let count = match self.sources.get(source) {
+            Some(Citable::Row(rows, _)) => rows.len(),
+            _ => 1,
+        };
+        for nth in 0..count {
+            let place = match self.sources.get(source) {
+                Some(Citable::Row(..)) => (source, nth, nth),
+                _ => (source, from, to),
+            };
+            if let Some(known) = self.cited.iter().position(|cited| *cited == place) {
+                tokens.extend(self.citations.get(known).map(|citation| citation.token().to_owned()));
+                continue;
+            }
+            let token = format!("【{}】", self.citations.len() + 1);
+            let citation = match self.sources.get(source) {
+                Some(Citable::Passage(excerpt)) => {
+                    Source::Passage(Box::new(excerpt.cite(token.clone(), from, to)))
+                }
+                Some(Citable::Row(rows, _)) => match rows.get(nth) {
+                    Some(row) => Source::Row(RowCitation { token: token.clone(), ..row.clone() }),
+                    None => continue,
+                },
+                None => continue,
+            };
+            self.citations.push(citation);
+            self.cited.push(place);
+            tokens.push(token);
+        }
+        tokens
+    }
+
     /// Judges a claim; `cosines` = closeness in meaning to each source it cites.
     pub(crate) fn judge(&mut self, claim: Claim, cosines: &[f32]) -> Checked {
         let says_something = claim.text.chars().filter(|c| c.is_alphanumeric()).count() > 2;
-        let mut tokens = String::new();
         let mut allowed = Vec::new();
-        let mut carried = false;
+        let mut weighed = Vec::new();
         for (place, id) in claim.ids.iter().enumerate() {
             let Some(source) = self.sources.get(id - 1) else { continue };
             let found = support(&claim.text, source.text());
             let whole = support(&claim.text, &source.with_headings());
             let cosine = cosines.get(place).copied().unwrap_or(0.0);
-            carried |= carries(&whole, cosine);
+            let does = carries(&whole, cosine) && !source.contradicts(&claim.text, &found);
             allowed.extend(source.addresses());
-            let known = self.cited.iter().position(|cited| *cited == (id - 1, found.start, found.end));
-            let at = match known {
-                Some(at) => at,
-                None => {
-                    let token = format!("【{}】", self.citations.len() + 1);
-                    self.citations.push(match source {
-                        Citable::Passage(excerpt) => {
-                            Source::Passage(Box::new(excerpt.cite(token, found.start, found.end)))
-                        }
-                        Citable::Row(row) => Source::Row(RowCitation { token, ..row.clone() }),
-                    });
-                    self.cited.push((id - 1, found.start, found.end));
-                    self.citations.len() - 1
+            weighed.push((id - 1, found.start, found.end, does));
+        }
+        let carried = weighed.iter().any(|(.., does)| *does);
+        let mut tokens = String::new();
+        // Beside a source that carries the sentence one that does not is not cited.
+        for (source, from, to, does) in weighed {
+            if does || !carried {
+                for token in self.cite(source, from, to) {
+                    tokens.push_str(&token);
                 }
-            };
-            if let Some(citation) = self.citations.get(at) {
-                tokens.push_str(citation.token());
             }
         }
         let text = cleaned(&claim.text, &allowed);
@@ -195,13 +238,14 @@ mod tests {
 
     fn checker() -> Checker {
         let row = |text: &str| {
-            Citable::Row(RowCitation {
+            let citation = RowCitation {
                 token: String::new(),
                 table: "PartsTable".into(),
                 row_id: 1,
-                column: None,
-                quote: text.into(),
-            })
+                column: Some("text".into()),
+                quote: "raw".into(),
+            };
+            Citable::Row(vec![citation], text.into())
         };
         Checker::new(vec![
             row("The tank holds 4.6 litres. Clean the filter every 20 cycles."),
@@ -221,9 +265,11 @@ mod tests {
             said(&mut checker, "The tank holds 4.6 litres 【1】.\n"),
             "The tank holds 4.6 litres.【1】\n"
         );
-        assert_eq!(said(&mut checker, "Call 112.【2, 1, 2】"), "Call 112.【2】【1】");
-        assert_eq!((checker.supported, checker.claims, checker.flags.len()), (2, 2, 0));
+        assert_eq!(said(&mut checker, "Call 112.【2, 1, 2】"), "Call 112.【2】", "1 does not say so");
+        assert_eq!(said(&mut checker, "Call 112.【2】"), "Call 112.【2】");
+        assert_eq!((checker.supported, checker.claims, checker.flags.len()), (3, 3, 0));
         assert_eq!(checker.citations.len(), 2, "a quote that is cited again keeps its token");
+        assert!(checker.citations.iter().all(|source| source.quote() == "raw"), "as the row has it");
     }
 
     #[test]
@@ -235,6 +281,8 @@ mod tests {
         said(&mut checker, "The tank holds 4.6 litres.");
         let problems: Vec<&str> = checker.flags.iter().map(|flag| flag.problem).collect();
         assert_eq!(problems, ["not supported", "unknown citation", "unknown citation", "no citation"]);
+        said(&mut checker, "The tank does not hold 4.6 litres.【1】");
+        assert_eq!(checker.flags.last().unwrap().problem, "not supported");
         assert_eq!(checker.supported, 0);
         assert_eq!(checker.citations.len(), 1, "unknown ids make no citation");
     }

@@ -80,20 +80,24 @@ async fn run(
         ..Find::default()
     };
     let limit = proposal.limit.unwrap_or(PLAN_ROWS).clamp(1, PLAN_ROWS);
-    let grouped = proposal.group.is_some();
-    let rows = tables.find(scope, &table.name, find(None, if grouped { 200 } else { limit })).await?;
-    let groups = match &proposal.group {
-        Some(group) => Some(tables.find(scope, &table.name, find(Some(group.clone()), limit)).await?),
-        None => None,
-    };
-    let (shown, has_more) = match &groups {
-        Some(groups) => (groups.rows.clone(), groups.has_more),
-        None => (rows.rows.clone(), rows.has_more && proposal.limit.is_none()),
-    };
-    let telling = say::Telling { table, proposal, rows: &rows.rows, has_more };
-    let lines = match &groups {
-        Some(groups) => telling.groups(&groups.rows),
-        None => telling.rows(),
+    let found = tables.find(scope, &table.name, find(proposal.group.clone(), limit)).await?;
+    let has_more = found.has_more && !asked_for_no_more(proposal.limit);
+    let shown = found.rows;
+    let lines = if proposal.group.is_some() {
+        let telling = say::Telling { table, proposal, rows: &[], has_more };
+        let mut members = Vec::new();
+        for group in shown.iter().take(MOST_ROWS) {
+            let (condition, most) = telling.of_group(group);
+            let of = Find { filter: both(proposal.filter.as_ref(), condition), ..find(None, most) };
+            // The result stands without them: a value that cannot be searched for has no rows to show.
+            match tables.find(scope, &table.name, of).await {
+                Ok(rows) => members.extend(rows.rows),
+                Err(error) => tracing::debug!(%error, "the rows of a group were not found"),
+            }
+        }
+        say::Telling { rows: &members, ..telling }.groups(&shown)
+    } else {
+        say::Telling { table, proposal, rows: &shown, has_more }.rows()
     };
     if lines.is_empty() {
         return Ok(None);
@@ -113,6 +117,19 @@ async fn run(
         has_more,
     };
     Ok(Some(RowsAnswer { lines, plan, confidence: reading.trust }))
+}
+
+/// Whether everything that was asked for fits among the rows that are returned.
+fn asked_for_no_more(limit: Option<usize>) -> bool {
+    limit.is_some_and(|limit| limit <= PLAN_ROWS)
+}
+
+/// The rows that pass both.
+fn both(filter: Option<&Value>, condition: Option<Value>) -> Option<Value> {
+    match (filter, condition) {
+        (Some(filter), Some(condition)) => Some(serde_json::json!({ "$and": [filter, condition] })),
+        (filter, condition) => condition.or_else(|| filter.cloned()),
+    }
 }
 
 /// The rows nearest in meaning, when the table can be searched.
@@ -162,4 +179,27 @@ fn is_searchable(table: &Table) -> bool {
             .values()
             .any(|column| column.pointer("/x-zui/searchable").and_then(Value::as_bool) == Some(true))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn more_is_told_only_of_what_was_asked_for() {
+        assert!(asked_for_no_more(Some(3)) && asked_for_no_more(Some(PLAN_ROWS)));
+        assert!(!asked_for_no_more(Some(50)) && !asked_for_no_more(None));
+    }
+
+    #[test]
+    fn rows_of_a_group_pass_the_filter_too() {
+        let (filter, condition) = (json!({ "a": 1 }), json!({ "b": 2 }));
+        assert_eq!(
+            both(Some(&filter), Some(condition.clone())),
+            Some(json!({ "$and": [filter, condition] }))
+        );
+        assert_eq!(both(None, Some(condition.clone())), Some(condition));
+        assert_eq!(both(Some(&filter), None), Some(filter));
+    }
 }

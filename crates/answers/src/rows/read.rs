@@ -31,15 +31,14 @@ const WAYS: &[&[&str]] = &[
     &["should", "i"],
     &["must", "i"],
 ];
+/// A reading that leaves words aside is never as sure as one that uses them all.
+const LESS_THAN_SURE: f32 = 0.84;
 /// Words a question may hold that no column has to know.
 const SMALL_TALK: &[&str] = &[
-    "cost",
-    "costs",
     "please",
     "tell",
     "sell",
     "buy",
-    "available",
     "offer",
     "currently",
     "exactly",
@@ -91,9 +90,13 @@ pub(super) fn trust(question: &str, proposal: &Proposal) -> f32 {
     // Words that say little were counted against the reading.
     let idle =
         proposal.unused.iter().filter(|word| SMALL_TALK.contains(&word.to_lowercase().as_str())).count();
-    let lost = proposal.unused.len() - idle;
-    if idle > 0 && lost == 0 {
-        trust = trust.max(0.9);
+    if idle > 0 && (0.0..1.0).contains(&proposal.coverage) && proposal.coverage > 0.0 {
+        let unused = proposal.unused.len() as f64;
+        let placed = proposal.coverage * unused / (1.0 - proposal.coverage);
+        let coverage = placed / (placed + unused - idle as f64);
+        #[allow(clippy::cast_possible_truncation, reason = "a share")]
+        let better = (coverage / proposal.coverage) as f32;
+        trust = (trust * better).min(LESS_THAN_SURE).max(trust);
     }
     let way = WAYS.iter().any(|way| asked.iter().zip(*way).filter(|(a, b)| a == *b).count() == way.len());
     let counts = asked.first().is_some_and(|word| word == "how")
@@ -106,4 +109,25 @@ pub(super) fn trust(question: &str, proposal: &Proposal) -> f32 {
         trust *= 0.75;
     }
     trust.clamp(0.0, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn words_that_say_little_cost_nothing_and_others_do() {
+        let read = |unused: &[&str]| Proposal {
+            filter: Some(json!({ "color": "red" })),
+            unused: unused.iter().map(|word| (*word).to_owned()).collect(),
+            confidence: 0.6,
+            coverage: 0.6,
+            ..Proposal::default()
+        };
+        assert!((trust("red chairs in the shop", &read(&["shop"])) - LESS_THAN_SURE).abs() < 1e-6);
+        assert!((trust("running cost of red chairs", &read(&["cost"])) - 0.6).abs() < 1e-6);
+        let mixed = trust("red chairs in the Rome shop", &read(&["shop", "Rome"]));
+        assert!(mixed > 0.6 && mixed < 0.8, "{mixed}");
+    }
 }

@@ -70,7 +70,7 @@ impl Telling<'_> {
             _ => None,
         };
         let quote = match &single {
-            Some(column) => text(at(row, column)?).unwrap_or_default(),
+            Some(column) => raw(at(row, column)?).unwrap_or_default(),
             None => self.quote(row),
         };
         let citation = self.cite(row, single, quote)?;
@@ -107,7 +107,7 @@ impl Telling<'_> {
             let most = if of.is_empty() { MOST_ROWS } else { 1 };
             let carrying = self.carriers(plan, group, &members);
             let citations = carrying.into_iter().take(most).filter_map(|row| {
-                let value = column.as_deref().and_then(|column| text(at(row, column)?));
+                let value = column.as_deref().and_then(|column| raw(at(row, column)?));
                 let quote = value.unwrap_or_else(|| self.quote(row));
                 self.cite(row, column.clone(), quote)
             });
@@ -119,18 +119,33 @@ impl Telling<'_> {
         lines
     }
 
-    /// For a greatest or least value the rows that have it; else all of the group.
-    fn carriers<'r>(&self, plan: &Map<String, Value>, group: &Row, members: &[&'r Row]) -> Vec<&'r Row> {
+    /// What the cited rows of a group have in common beside the plan's filter, and how many are cited.
+    pub(super) fn of_group(&self, group: &Row) -> (Option<Value>, usize) {
+        let Some(plan) = self.proposal.group.as_ref().and_then(Value::as_object) else {
+            return (None, MOST_ROWS);
+        };
+        let mut condition = Map::new();
         for (path, op) in plan {
-            for (name, suffix) in [("max", "Max"), ("min", "Min")] {
-                if holds(op, name)
-                    && let Some(extreme) = group.get(&format!("{path}{suffix}"))
-                {
-                    return members.iter().copied().filter(|row| at(row, path) == Some(extreme)).collect();
-                }
+            if holds(op, "key") {
+                let value = group.get(&format!("{path}Key")).cloned().unwrap_or(Value::Null);
+                condition.insert(path.clone(), value);
             }
         }
-        members.to_vec()
+        let most = if condition.is_empty() { MOST_ROWS } else { 1 };
+        if let Some((path, extreme)) = extreme(plan, group) {
+            condition.insert(path.to_owned(), extreme.clone());
+        }
+        ((!condition.is_empty()).then_some(Value::Object(condition)), most)
+    }
+
+    /// For a greatest or least value the rows that have it; else all of the group.
+    fn carriers<'r>(&self, plan: &Map<String, Value>, group: &Row, members: &[&'r Row]) -> Vec<&'r Row> {
+        match extreme(plan, group) {
+            Some((path, extreme)) => {
+                members.iter().copied().filter(|row| at(row, path) == Some(extreme)).collect()
+            }
+            None => members.to_vec(),
+        }
     }
 
     /// The group's results in words, with the column each is about.
@@ -235,7 +250,7 @@ impl Telling<'_> {
         let pairs = self
             .columns()
             .into_iter()
-            .filter_map(|column| Some(format!("{column}: {}", text(row.get(column)?)?)));
+            .filter_map(|column| Some(format!("{column}: {}", raw(row.get(column)?)?)));
         let mut quote = String::new();
         for pair in pairs {
             if quote.chars().count() + pair.chars().count() > 800 {
@@ -253,6 +268,20 @@ impl Telling<'_> {
         let row_id = row.get("id")?.as_i64()?;
         Some(RowCitation { token: String::new(), table: self.table.name.clone(), row_id, column, quote })
     }
+}
+
+/// The column and value of a plan's greatest or least value.
+fn extreme<'a>(plan: &'a Map<String, Value>, group: &'a Row) -> Option<(&'a str, &'a Value)> {
+    for (path, op) in plan {
+        for (name, suffix) in [("max", "Max"), ("min", "Min")] {
+            if holds(op, name)
+                && let Some(extreme) = group.get(&format!("{path}{suffix}"))
+            {
+                return Some((path, extreme));
+            }
+        }
+    }
+    None
 }
 
 fn holds(op: &Value, name: &str) -> bool {
@@ -316,9 +345,26 @@ fn text(value: &Value) -> Option<String> {
     })
 }
 
-/// At most four places after the point.
+/// A value as it stands in its row, from its beginning; `None` for null and empty texts.
+fn raw(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::Null => return None,
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let kept: String = text.chars().take(MAX_VALUE_CHARS).collect();
+    (!kept.trim().is_empty()).then_some(kept)
+}
+
+/// At most four places after the point, and four digits of what is less than a thousandth.
 fn rounded(number: f64) -> String {
-    let text = format!("{number:.4}");
+    let size = number.abs();
+    if size > 0.0 && size < 1e-12 {
+        return format!("{number:e}");
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "4..=16")]
+    let places = if size > 0.0 && size < 0.001 { (3.0 - size.log10().floor()) as usize } else { 4 };
+    let text = format!("{number:.places$}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
@@ -337,6 +383,10 @@ mod tests {
             (json!(86.3), Some("86.3")),
             (json!(89.66666666), Some("89.6667")),
             (json!(20.0), Some("20")),
+            (json!(0.00003), Some("0.00003")),
+            (json!(-0.000_123_456), Some("-0.0001235")),
+            (json!(0.0), Some("0")),
+            (json!(1e-30), Some("1e-30")),
             (json!(12), Some("12")),
             (json!(true), Some("yes")),
             (json!(["a", "b"]), Some("a, b")),
@@ -344,6 +394,15 @@ mod tests {
             (json!(null), None),
         ] {
             assert_eq!(text(&value).as_deref(), said, "{value}");
+        }
+        for (value, quoted) in [
+            (json!(true), Some("true")),
+            (json!(89.66666666), Some("89.66666666")),
+            (json!(" a "), Some(" a ")),
+            (json!(["a", "b"]), Some(r#"["a","b"]"#)),
+            (json!(""), None),
+        ] {
+            assert_eq!(raw(&value).as_deref(), quoted, "{value}");
         }
         let row: Row = json!({"a": {"b": 1}, "c.d": 2}).as_object().unwrap().clone();
         assert_eq!(at(&row, "a.b"), Some(&json!(1)));

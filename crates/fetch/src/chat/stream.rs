@@ -22,7 +22,15 @@ struct Source {
     events: Events,
     is_ended: bool,
     is_complete: bool,
+    reasoning: wire::Reasoning,
     _slot: OwnedSemaphorePermit,
+}
+
+impl Source {
+    /// What was held back and is no reasoning after all; `None` once it was given.
+    fn rest(&mut self) -> Option<String> {
+        Some(self.reasoning.finish()).filter(|text| !text.is_empty())
+    }
 }
 
 impl std::fmt::Debug for Deltas {
@@ -38,6 +46,7 @@ impl Deltas {
             events: Events::default(),
             is_ended: false,
             is_complete: false,
+            reasoning: wire::Reasoning::default(),
             _slot: slot,
         };
         Self { source: Some(source), whole: None, usage: (0, 0) }
@@ -69,16 +78,21 @@ impl Deltas {
         let too_long = |_| unusable("an event of the stream is over 1 MiB");
         loop {
             if let Some(data) = source.events.pop() {
-                let Some(event) = wire::event(&data)? else { return Ok(None) };
+                let Some(event) = wire::event(&data)? else {
+                    (source.is_ended, source.is_complete) = (true, true);
+                    return Ok(source.rest());
+                };
                 source.is_complete |= event.is_last;
                 self.usage = event.usage.unwrap_or(self.usage);
-                if !event.text.is_empty() {
-                    return Ok(Some(event.text));
+                let text = source.reasoning.push(&event.text);
+                if !text.is_empty() {
+                    return Ok(Some(text));
                 }
                 continue;
             }
             if source.is_ended {
-                return if source.is_complete { Ok(None) } else { Err(unusable("the stream ended early")) };
+                let early = || Err(unusable("the stream ended early"));
+                return if source.is_complete { Ok(source.rest()) } else { early() };
             }
             match source.body.next().await.map_err(|error| error.about(super::NAME))? {
                 Some(bytes) => source.events.push(&bytes).map_err(too_long)?,

@@ -263,6 +263,40 @@ async fn a_stream_holds_its_slot_until_it_is_dropped() {
 }
 
 #[test]
+fn reasoning_is_held_back_however_it_is_cut() {
+    for (text, spoken) in [
+        ("<think>hm</ok>\n</think>\n\nYes <think>", "Yes <think>"),
+        (" \n<think></think>Yes", "Yes"),
+        ("<thin ice", "<thin ice"),
+        ("<think", "<think"),
+        (" plain", " plain"),
+        ("<think>endless é", ""),
+    ] {
+        for size in 1..text.len() {
+            let mut reasoning = wire::Reasoning::default();
+            let pieces: Vec<char> = text.chars().collect();
+            let mut said: String =
+                pieces.chunks(size).map(|piece| reasoning.push(&piece.iter().collect::<String>())).collect();
+            said.push_str(&reasoning.finish());
+            assert_eq!(said, spoken, "{text} in pieces of {size}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_gives_no_reasoning() {
+    let piece = |text: &str| {
+        let event = json!({ "choices": [{ "delta": { "content": text }, "finish_reason": "stop" }] });
+        format!("data: {event}\n\n")
+    };
+    let text = format!("{}{}{}data: [DONE]\n\n", piece("<thi"), piece("nk>hm</think>\n"), piece("Yes"));
+    let server = answering(vec![events(&text)]).await;
+    assert_eq!(collected(&model(&server, |_| {})).await.unwrap().0, "Yes");
+    let server = answering(vec![events(&format!("{}data: [DONE]\n\n", piece("<thi")))]).await;
+    assert_eq!(collected(&model(&server, |_| {})).await.unwrap().0, "<thi");
+}
+
+#[test]
 fn json_is_found_in_its_fence() {
     let read = |text: &str| Completion { text: text.to_owned(), ..Completion::default() }.json();
     for text in

@@ -123,8 +123,80 @@ fn usage(value: &Value) -> Option<(u64, u64)> {
 
 /// An answer without the reasoning that some models put before it.
 fn spoken(text: &str) -> &str {
-    let after = text.trim_start().strip_prefix("<think>").and_then(|rest| rest.split_once("</think>"));
+    let after = text.trim_start().strip_prefix(THINKS).and_then(|rest| rest.split_once(THOUGHT));
     after.map_or(text, |(_, spoken)| spoken.trim_start())
+}
+
+/// Marks around a model's reasoning.
+const THINKS: &str = "<think>";
+const THOUGHT: &str = "</think>";
+
+/// Holds back the reasoning of an answer that comes in pieces.
+#[derive(Debug, Default)]
+pub(super) enum Reasoning {
+    /// Nothing came yet.
+    #[default]
+    Unknown,
+    /// What came so far may be the beginning of the mark.
+    Held(String),
+    /// Within the marks; the last bytes, which may be the beginning of the end.
+    Thinking(String),
+    /// After them; space before the answer is left out.
+    Ended,
+    /// The answer itself.
+    Spoken,
+}
+
+impl Reasoning {
+    /// Takes a piece and gives what of the answer is known to be none of the reasoning.
+    pub(super) fn push(&mut self, piece: &str) -> String {
+        match std::mem::take(self) {
+            Self::Unknown => self.begun(piece.to_owned()),
+            Self::Held(held) => self.begun(held + piece),
+            Self::Thinking(tail) => self.thought(tail + piece),
+            Self::Ended => self.ended(piece),
+            Self::Spoken => {
+                *self = Self::Spoken;
+                piece.to_owned()
+            }
+        }
+    }
+
+    /// What was held back and is no reasoning after all, at the end.
+    pub(super) fn finish(&mut self) -> String {
+        match std::mem::replace(self, Self::Spoken) {
+            Self::Held(held) => held,
+            _ => String::new(),
+        }
+    }
+
+    fn begun(&mut self, text: String) -> String {
+        let begin = text.trim_start();
+        if let Some(rest) = begin.strip_prefix(THINKS) {
+            return self.thought(rest.to_owned());
+        }
+        if THINKS.starts_with(begin) {
+            *self = Self::Held(text);
+            return String::new();
+        }
+        *self = Self::Spoken;
+        text
+    }
+
+    fn thought(&mut self, text: String) -> String {
+        if let Some((_, rest)) = text.split_once(THOUGHT) {
+            return self.ended(rest);
+        }
+        let kept = text.char_indices().rev().nth(THOUGHT.len()).map_or(0, |(at, _)| at);
+        *self = Self::Thinking(text.get(kept..).unwrap_or_default().to_owned());
+        String::new()
+    }
+
+    fn ended(&mut self, text: &str) -> String {
+        let text = text.trim_start();
+        *self = if text.is_empty() { Self::Ended } else { Self::Spoken };
+        text.to_owned()
+    }
 }
 
 /// A text without the code fence around it.

@@ -25,7 +25,7 @@ use std::time::Instant;
 
 pub(crate) use memory::SentenceMemory;
 pub(crate) use select::DEFAULT_THRESHOLD;
-pub use support::{Support, support};
+pub use support::{Support, denies, support};
 
 /// Passages an answer is looked for in.
 const PASSAGES: usize = 10;
@@ -222,6 +222,15 @@ impl Kb {
         Ok(marks)
     }
 
+    /// Those of the names that are no knowledge base and mark no file.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn unknown_bases(&self, scope: &Scope, wanted: &[String]) -> Result<Vec<String>, Error> {
+        let snapshot = self.inner.views.snapshot(scope).await?;
+        Ok(marks(&snapshot, wanted).1)
+    }
+
     async fn choose(&self, question: &str, vector: &[f32], matches: &[Match]) -> Result<Choice, Error> {
         let evidence = Evidence::gather(question, matches);
         let texts = evidence.texts_to_embed();
@@ -255,28 +264,40 @@ impl crate::kb::Inner {
     }
 }
 
+/// The tag values that mark files of the named knowledge bases, and the names nothing is known by.
+fn marks(snapshot: &Snapshot, wanted: &[String]) -> (BTreeSet<String>, Vec<String>) {
+    let wanted: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
+    let (mut marks, mut known) = (BTreeSet::new(), BTreeSet::new());
+    for (base, _) in snapshot.bases.values() {
+        let names = [base.id.as_str(), base.name.as_str()];
+        let named: Vec<&str> = names.iter().filter_map(|name| wanted.get(name).copied()).collect();
+        if !named.is_empty() {
+            known.extend(named);
+            marks.extend(names.map(str::to_owned));
+        }
+    }
+    if !wanted.is_empty() {
+        for entry in snapshot.files.values() {
+            let values = ["kbId", "kbName"].iter().filter_map(|tag| entry.file.tags.get(*tag));
+            known.extend(values.filter_map(|value| wanted.get(value.as_str()).copied()));
+        }
+    }
+    let unknown = wanted.difference(&known).map(|name| (*name).to_owned()).collect();
+    // A name files are tagged with is a mark of its own.
+    marks.extend(known.into_iter().map(str::to_owned));
+    (marks, unknown)
+}
+
 /// The tag values that mark files of the named knowledge bases.
 fn bases(snapshot: &Snapshot, wanted: &[String]) -> Result<Option<BTreeSet<String>>, Error> {
     if wanted.is_empty() {
         return Ok(None);
     }
-    let mut marks = BTreeSet::new();
-    for name in wanted {
-        let known = marks.len();
-        for (base, _) in snapshot.bases.values() {
-            if base.id.as_str() == name || base.name == *name {
-                marks.extend([base.id.to_string(), base.name.clone()]);
-            }
-        }
-        let tagged = |file: &File| ["kbId", "kbName"].iter().any(|tag| file.tags.get(*tag) == Some(name));
-        if snapshot.files.values().any(|entry| tagged(&entry.file)) {
-            marks.insert(name.clone());
-        }
-        if marks.len() == known && !marks.contains(name) {
-            return Err(Error::Reference { what: "knowledge base", id: name.clone() });
-        }
+    let (marks, unknown) = marks(snapshot, wanted);
+    match unknown.into_iter().next() {
+        Some(id) => Err(Error::Reference { what: "knowledge base", id }),
+        None => Ok(Some(marks)),
     }
-    Ok(Some(marks))
 }
 
 /// Puts the sentences together and numbers their sources from 1. Sentences that follow one another

@@ -2,7 +2,7 @@
 //!
 //! Knows no vectors; whoever has a model may weigh meaning as well.
 
-use super::terms::{numbers, terms};
+use super::terms::{in_digits, numbers, terms};
 use unicode_segmentation::UnicodeSegmentation;
 
 /// How far a passage supports a claim.
@@ -12,6 +12,8 @@ pub struct Support {
     pub share: f32,
     /// Whether every number of the claim stands in the passage.
     pub numbers_hold: bool,
+    /// Whether claim and sentences below both deny something, or neither does.
+    pub denials_agree: bool,
     /// First byte of the sentences that support it best, in the passage.
     pub start: usize,
     /// One past their last byte.
@@ -21,9 +23,16 @@ pub struct Support {
 /// Most sentences a quote spans.
 const MOST: usize = 2;
 
+/// Whether a text denies something.
+#[must_use]
+pub fn denies(text: &str) -> bool {
+    super::terms::denies(text)
+}
+
 /// Weighs a claim against a passage and finds the sentence, or two neighbours, that carry it best.
 #[must_use]
 pub fn support(claim: &str, passage: &str) -> Support {
+    let terms = |text: &str| terms(&in_digits(text));
     let wanted = terms(claim);
     let held = terms(passage);
     let share = if wanted.is_empty() {
@@ -31,8 +40,11 @@ pub fn support(claim: &str, passage: &str) -> Support {
     } else {
         wanted.iter().filter(|word| held.contains(*word)).count() as f32 / wanted.len() as f32
     };
-    let known = numbers(passage);
-    let numbers_hold = numbers(claim).iter().all(|number| known.contains(number));
+    let known = numbers(&in_digits(passage));
+    // "one" is seldom a count in a claim; the others are.
+    let counted = claim.split_word_bounds().filter(|word| !word.eq_ignore_ascii_case("one"));
+    let numbers_hold =
+        numbers(&in_digits(&counted.collect::<String>())).iter().all(|number| known.contains(number));
     let pieces: Vec<(usize, usize)> = passage
         .split_sentence_bound_indices()
         .flat_map(|(at, text)| {
@@ -61,7 +73,13 @@ pub fn support(claim: &str, passage: &str) -> Support {
     let (start, end) = best.map_or((0, passage.len()), |(_, from, to)| (from, to));
     let text = passage.get(start..end).unwrap_or_default();
     let lead = text.len() - text.trim_start().len();
-    Support { share, numbers_hold, start: start + lead, end: start + text.trim_end().len().max(lead) }
+    Support {
+        share,
+        numbers_hold,
+        denials_agree: denies(claim) == denies(text),
+        start: start + lead,
+        end: start + text.trim_end().len().max(lead),
+    }
 }
 
 #[cfg(test)]
@@ -92,6 +110,16 @@ mod tests {
         assert!(!support("The tank holds 5 litres.", PASSAGE).numbers_hold);
         assert!(support("Visit the pizza oven in Rome.", PASSAGE).share < 0.1);
         assert!(support("", PASSAGE).share < 0.1);
+        assert!(support("Clean the filter after twenty cycles, the large one.", PASSAGE).numbers_hold);
+        assert!(!support("Clean the filter after twelve cycles.", PASSAGE).numbers_hold);
+    }
+
+    #[test]
+    fn a_denial_is_no_support_for_its_contrary() {
+        let passage = "Do not wash the filter in the dishwasher. The tank holds 4.6 litres.";
+        assert!(!support("Wash the filter in the dishwasher.", passage).denials_agree);
+        assert!(support("The filter cannot be washed in the dishwasher.", passage).denials_agree);
+        assert!(support("The tank holds 4.6 litres.", passage).denials_agree);
     }
 
     proptest! {

@@ -6,7 +6,10 @@ use quarry_answers::{Ask, Mode, Plan, Reply, RowCitation, Source, Turn, Who};
 use quarry_kb::{Citation, TagFilter, TagRule};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Knowledge bases, and values of tags, of one question.
+const MOST_NAMES: usize = 100;
 
 /// Body of `POST /v1/quarry/answer`.
 #[derive(Debug)]
@@ -68,13 +71,18 @@ impl QuestionBody {
                 "files and folders must be at most 100 together; use tags for more",
             ));
         }
+        let bases: BTreeSet<String> =
+            fields.texts("knowledgeBases")?.unwrap_or_default().into_iter().collect();
+        if bases.len() > MOST_NAMES {
+            return Err(ApiError::payload(format!("knowledgeBases must be at most {MOST_NAMES}")));
+        }
         let limit = fields.number("limit", 1, 50)?.unwrap_or(8);
         #[allow(clippy::cast_possible_truncation, reason = "0..=1, and 1..=50")]
         let ask = Ask {
             question,
             turns: turns(&mut fields)?,
             mode,
-            bases: fields.texts("knowledgeBases")?.unwrap_or_default(),
+            bases: bases.into_iter().collect(),
             tags: tag_filter(&mut fields)?,
             files,
             tables: fields.texts("tables")?,
@@ -134,6 +142,9 @@ fn tag_filter(fields: &mut Fields) -> Result<TagFilter, ApiError> {
         };
         rules.insert(tag, rule);
     }
+    if rules.len() > MOST_NAMES {
+        return Err(ApiError::payload(format!("tags must be at most {MOST_NAMES}")));
+    }
     Ok(TagFilter(rules))
 }
 
@@ -146,7 +157,11 @@ fn strings(tag: &str, value: Value) -> Result<Vec<String>, ApiError> {
         Value::String(text) => Ok(text),
         other => Err(ApiError::payload(format!("tags.{tag} must hold strings, got {other}"))),
     };
-    list.into_iter().map(text).collect()
+    let values = list.into_iter().map(text).collect::<Result<BTreeSet<String>, _>>()?;
+    if values.len() > MOST_NAMES {
+        return Err(ApiError::payload(format!("tags.{tag} must hold at most {MOST_NAMES} values")));
+    }
+    Ok(values.into_iter().collect())
 }
 
 #[derive(Debug, Serialize)]
@@ -338,5 +353,27 @@ impl<'a> From<&'a Reply> for AnswerBody<'a> {
             },
             query_id: reply.query_id.as_deref(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn parsed(more: Value) -> Result<QuestionBody, ApiError> {
+        let mut body = more.as_object().unwrap().clone();
+        body.insert("question".to_owned(), "How heavy?".into());
+        QuestionBody::parse(body)
+    }
+
+    #[test]
+    fn names_are_told_once_and_not_too_many() {
+        let many: Vec<String> = (0..=MOST_NAMES).map(|n| n.to_string()).collect();
+        let same = vec!["a"; 1_000];
+        assert_eq!(parsed(json!({ "knowledgeBases": same })).unwrap().ask.bases, ["a"]);
+        assert!(parsed(json!({ "knowledgeBases": many })).is_err());
+        assert!(parsed(json!({ "tags": { "x": same } })).is_ok());
+        assert!(parsed(json!({ "tags": { "x": { "not": many } } })).is_err());
     }
 }

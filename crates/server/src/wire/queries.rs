@@ -5,9 +5,12 @@ use crate::error::ApiError;
 use quarry_answers::{Feedback, LogSettings, LoggedQuery, NoMatch, Rating};
 use quarry_types::Timestamp;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 /// Characters of a comment.
 const MAX_COMMENT: usize = 2_000;
+/// Passages named in feedback; a question has no more results.
+const MAX_RELEVANT: usize = 20;
 
 /// A logged question.
 pub(crate) fn logged_query(entry: &LoggedQuery) -> Value {
@@ -73,7 +76,11 @@ pub(crate) fn feedback(body: Map<String, Value>) -> Result<Option<Feedback>, Api
     if comment.as_ref().is_some_and(|comment| comment.chars().count() > MAX_COMMENT) {
         return Err(ApiError::payload(format!("comment must have at most {MAX_COMMENT} characters")));
     }
-    let relevant = fields.texts("relevant")?.unwrap_or_default();
+    let relevant: BTreeSet<String> = fields.texts("relevant")?.unwrap_or_default().into_iter().collect();
+    if relevant.len() > MAX_RELEVANT {
+        return Err(ApiError::payload(format!("relevant must be at most {MAX_RELEVANT} passage ids")));
+    }
+    let relevant = relevant.into_iter().collect();
     Ok(Some(Feedback { rating, comment, relevant, at: Timestamp::now() }))
 }
 

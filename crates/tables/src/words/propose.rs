@@ -155,6 +155,7 @@ fn read(value: &Value) -> Result<Proposal, String> {
         explanation: text("explanation")?.unwrap_or_default().chars().take(MAX_EXPLANATION_CHARS).collect(),
         unused: Vec::new(),
         confidence: CONFIDENCE,
+        coverage: 0.0,
     })
 }
 
