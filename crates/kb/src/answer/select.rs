@@ -63,6 +63,8 @@ pub(crate) struct Evidence {
     absent: f32,
     /// Names and codes of the question that some passage holds, and which passages hold each.
     named: Vec<HashSet<usize>>,
+    /// Those among them that are no mere numbers.
+    codes: Vec<HashSet<usize>>,
 }
 
 /// The sentences chosen, in order of reading, and how sure they are.
@@ -128,12 +130,20 @@ impl Evidence {
             holds.map(|(passage, _)| passage).collect()
         };
         let absent = wanted.iter().filter(|word| holding(word).is_empty()).count() as f32;
+        let names: Vec<(String, HashSet<usize>)> = named(question)
+            .into_iter()
+            .map(|word| (holding(&word), word))
+            .filter(|(places, _)| !places.is_empty())
+            .map(|(places, word)| (word, places))
+            .collect();
+        let worded = |(word, _): &&(String, HashSet<usize>)| word.chars().any(char::is_alphabetic);
         Self {
+            codes: names.iter().filter(worded).map(|(_, places)| places.clone()).collect(),
+            named: names.into_iter().map(|(_, places)| places).collect(),
             candidates,
             expected: Expected::of(question),
             dense,
             absent: absent / wanted.len().max(1) as f32,
-            named: named(question).iter().map(holding).filter(|places| !places.is_empty()).collect(),
         }
     }
 
@@ -150,10 +160,10 @@ impl Evidence {
 
     /// The answer's sentences, the best passage's first and within a passage as they stand there.
     pub(crate) fn select(self, question: &[f32], vectors: &[Vec<f32>]) -> Choice {
-        let Self { candidates, expected, dense, absent, named } = self;
+        let Self { candidates, expected, dense, absent, named, codes } = self;
         let astray = |candidate: &Candidate| {
-            let missing = named.iter().filter(|places| !places.contains(&candidate.passage)).count();
-            missing as f32 / named.len().max(1) as f32
+            let missing = codes.iter().filter(|places| !places.contains(&candidate.passage)).count();
+            missing as f32 / codes.len().max(1) as f32
         };
         let mut scored: Vec<(f32, f32, Candidate)> = candidates
             .into_iter()

@@ -6,17 +6,24 @@ use unicode_segmentation::UnicodeSegmentation;
 /// Shorter pieces (characters) are no sentence to quote.
 const MIN_CHARS: usize = 8;
 
-/// The sentences of a passage. Ranges are in the file's extracted text, as the passage's is. The
-/// first row of a table names its columns and answers nothing, so it is left out.
+/// What stands between two cells of a row.
+const CELLS: &str = " | ";
+
+/// The sentences of a passage. Ranges are in the file's extracted text, as the passage's is. The row of
+/// a table that names its columns answers nothing, so it is left out; what stands before the table is prose.
 pub(crate) fn sentences(passage: &Passage) -> Vec<(CharRange, &str)> {
     let mut found = Vec::new();
     let mut line_start = 0_usize;
-    let header = table_header(passage);
+    let header = header_at(passage).map(|(at, _)| at);
+    let in_cells = passage.text.contains(CELLS);
     for line in passage.text.split_inclusive('\n') {
         match passage.kind {
+            PassageKind::Table if header == Some(line_start) => {}
             // A row or a program line is not prose: its full stops end nothing.
-            PassageKind::Table if line_start == 0 && header.is_some() => {}
-            PassageKind::Table | PassageKind::Code => push(passage, line_start, line, &mut found),
+            PassageKind::Code => push(passage, line_start, line, &mut found),
+            PassageKind::Table if line.contains(CELLS) || !in_cells => {
+                push(passage, line_start, line, &mut found);
+            }
             _ => {
                 for (offset, text) in line_sentences(line) {
                     push(passage, line_start + offset, text, &mut found);
@@ -30,8 +37,28 @@ pub(crate) fn sentences(passage: &Passage) -> Vec<(CharRange, &str)> {
 
 /// The row that names the columns of a table with more rows than that.
 pub(crate) fn table_header(passage: &Passage) -> Option<&str> {
-    let (first, rest) = passage.text.split_once('\n')?;
-    (passage.kind == PassageKind::Table && !rest.trim().is_empty()).then(|| first.trim())
+    header_at(passage).map(|(_, header)| header)
+}
+
+/// The same with its first byte in the passage.
+fn header_at(passage: &Passage) -> Option<(usize, &str)> {
+    if passage.kind != PassageKind::Table {
+        return None;
+    }
+    if !passage.text.contains(CELLS) {
+        let (first, rest) = passage.text.split_once('\n')?;
+        return (!rest.trim().is_empty()).then(|| (0, first.trim()));
+    }
+    let mut start = 0;
+    let mut before: Option<(usize, &str)> = None;
+    for line in passage.text.split_inclusive('\n') {
+        let row = line.contains(CELLS).then(|| (start, line.trim()));
+        if row.is_some() && before.is_some() {
+            return before;
+        }
+        (before, start) = (row, start + line.len());
+    }
+    None
 }
 
 /// Sentences of one line as (byte offset, text); too short ones ride with the one before.
@@ -106,6 +133,16 @@ mod tests {
             ),
             ["Turn the dial to 4.", "Wait, e.g. ten minutes, until it beeps!", "Done now, really."]
         );
+    }
+
+    #[test]
+    fn a_table_under_its_lead_in_is_read_as_rows() {
+        let text =
+            "Open the door. It must stay.\n\nWhat it does | Turn\nFalls down | clockwise\nRises up | back";
+        let told = texts(text, PassageKind::Table);
+        assert_eq!(told, ["Open the door.", "It must stay.", "Falls down | clockwise", "Rises up | back"]);
+        assert_eq!(table_header(&passage(text, PassageKind::Table)), Some("What it does | Turn"));
+        assert_eq!(table_header(&passage("Only | one row", PassageKind::Table)), None);
     }
 
     #[test]
