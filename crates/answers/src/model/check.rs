@@ -60,7 +60,10 @@ impl Citable {
         match self {
             Self::Passage(_) => !found.denials_agree,
             // A row lists many things, of which some may be denials; and "none" may stand there as 0.
-            Self::Row(_, shown) => denies(claim) && !denies(shown) && !shown.contains('0'),
+            Self::Row(_, shown) => {
+                let mut figures = shown.split(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ','));
+                denies(claim) && !denies(shown) && !figures.any(|figure| figure == "0")
+            }
         }
     }
 }
