@@ -50,6 +50,22 @@ pub(crate) fn verbatim(text: &str) -> String {
 }
 
 fn compose(text: String) -> String {
+    // Arabic and Hebrew letters in the shape they have in a word are letters all the same.
+    let is_shape = |c: char| matches!(c, '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}');
+    let text = if text.contains(is_shape) {
+        let mut plain = String::with_capacity(text.len());
+        for c in text.chars() {
+            if is_shape(c) {
+                // Marks that stand alone are given a blank to stand on.
+                plain.push_str(c.nfkc().collect::<String>().trim_start());
+            } else {
+                plain.push(c);
+            }
+        }
+        plain
+    } else {
+        text
+    };
     match is_nfc_quick(text.chars()) {
         IsNormalized::Yes => text,
         _ => text.nfc().collect(),

@@ -188,13 +188,27 @@ impl Direction {
                 line.text.push(c);
                 return false;
             }
-            if beside && gap > -0.6 * em && gap < WIDE_GAP * em {
+            // Hebrew and Arabic go on to the left; numbers among them to the right again.
+            let last = line.text.chars().next_back();
+            let back = line.left - glyph.right;
+            let backward = (is_rtl(c) || last.is_some_and(is_rtl)) && is_near(back, em);
+            let number = !backward
+                && !is_rtl(c)
+                && has_rtl(&line.text)
+                && self.last.is_some_and(|(_, _, right)| is_near(glyph.left - right, em));
+            let gap = match (backward, number, self.last) {
+                (true, ..) => back,
+                (_, true, Some((_, _, right))) => glyph.left - right,
+                _ => gap,
+            };
+            if beside && is_near(gap, em) {
                 if (blank && gap > 0.05 * em) || gap > BLANK_GAP * em {
                     line.text.push(' ');
                     // A face changes between words.
                     line.bold = line.bold && bold();
                 }
                 line.text.push(c);
+                line.left = line.left.min(glyph.left);
                 line.right = line.right.max(glyph.right);
                 // The size most characters have is the line's: a number, a drop cap or a raised
                 // mark in front does not set it.
@@ -223,6 +237,26 @@ impl Direction {
         self.done.extend(self.open.replace(line));
         true
     }
+}
+
+/// Whether a gap is none or one between words.
+fn is_near(gap: f32, em: f32) -> bool {
+    gap > -0.6 * em && gap < WIDE_GAP * em
+}
+
+/// Whether a character belongs to a script that is written from right to left.
+fn is_rtl(c: char) -> bool {
+    matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')
+}
+
+fn has_rtl(text: &str) -> bool {
+    text.chars().any(is_rtl)
+}
+
+/// Whether most letters of some pieces are written from right to left.
+pub(super) fn is_backward(row: &[Line]) -> bool {
+    let letters = || row.iter().flat_map(|line| line.text.chars()).filter(|c| c.is_alphabetic());
+    letters().filter(|c| is_rtl(*c)).count() * 2 > letters().count()
 }
 
 /// A character turned back by a number of quarter turns.
