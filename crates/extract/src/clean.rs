@@ -158,6 +158,10 @@ mod tests {
         assert_eq!(paragraph("ﬁne eﬀort ﬄ ﬆ"), "fine effort ffl st");
         assert_eq!(paragraph("x²  ½ ™ e\u{301}"), "x² ½ ™ é");
         assert_eq!(paragraph("می\u{200c}خواهم 👨\u{200d}👩"), "می\u{200c}خواهم 👨\u{200d}👩");
+        assert_eq!(
+            paragraph("\u{fb2a}\u{5dc} \u{fedf}\u{fe8e} \u{fefb} a\u{fe70}"),
+            "ש\u{5c1}ל لا لا a\u{64b}"
+        );
         assert_eq!(paragraph("\r\n a \r\n\r\n b\t c \n"), "a\nb c");
         assert_eq!(verbatim("\n  if x:\r\n\ty  \n\n"), "  if x:\n\ty");
         assert_eq!(line("a\nb"), "a b");
@@ -165,7 +169,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cleaning_twice_changes_nothing(text in "[ \\n\\r\\taé²👩م\u{a0}\u{200b}\u{202e}\u{fb03}\u{301}\u{ad}]{0,40}") {
+        fn cleaning_twice_changes_nothing(text in "[ \\n\\r\\taé²👩م\u{fefb}\u{fe70}\u{fdfa}\u{a0}\u{200b}\u{202e}\u{fb03}\u{301}\u{ad}]{0,40}") {
             for clean in [paragraph, verbatim, line] {
                 let once = clean(&text);
                 prop_assert_eq!(clean(&once), once);

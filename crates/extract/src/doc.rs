@@ -262,3 +262,26 @@ impl Body<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_before_word_97_is_in_the_code_page_of_its_language() {
+        let encoding = |version: u8, language: u16| {
+            let mut head = vec![0_u8; 0x200];
+            head[..4].copy_from_slice(&[0xdc, 0xa5, version, 0]);
+            head[6..8].copy_from_slice(&language.to_le_bytes());
+            Fib::read(&head).unwrap().encoding()
+        };
+        let (bytes, ..) = encoding_rs::WINDOWS_1251.encode("Привет");
+        let text: String = narrow(&bytes, encoding(0x65, 0x419)).into_iter().collect();
+        assert_eq!(text, "Привет");
+        assert_eq!(encoding(0xc1, 0x419), encoding_rs::WINDOWS_1252);
+        assert_eq!(encoding(0x65, 0x409), encoding_rs::WINDOWS_1252);
+        let (bytes, ..) = encoding_rs::SHIFT_JIS.encode("a日本");
+        assert_eq!(narrow(&bytes, encoding(0x65, 0x411)), ['a', '日', '\0', '本', '\0']);
+        assert_eq!(narrow(b"\x93", encoding_rs::SHIFT_JIS), ['\u{fffd}']);
+    }
+}

@@ -106,12 +106,15 @@ impl Pool {
         let reached = Reached::default();
         let mut result = self.attempt(path, &job, &reached, &progress).await;
         // One page that ends the reading does not cost those before it.
-        if let Err(error @ (Error::Crashed { .. } | Error::OutOfMemory { .. } | Error::TimedOut { .. })) = &result
+        if let Err(error @ (Error::Crashed { .. } | Error::OutOfMemory { .. } | Error::TimedOut { .. })) =
+            &result
             && let Some(pages) = reached.pages(matches!(error, Error::TimedOut { .. }))
         {
             let warning = format!("page {} ended the reading: {error}", reached.get().page + 1);
             job.limits.max_pages = pages;
-            if let Ok((mut document, pictures)) = self.attempt(path, &job, &Reached::default(), &progress).await {
+            if let Ok((mut document, pictures)) =
+                self.attempt(path, &job, &Reached::default(), &progress).await
+            {
                 document.warnings.push(warning);
                 result = Ok((document, pictures));
             }

@@ -196,6 +196,10 @@ mod tests {
         assert_eq!(decode(&bytes), japanese);
         let (bytes, ..) = encoding_rs::WINDOWS_1251.encode("Привет");
         assert_eq!(decode_html(&bytes, "text/html; charset=windows-1251"), "Привет");
+        let seven = b"\x1b$B$3$l$O\x1b(B no. 5";
+        assert_eq!(decode(seven), "これは no. 5");
+        assert_eq!(decode_html(seven, "text/html; charset=iso-2022-jp"), "これは no. 5");
+        assert_eq!(decode(b"\x1b[1mbold\x1b(B\x1b[m"), "\x1b[1mbold\x1b(B\x1b[m");
         assert_eq!(decode(b"ok \xFF"), "ok ÿ");
     }
 

@@ -72,7 +72,8 @@ pub(super) fn read(source: &str, url: &str, limits: &Limits, builder: &mut Build
     let address = if url.is_empty() { filtered.head.value(Field::Url).unwrap_or_default() } else { url };
     let place = is_forum_address(address);
     // The scoring takes any address that holds these words for a forum's.
-    let plain = if place { address.to_owned() } else { address.replace("forum", "").replace("/topics/", "/") };
+    let plain =
+        if place { address.to_owned() } else { address.replace("forum", "").replace("/topics/", "/") };
     let scored = (filtered.nodes <= MAX_SCORED_NODES && filtered.html.len() <= MAX_SCORED_BYTES)
         .then(|| score(&filtered.html, &plain))
         .flatten();
@@ -190,9 +191,9 @@ fn is_forum_address(address: &str) -> bool {
     while let Some(folder) = folders.next() {
         let thread = folder == "t" && folders.peek().is_some();
         let page = FORUM_PAGES.iter().any(|name| {
-            folder.strip_prefix(name).is_some_and(|rest| {
-                !name.ends_with('-') || rest.starts_with(|c: char| c.is_ascii_digit())
-            })
+            folder
+                .strip_prefix(name)
+                .is_some_and(|rest| !name.ends_with('-') || rest.starts_with(|c: char| c.is_ascii_digit()))
         });
         if thread || page || FORUM_FOLDERS.contains(&folder) {
             return true;

@@ -115,7 +115,8 @@ pub(super) fn is_veiled(style: Option<&str>) -> bool {
 /// Whether a veiled element is about to move into sight.
 fn is_moved(style: Option<&str>) -> bool {
     let lower = style.unwrap_or_default().to_lowercase();
-    is_veiled(style) && ["transform", "transition", "animation", "will-change"].iter().any(|w| lower.contains(w))
+    is_veiled(style)
+        && ["transform", "transition", "animation", "will-change"].iter().any(|w| lower.contains(w))
 }
 
 /// What is left of a page.
@@ -242,7 +243,9 @@ impl<'a> Filter<'a> {
         if name == "script" && tag.attribute("type").is_some_and(|kind| kind.contains("ld+json")) {
             return tag.length + self.linked_data(markup.get(tag.length..).unwrap_or_default());
         }
-        if tag.self_closed && (name == "svg" || self.xml && (DROPPED.contains(&name.as_str()) || is_raw(&name))) {
+        if tag.self_closed
+            && (name == "svg" || self.xml && (DROPPED.contains(&name.as_str()) || is_raw(&name)))
+        {
             return tag.length;
         }
         if DROPPED.contains(&name.as_str()) {

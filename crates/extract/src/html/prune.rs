@@ -457,8 +457,11 @@ impl<'t> Page<'t> {
 
     /// Whether a heading is a button, as where answers open below their questions.
     pub(super) fn has_buttons_as_headings(&self) -> bool {
-        let button = |node: &NodeRef<'_, Node>| matches!(node.value(), Node::Element(e) if e.name() == "button");
-        self.tree.nodes().any(|node| button(&node) && self.weight(node.id()).chars > 0 && is_in_heading(&node))
+        let button =
+            |node: &NodeRef<'_, Node>| matches!(node.value(), Node::Element(e) if e.name() == "button");
+        self.tree
+            .nodes()
+            .any(|node| button(&node) && self.weight(node.id()).chars > 0 && is_in_heading(&node))
     }
 
     /// The smallest element that holds the texts of all posts and the title above them.
@@ -543,7 +546,8 @@ fn is_named_furniture(node: &NodeRef<'_, Node>, element: &Element) -> bool {
 
 /// The text that an element begins with when that is a heading, in small letters.
 fn first_heading_of(node: &NodeRef<'_, Node>) -> Option<String> {
-    let shown = |inner: &NodeRef<'_, Node>| matches!(inner.value(), Node::Text(text) if !text.trim().is_empty());
+    let shown =
+        |inner: &NodeRef<'_, Node>| matches!(inner.value(), Node::Text(text) if !text.trim().is_empty());
     let first = node.descendants().take(40).find(shown)?;
     let is_heading = |outer: &NodeRef<'_, Node>| {
         let Node::Element(element) = outer.value() else { return false };

@@ -259,6 +259,25 @@ pub(super) fn is_backward(row: &[Line]) -> bool {
     letters().filter(|c| is_rtl(*c)).count() * 2 > letters().count()
 }
 
+/// Puts the pieces of a row from right to left and those without a wide gap together: numbers, which go the
+/// other way, part them.
+pub(super) fn turn_backward(row: &mut Vec<Line>) {
+    row.sort_by(|a, b| b.right.total_cmp(&a.right));
+    let mut merged: Vec<Line> = Vec::with_capacity(row.len());
+    for piece in row.drain(..) {
+        match merged.last_mut() {
+            Some(last) if is_near(last.left - piece.right, last.size.max(piece.size)) => {
+                last.text.push(' ');
+                last.text.push_str(&piece.text);
+                last.left = last.left.min(piece.left);
+                last.bold = last.bold && piece.bold;
+            }
+            _ => merged.push(piece),
+        }
+    }
+    *row = merged;
+}
+
 /// A character turned back by a number of quarter turns.
 fn upright(glyph: Glyph, quarter: usize) -> Glyph {
     let Glyph { left, right, bottom, top, x, y, .. } = glyph;
@@ -340,6 +359,34 @@ mod tests {
         glyphs(&mut builder, "er", 15.0, 100.0, 0.0);
         let page = builder.finish();
         assert_eq!(page.groups[0][0].text, "buffer");
+    }
+
+    #[test]
+    fn text_from_right_to_left_is_one_piece() {
+        let mut builder = LineBuilder::new(1);
+        // The engine gives the letters in the order in which they are read.
+        for (n, c) in "שלום עולם".chars().enumerate() {
+            glyphs(&mut builder, &c.to_string(), 200.0 - n as f32 * 5.0, 100.0, 0.0);
+        }
+        let at = 200.0 - 9.0 * 5.0;
+        builder.generated(' ');
+        glyphs(&mut builder, "12", at - 8.0, 100.0, 0.0);
+        builder.generated(' ');
+        glyphs(&mut builder, "ב", at - 16.0, 100.0, 0.0);
+        let page = builder.finish();
+        let texts: Vec<&str> = page.groups[0].iter().map(|l| l.text.as_str()).collect();
+        assert_eq!(texts, ["שלום עולם 12 ב"]);
+        assert!(page.groups[0][0].left < 140.0 && page.groups[0][0].right > 204.0);
+        assert!(is_backward(&page.groups[0]));
+        let piece = |text: &str, left: f32, right: f32| {
+            let mut line = page.groups[0][0].clone();
+            (line.text, line.left, line.right) = (text.to_owned(), left, right);
+            line
+        };
+        let mut row = vec![piece("2026 ד", 20.0, 52.0), piece("א", 10.0, 13.0), piece("בג", 55.0, 80.0)];
+        turn_backward(&mut row);
+        let texts: Vec<&str> = row.iter().map(|l| l.text.as_str()).collect();
+        assert_eq!(texts, ["בג 2026 ד א"]);
     }
 
     #[test]

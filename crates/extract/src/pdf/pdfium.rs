@@ -11,8 +11,8 @@ use crate::metadata::Field;
 use crate::ocr::MAX_SIDE;
 use crate::protocol::{Event, Job, Progress};
 use pdfium_render::prelude::{
-    PdfBitmapFormat, PdfDocument, PdfDocumentMetadataTagType, PdfFontWeight, PdfPage,
-    PdfPageAnnotationCommon, PdfPageAnnotationType, PdfPageTextChar, PdfRenderConfig, Pdfium, PdfiumError, PdfiumInternalError,
+    PdfBitmapFormat, PdfDocument, PdfDocumentMetadataTagType, PdfFontWeight, PdfPage, PdfPageAnnotationType,
+    PdfPageTextChar, PdfRenderConfig, Pdfium, PdfiumError, PdfiumInternalError,
 };
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};

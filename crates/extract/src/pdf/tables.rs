@@ -206,6 +206,22 @@ mod tests {
     }
 
     #[test]
+    fn words_broken_in_a_cell_are_whole() {
+        let rows = [
+            row(700.0, &[("Model", 50.0), ("Use of the machine", 150.0)]),
+            row(680.0, &[("AX-1", 50.0), ("wash\u{ad}", 150.0)]),
+            row(668.0, &[("ing machines", 150.0)]),
+            row(648.0, &[("AX-2", 50.0), ("main-", 150.0)]),
+            row(636.0, &[("tenance", 150.0)]),
+            row(616.0, &[("AX-3", 50.0), ("none -", 150.0)]),
+            row(604.0, &[("so far", 150.0)]),
+        ];
+        let found = at_start(&rows, &Words::default()).unwrap();
+        let uses: Vec<&str> = found.cells.iter().map(|cells| cells[1].as_str()).collect();
+        assert_eq!(uses, ["Use of the machine", "washing machines", "maintenance", "none - so far"]);
+    }
+
+    #[test]
     fn rows_over_common_columns_are_a_table() {
         let rows = [
             row(700.0, &[("Model", 50.0), ("Power", 150.0), ("Price", 250.0)]),
