@@ -27,6 +27,9 @@ const MAX_SCORED_BYTES: usize = 3 << 20;
 /// Characters below which the scoring found nothing: it then hands out the page's title, repeated.
 const LEAST_SCORED: usize = 60;
 
+/// Share of the posts' text that is not in the longest, in percent, from which an article is a thread.
+const MOST_IN_CARDS: usize = 30;
+
 /// Words in a run that tells two texts are the same.
 const RUN: usize = 4;
 
@@ -211,7 +214,10 @@ fn is_forum(head: &Head, place: bool, page: &Page<'_>, kind: &str) -> bool {
     }
     let other = ["article", "product", "documentation", "service", "collection", "listing"].contains(&kind);
     // An article shows the beginnings of others as a forum shows posts.
-    if page.has_posts() { place || kind != "article" } else { place && !other }
+    match page.posts() {
+        Some(beside) => place || kind != "article" || beside >= MOST_IN_CARDS,
+        None => place && !other,
+    }
 }
 
 /// Writes what the scoring chose, with its structure where that holds the same words.

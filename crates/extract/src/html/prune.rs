@@ -433,9 +433,10 @@ impl<'t> Page<'t> {
         })
     }
 
-    /// Whether the names of its elements are those of a forum: texts of posts and their writers.
-    pub(super) fn has_posts(&self) -> bool {
-        let (mut posts, mut writers) = (0, 0);
+    /// Whether the names of its elements are those of a forum: texts of posts and their writers. If so, how
+    /// much of all posts is not in the longest, in percent: little where an article stands before cards.
+    pub(super) fn posts(&self) -> Option<usize> {
+        let (mut posts, mut writers, mut all, mut longest) = (0, 0, 0, 0);
         let mut within: Option<NodeId> = None;
         for edge in self.tree.root().traverse() {
             match edge {
@@ -443,8 +444,11 @@ impl<'t> Page<'t> {
                     let Node::Element(element) = node.value() else { continue };
                     writers += usize::from(names(element).any(|name| WRITERS.contains(&name.as_str())));
                     // What stands in a post is part of it; a post says something.
-                    if within.is_none() && is_post(element) && self.weight(node.id()).chars >= LEAST_POST {
+                    let chars = self.weight(node.id()).chars;
+                    if within.is_none() && is_post(element) && chars >= LEAST_POST {
                         posts += 1;
+                        all += chars;
+                        longest = longest.max(chars);
                         within = Some(node.id());
                     }
                 }
@@ -452,7 +456,7 @@ impl<'t> Page<'t> {
                 Edge::Close(_) => {}
             }
         }
-        posts >= 2 && writers >= 2
+        (posts >= 2 && writers >= 2).then(|| (all - longest) * 100 / all.max(1))
     }
 
     /// Whether a heading is a button, as where answers open below their questions.
