@@ -345,7 +345,7 @@ impl<'t> Page<'t> {
             return true;
         }
         let entry = matches!(name, "dt" | "dd" | "h4" | "h5" | "h6" | "code");
-        if !entry && weight.chars * 10 <= held * 4 && is_named_furniture(node, element) {
+        if !entry && weight.chars * 10 <= held * 4 && is_named_furniture(node, element, forum) {
             return true;
         }
         let words: HashSet<String> = names(element).flat_map(|name| parts(&name)).collect();
@@ -516,8 +516,8 @@ fn is_in_heading(node: &NodeRef<'_, Node>) -> bool {
 }
 
 /// Whether the name of an element is that of furniture. Classes say what an element is; an id is as often
-/// the address of a section about that very thing.
-fn is_named_furniture(node: &NodeRef<'_, Node>, element: &Element) -> bool {
+/// the address of a section about that very thing, though not among posts.
+fn is_named_furniture(node: &NodeRef<'_, Node>, element: &Element, forum: bool) -> bool {
     let class = element.attr("class").unwrap_or_default().to_lowercase();
     // A page builder names every block of content as it names its own parts.
     let built = |name: &&str| name.starts_with("elementor-") && !name.starts_with("elementor-location-");
@@ -538,8 +538,8 @@ fn is_named_furniture(node: &NodeRef<'_, Node>, element: &Element) -> bool {
     }
     let id = element.attr("id").unwrap_or_default().to_lowercase();
     let mut meant = parts(&id).into_iter().filter(|word| is_furniture(word)).peekable();
-    if meant.peek().is_none() {
-        return false;
+    if meant.peek().is_none() || forum {
+        return meant.peek().is_some();
     }
     let section = element.name() == "section" || words.contains("section");
     match first_heading_of(node) {
