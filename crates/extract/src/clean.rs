@@ -50,6 +50,22 @@ pub(crate) fn verbatim(text: &str) -> String {
 }
 
 fn compose(text: String) -> String {
+    // Arabic and Hebrew letters in the shape they have in a word are letters all the same.
+    let is_shape = |c: char| matches!(c, '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}');
+    let text = if text.contains(is_shape) {
+        let mut plain = String::with_capacity(text.len());
+        for c in text.chars() {
+            if is_shape(c) {
+                // Marks that stand alone are given a blank to stand on.
+                plain.push_str(c.nfkc().collect::<String>().trim_start());
+            } else {
+                plain.push(c);
+            }
+        }
+        plain
+    } else {
+        text
+    };
     match is_nfc_quick(text.chars()) {
         IsNormalized::Yes => text,
         _ => text.nfc().collect(),
@@ -142,6 +158,10 @@ mod tests {
         assert_eq!(paragraph("ﬁne eﬀort ﬄ ﬆ"), "fine effort ffl st");
         assert_eq!(paragraph("x²  ½ ™ e\u{301}"), "x² ½ ™ é");
         assert_eq!(paragraph("می\u{200c}خواهم 👨\u{200d}👩"), "می\u{200c}خواهم 👨\u{200d}👩");
+        assert_eq!(
+            paragraph("\u{fb2a}\u{5dc} \u{fedf}\u{fe8e} \u{fefb} a\u{fe70}"),
+            "ש\u{5c1}ל لا لا a\u{64b}"
+        );
         assert_eq!(paragraph("\r\n a \r\n\r\n b\t c \n"), "a\nb c");
         assert_eq!(verbatim("\n  if x:\r\n\ty  \n\n"), "  if x:\n\ty");
         assert_eq!(line("a\nb"), "a b");
@@ -149,7 +169,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cleaning_twice_changes_nothing(text in "[ \\n\\r\\taé²👩م\u{a0}\u{200b}\u{202e}\u{fb03}\u{301}\u{ad}]{0,40}") {
+        fn cleaning_twice_changes_nothing(text in "[ \\n\\r\\taé²👩م\u{fefb}\u{fe70}\u{fdfa}\u{a0}\u{200b}\u{202e}\u{fb03}\u{301}\u{ad}]{0,40}") {
             for clean in [paragraph, verbatim, line] {
                 let once = clean(&text);
                 prop_assert_eq!(clean(&once), once);

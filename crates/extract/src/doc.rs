@@ -14,6 +14,7 @@ use crate::Error;
 use crate::document::Builder;
 use crate::flow::{Flow, Unit};
 use crate::limits::Limits;
+use encoding_rs::Encoding;
 use fib::Fib;
 use runs::{Paragraph, Runs};
 use std::io::{Cursor, Read};
@@ -43,7 +44,7 @@ pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> R
     let pieces = fib.pieces(&main, &table)?;
     let runs = Runs::read(&main, &table, &fib);
     let styles = Styles::read(&table, &fib);
-    let text = Text::decode(&main, &pieces, limits, builder);
+    let text = Text::decode(&main, &pieces, fib.encoding(), limits, builder);
     let mut body = Body {
         flow: Flow::new(builder),
         styles: &styles,
@@ -66,7 +67,13 @@ struct Text {
 }
 
 impl Text {
-    fn decode(main: &[u8], pieces: &[fib::Piece], limits: &Limits, builder: &mut Builder) -> Self {
+    fn decode(
+        main: &[u8],
+        pieces: &[fib::Piece],
+        encoding: &'static Encoding,
+        limits: &Limits,
+        builder: &mut Builder,
+    ) -> Self {
         let mut chars = Vec::new();
         for piece in pieces {
             let width = if piece.wide { 2 } else { 1 };
@@ -96,8 +103,7 @@ impl Text {
                     }
                 }
             } else {
-                let (text, ..) = encoding_rs::WINDOWS_1252.decode(bytes);
-                chars.extend(text.chars().enumerate().map(|(n, c)| (c, at(n))));
+                chars.extend(narrow(bytes, encoding).into_iter().enumerate().map(|(n, c)| (c, at(n))));
             }
         }
         Self { chars }
@@ -108,6 +114,24 @@ impl Text {
         let end = start.saturating_add(length).min(self.chars.len());
         self.chars.get(start..end).unwrap_or_default()
     }
+}
+
+/// Text of one byte a character, one entry per byte: the second byte of a pair is empty.
+fn narrow(bytes: &[u8], encoding: &'static Encoding) -> Vec<char> {
+    let decode = |bytes: &[u8]| encoding.decode_without_bom_handling(bytes).0.into_owned();
+    if encoding.is_single_byte() {
+        return decode(bytes).chars().collect();
+    }
+    let mut chars = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let [first, after @ ..] = rest {
+        let leads = matches!(first, 0x81..=0x9f | 0xe0..=0xfc) && !after.is_empty();
+        let (unit, after) = rest.split_at(if leads { 2 } else { 1 });
+        chars.push(decode(unit).chars().next().unwrap_or('\u{fffd}'));
+        chars.extend(leads.then_some('\0'));
+        rest = after;
+    }
+    chars
 }
 
 /// An open field: its instruction is left out, its result is text.
@@ -236,5 +260,28 @@ impl Body<'_, '_> {
             self.flow.end_list();
             self.lists -= 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_before_word_97_is_in_the_code_page_of_its_language() {
+        let encoding = |version: u8, language: u16| {
+            let mut head = vec![0_u8; 0x200];
+            head[..4].copy_from_slice(&[0xdc, 0xa5, version, 0]);
+            head[6..8].copy_from_slice(&language.to_le_bytes());
+            Fib::read(&head).unwrap().encoding()
+        };
+        let (bytes, ..) = encoding_rs::WINDOWS_1251.encode("Привет");
+        let text: String = narrow(&bytes, encoding(0x65, 0x419)).into_iter().collect();
+        assert_eq!(text, "Привет");
+        assert_eq!(encoding(0xc1, 0x419), encoding_rs::WINDOWS_1252);
+        assert_eq!(encoding(0x65, 0x409), encoding_rs::WINDOWS_1252);
+        let (bytes, ..) = encoding_rs::SHIFT_JIS.encode("a日本");
+        assert_eq!(narrow(&bytes, encoding(0x65, 0x411)), ['a', '日', '\0', '本', '\0']);
+        assert_eq!(narrow(b"\x93", encoding_rs::SHIFT_JIS), ['\u{fffd}']);
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn extract(text: &str, wanted: HtmlContent, url: &str, limits: &Limit
 
 /// Writes what a tree shows, or what a plan leaves of it.
 fn walk(tree: &Tree<Node>, plan: Option<&Plan>, builder: &mut Builder) {
-    let mut walk = Walk { flow: Flow::new(builder), pre: 0, skip: None, title: None };
+    let mut walk = Walk { flow: Flow::new(builder), pre: 0, skip: None, title: None, headings: 0 };
     let root = plan.and_then(|plan| tree.get(plan.root)).unwrap_or(tree.root());
     for edge in root.traverse() {
         if walk.flow.builder.is_full() {
@@ -56,7 +56,10 @@ fn walk(tree: &Tree<Node>, plan: Option<&Plan>, builder: &mut Builder) {
                     walk.flow.text(" ");
                     walk.skip = Some(node.id());
                 }
-                Node::Element(element) => walk.open(element, node.id()),
+                Node::Element(element) => {
+                    let shown = plan.is_some_and(|plan| plan.revealed.contains(&node.id()));
+                    walk.open(element, node.id(), shown);
+                }
                 _ => {}
             },
             Edge::Close(node) => {
@@ -103,6 +106,8 @@ struct Walk<'b> {
     /// The element whose content is left out.
     skip: Option<NodeId>,
     title: Option<String>,
+    /// Open headings.
+    headings: usize,
 }
 
 impl Walk<'_> {
@@ -117,8 +122,9 @@ impl Walk<'_> {
         }
     }
 
-    fn open(&mut self, element: &Element, id: NodeId) {
-        if filter::is_hidden(element.attr("hidden").is_some(), element.attr("style")) {
+    /// Begins an element; `shown` says that it counts although it is hidden.
+    fn open(&mut self, element: &Element, id: NodeId, shown: bool) {
+        if !shown && filter::is_hidden(element.attr("hidden").is_some(), element.attr("style")) {
             self.skip = Some(id);
             return;
         }
@@ -144,6 +150,12 @@ impl Walk<'_> {
                 self.flow.begin_cell(name == "th", span);
             }
             "option" => self.flow.text(" "),
+            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
+                self.flow.end_paragraph();
+                self.headings += 1;
+            }
+            // The text of the heading, not one beside it.
+            "button" if self.headings > 0 => self.flow.text(" "),
             name if filter::is_inline(name) => {}
             _ => self.flow.end_paragraph(),
         }
@@ -157,6 +169,7 @@ impl Walk<'_> {
                 }
             }
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
+                self.headings = self.headings.saturating_sub(1);
                 let level = name.bytes().last().map_or(1, |digit| digit.saturating_sub(b'0'));
                 self.flow.end(Unit::Heading(level));
             }
@@ -168,6 +181,7 @@ impl Walk<'_> {
             "ul" | "ol" | "menu" => self.flow.end_list(),
             "table" => self.flow.end_table(),
             "option" | "br" => {}
+            "button" if self.headings > 0 => self.flow.text(" "),
             name if filter::is_inline(name) => {}
             _ => self.flow.end_paragraph(),
         }

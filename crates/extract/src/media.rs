@@ -50,6 +50,11 @@ impl MediaType {
             (Some(Self::Text) | None, Some(named)) => Some(named),
             (declared, _) => declared,
         };
+        // Programs write web pages and call them documents or workbooks.
+        let office = matches!(declared, Some(Self::Doc | Self::Docx | Self::Sheet));
+        if office && !is_binary(bytes) && looks_like_html(bytes) {
+            return Ok(Self::Html);
+        }
         if let Some(format) = declared.and_then(Self::container) {
             return Err(Error::broken(format, "its content is something else; save it again"));
         }
@@ -285,6 +290,11 @@ mod tests {
         assert_eq!(sniff(b"\xEF\xBB\xBF%junk\n%PDF-1.4", "a.pdf", ""), Some(MediaType::Pdf));
         assert_eq!(sniff(b"a text about %PDF- files", "a.txt", ""), Some(MediaType::Text));
         assert_eq!(sniff(b"<!DOCTYPE html><p>x", "a", "application/octet-stream"), Some(MediaType::Html));
+        let page = b"\xEF\xBB\xBF<html xmlns:x='urn:excel'><body><table><tr><td>1</table>";
+        for name in ["a.xls", "a.doc", "a.docx"] {
+            assert_eq!(sniff(page, name, ""), Some(MediaType::Html), "{name}");
+        }
+        assert_eq!(sniff(page, "a", "application/msword"), Some(MediaType::Html));
         assert_eq!(sniff(b"# Title\n", "a.md", ""), Some(MediaType::Markdown));
         assert_eq!(sniff(b"# Title\n", "a", "text/markdown; charset=utf-8"), Some(MediaType::Markdown));
         assert_eq!(sniff(b"plain", "a", ""), Some(MediaType::Text));

@@ -8,6 +8,7 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::library::{PDFIUM_PATH_VARIABLE, find_pdfium};
 use crate::limits::Limits;
+use crate::media::MediaType;
 use crate::ocr::{Ocr, Picture};
 pub use crate::protocol::Progress;
 use crate::protocol::{Assembly, JOB_VARIABLE, Job, Line, MAX_LINE_BYTES};
@@ -17,7 +18,8 @@ use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
@@ -97,30 +99,62 @@ impl Pool {
         progress: impl Fn(Progress),
     ) -> Result<Document, Error> {
         let limits = &self.options.limits;
+        let pictures = self.options.ocr.as_ref().map_or(0, |ocr| ocr.max_pages);
+        let mut job = Job::new(source, limits, pictures);
         let permit = self.free.acquire().await;
         let _permit = permit.map_err(|_| Error::Worker("the pool is closed".to_owned()))?;
+        let reached = Reached::default();
+        let mut result = self.attempt(path, &job, &reached, &progress).await;
+        // One page that ends the reading does not cost those before it.
+        if let Err(error @ (Error::Crashed { .. } | Error::OutOfMemory { .. } | Error::TimedOut { .. })) =
+            &result
+            && let Some(pages) = reached.pages(matches!(error, Error::TimedOut { .. }))
+        {
+            let warning = format!("page {} ended the reading: {error}", reached.get().page + 1);
+            job.limits.max_pages = pages;
+            if let Ok((mut document, pictures)) =
+                self.attempt(path, &job, &Reached::default(), &progress).await
+            {
+                document.warnings.push(warning);
+                result = Ok((document, pictures));
+            }
+        }
+        let (document, pictures) = result?;
+        match &self.options.ocr {
+            Some(ocr) if !pictures.is_empty() => ocr.complete(document, pictures, limits).await,
+            // A worker that was to hand over pages without text may have nothing to say.
+            _ if document.media == Some(MediaType::Pdf) && document.blocks.is_empty() => Err(Error::Empty),
+            _ => Ok(document),
+        }
+    }
+
+    /// Runs one child to its end, however that is.
+    async fn attempt(
+        &self,
+        path: &Path,
+        job: &Job,
+        reached: &Reached,
+        progress: &impl Fn(Progress),
+    ) -> Result<(Document, Vec<Picture>), Error> {
+        let limits = &job.limits;
         let file = tokio::fs::File::open(path).await.map_err(|e| worker("could not open the file", &e))?;
         let size = file.metadata().await.map_err(|e| worker("could not read the file", &e))?.len();
         if size > limits.max_input_bytes {
             let limit = format!("{} MB", limits.max_input_bytes >> 20);
             return Err(Error::TooLarge { what: "the file".to_owned(), limit });
         }
-        let pictures = self.options.ocr.as_ref().map_or(0, |ocr| ocr.max_pages);
-        let job = Job::new(source, limits, pictures);
-        let mut child = self.start(file.into_std().await, &job)?;
+        let mut child = self.start(file.into_std().await, job)?;
         let wall = Duration::from_secs(limits.wall_seconds);
-        let mut listener = Listener { limits, most_pictures: pictures, pictures: Vec::new() };
-        let timed = tokio::time::timeout(wall, listener.converse(&mut child, progress)).await;
+        let mut listener = Listener { limits, most_pictures: job.pictures, pictures: Vec::new() };
+        let converse = listener.converse(&mut child, |step| {
+            reached.set(step);
+            progress(step);
+        });
+        let timed = tokio::time::timeout(wall, converse).await;
         let result = timed.unwrap_or(Err(Error::TimedOut { seconds: limits.wall_seconds }));
         // Whatever it said, it is done; a child that has ended is only reaped here.
         let _ = child.kill().await;
-        let pictures = listener.pictures;
-        match (result, &self.options.ocr) {
-            (Ok(document), Some(ocr)) if !pictures.is_empty() => {
-                ocr.complete(document, pictures, limits).await
-            }
-            (result, _) => result,
-        }
+        result.map(|document| (document, listener.pictures))
     }
 
     fn start(&self, file: std::fs::File, job: &Job) -> Result<Child, Error> {
@@ -144,6 +178,39 @@ impl Pool {
 
 fn worker(what: &str, error: &std::io::Error) -> Error {
     Error::Worker(format!("{what}: {error}"))
+}
+
+/// How far a child came, and when.
+#[derive(Debug)]
+struct Reached {
+    started: Instant,
+    last: Mutex<(Progress, Instant)>,
+}
+
+impl Default for Reached {
+    fn default() -> Self {
+        let now = Instant::now();
+        Self { started: now, last: Mutex::new((Progress { page: 0, pages: 0 }, now)) }
+    }
+}
+
+impl Reached {
+    fn set(&self, step: Progress) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = (step, Instant::now());
+    }
+
+    fn get(&self) -> Progress {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// How many pages another child should read; `None` when fewer do not help.
+    fn pages(&self, late: bool) -> Option<u32> {
+        let (step, at) = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        // A third of the time on one page: that page is to blame, else all are slow alike.
+        let stuck = at.elapsed() * 3 > self.started.elapsed();
+        let pages = if late && !stuck { step.page - step.page / 3 } else { step.page };
+        (step.page >= 1 && step.page < step.pages).then_some(pages)
+    }
 }
 
 /// Listens to one child.

@@ -3,7 +3,7 @@
 use crate::clean;
 use crate::document::{Builder, Part};
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
 use quarry_types::PassageKind;
 
 /// The 16-bit encoding of a text, by its byte order mark or by where its zero bytes stand.
@@ -48,6 +48,13 @@ fn decode_with(bytes: &[u8], declared: Option<&'static Encoding>) -> String {
         return encoding.decode(bytes).0.into_owned();
     }
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    // Japanese of seven bits looks like ASCII but for its escapes.
+    if bytes.is_ascii() && bytes.windows(2).any(|pair| matches!(pair, b"\x1b$" | b"\x1b(")) {
+        let (text, wrong) = ISO_2022_JP.decode_without_bom_handling(bytes);
+        if !wrong {
+            return text.into_owned();
+        }
+    }
     if let Ok(text) = std::str::from_utf8(bytes) {
         return text.to_owned();
     }
@@ -189,6 +196,10 @@ mod tests {
         assert_eq!(decode(&bytes), japanese);
         let (bytes, ..) = encoding_rs::WINDOWS_1251.encode("Привет");
         assert_eq!(decode_html(&bytes, "text/html; charset=windows-1251"), "Привет");
+        let seven = b"\x1b$B$3$l$O\x1b(B no. 5";
+        assert_eq!(decode(seven), "これは no. 5");
+        assert_eq!(decode_html(seven, "text/html; charset=iso-2022-jp"), "これは no. 5");
+        assert_eq!(decode(b"\x1b[1mbold\x1b(B\x1b[m"), "\x1b[1mbold\x1b(B\x1b[m");
         assert_eq!(decode(b"ok \xFF"), "ok ÿ");
     }
 

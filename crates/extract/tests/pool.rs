@@ -71,6 +71,23 @@ async fn a_pdf_that_eats_memory_is_named() {
 }
 
 #[tokio::test]
+async fn one_bad_page_costs_itself_and_those_after_it() {
+    let pool = pool(Limits { wall_seconds: 3, ..Limits::default() });
+    for (name, why) in [("bad page", "crashed"), ("stuck page", "took longer")] {
+        let document = run(&pool, name, b"x").await.unwrap();
+        assert_eq!(document.title.as_deref(), Some("two pages"), "{name}");
+        let warning = document.warnings.last().unwrap();
+        assert!(warning.starts_with("page 3 ended the reading: ") && warning.contains(why), "{warning}");
+    }
+    assert_eq!(run(&pool, "bad end", b"x").await, Err(Error::Crashed { how: "abort".to_owned() }));
+}
+
+#[tokio::test]
+async fn a_pdf_that_says_nothing_is_empty() {
+    assert_eq!(run(&pool(Limits::default()), "nothing", b"x").await, Err(Error::Empty));
+}
+
+#[tokio::test]
 async fn a_lying_worker_is_stopped_at_the_limits() {
     let pool = pool(Limits { max_text_chars: 1_000_000, ..Limits::default() });
     let flood = run(&pool, "flood", b"x").await.unwrap_err();

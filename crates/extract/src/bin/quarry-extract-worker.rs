@@ -1,6 +1,6 @@
 //! The extraction worker as the tests start it: asked by file name, it misbehaves.
 
-use quarry_extract::{Document, Error};
+use quarry_extract::{Document, Error, MediaType};
 use std::hint::black_box;
 use std::process::ExitCode;
 
@@ -31,6 +31,25 @@ fn misbehave(name: &str, _: &[u8]) -> Option<Result<Document, Error>> {
             use std::io::Write;
             let _ = std::io::stdout().write_all(b"{\"text\": 5}\n");
         }
+        "bad page" | "stuck page" | "bad end" => {
+            use std::io::Write;
+            let job = std::env::var("QUARRY_EXTRACT_JOB").unwrap_or_default();
+            if job.contains("\"max_pages\":2,") {
+                return Some(Ok(Document { title: Some("two pages".to_owned()), ..Document::default() }));
+            }
+            let pages = if name == "bad end" { 2 } else { 5 };
+            for page in 1..=2 {
+                let line = format!("{{\"progress\":{{\"page\":{page},\"pages\":{pages}}}}}\n");
+                let _ = std::io::stdout().write_all(line.as_bytes());
+            }
+            if name != "stuck page" {
+                std::process::abort();
+            }
+            loop {
+                std::thread::park();
+            }
+        }
+        "nothing" => return Some(Ok(Document { media: Some(MediaType::Pdf), ..Document::default() })),
         "flood" => return Some(Ok(Document { text: "x".repeat(2_000_000), ..Document::default() })),
         "reach" => return Some(Ok(reach())),
         _ => {}

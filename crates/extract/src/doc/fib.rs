@@ -3,6 +3,10 @@
 use super::FORMAT;
 use super::bytes::{offset_at, slice, u8_at, u16_at, u32_at};
 use crate::Error;
+use encoding_rs::{
+    Encoding, SHIFT_JIS, WINDOWS_1250, WINDOWS_1251, WINDOWS_1252, WINDOWS_1253, WINDOWS_1254, WINDOWS_1255,
+    WINDOWS_1256,
+};
 
 /// First version with the layout of Word 97.
 const WORD_97: u16 = 0xc1;
@@ -21,7 +25,7 @@ const MAX_PIECES: usize = 1 << 20;
 pub(super) struct Piece {
     pub(super) offset: usize,
     pub(super) chars: usize,
-    /// Two bytes a character (UTF-16), else one (Windows-1252).
+    /// Two bytes a character (UTF-16), else one.
     pub(super) wide: bool,
 }
 
@@ -30,6 +34,8 @@ pub(super) struct Piece {
 pub(super) struct Fib {
     version: u16,
     flags: u16,
+    /// Language of the program that wrote the file.
+    language: u16,
     /// Where the text starts in files without piece table.
     text_start: usize,
     /// Characters of body, foot notes, headers, macros, comments, end notes, text boxes.
@@ -62,6 +68,7 @@ impl Fib {
         Ok(Self {
             version,
             flags,
+            language: u16_at(main, 6).unwrap_or(0),
             text_start: offset_at(main, 0x18).unwrap_or(0),
             counts,
             styles: if known { pair(STYLES) } else { none },
@@ -75,6 +82,23 @@ impl Fib {
     pub(super) fn table_name(&self) -> Option<&'static str> {
         let name = if self.flags & TABLE_1 != 0 { "/1Table" } else { "/0Table" };
         (self.version >= WORD_97).then_some(name)
+    }
+
+    /// What one-byte text is written in; before Word 97 that of the writer's system.
+    pub(super) fn encoding(&self) -> &'static Encoding {
+        if self.version >= WORD_97 {
+            return WINDOWS_1252;
+        }
+        match self.language {
+            0x405 | 0x40e | 0x415 => WINDOWS_1250,
+            0x419 => WINDOWS_1251,
+            0x408 => WINDOWS_1253,
+            0x41f => WINDOWS_1254,
+            0x40d => WINDOWS_1255,
+            0x401 => WINDOWS_1256,
+            0x411 => SHIFT_JIS,
+            _ => WINDOWS_1252,
+        }
     }
 
     /// Start and length in characters of the parts that are text of the document: body, foot

@@ -14,9 +14,28 @@ use std::collections::HashMap;
 pub(super) type Notes = HashMap<(&'static str, String), String>;
 
 /// Elements left out with all they hold: deleted text, the older form of drawings that stand
-/// there twice, field codes, pronunciation aids.
-const SKIPPED: [&str; 9] =
-    ["del", "moveFrom", "Fallback", "instrText", "delText", "delInstrText", "rt", "sectPr", "sdtPr"];
+/// there twice, field codes, pronunciation aids, properties as they were before a tracked change.
+const SKIPPED: [&str; 16] = [
+    "del",
+    "moveFrom",
+    "Fallback",
+    "instrText",
+    "delText",
+    "delInstrText",
+    "rt",
+    "sectPr",
+    "sdtPr",
+    "rPrChange",
+    "pPrChange",
+    "tblPrChange",
+    "trPrChange",
+    "tcPrChange",
+    "sectPrChange",
+    "numberingChange",
+];
+
+/// After so many paragraphs without its result a field is taken for broken.
+const MAX_FIELD_PARAGRAPHS: usize = 20;
 
 /// Reads the notes part; `kind` is its element's name.
 pub(super) fn read_notes(text: &str, kind: &'static str, limits: &Limits) -> Result<Notes, Error> {
@@ -83,6 +102,10 @@ pub(super) struct Body<'b> {
     in_run_properties: bool,
     hidden_run: bool,
     in_paragraph_properties: bool,
+    /// Open fields: whether the result has begun. What stands before it is no text.
+    fields: Vec<bool>,
+    /// Paragraphs that ended within the instruction of a field.
+    field_paragraphs: usize,
     /// Open lists of the flow.
     lists: usize,
     tables: usize,
@@ -108,6 +131,8 @@ impl<'b> Body<'b> {
             in_run_properties: false,
             hidden_run: false,
             in_paragraph_properties: false,
+            fields: Vec::new(),
+            field_paragraphs: 0,
             lists: 0,
             tables: 0,
             header_row: false,
@@ -152,10 +177,34 @@ impl<'b> Body<'b> {
         if self.skip == 0
             && self.in_text
             && !self.hidden_run
+            && !self.in_instruction()
             && let Some(paragraph) = self.paragraphs.last_mut()
         {
             // Line feeds in the XML are blanks.
             paragraph.text.push_str(&text.replace(['\n', '\r'], " "));
+        }
+    }
+
+    /// Whether a field is open whose result has not begun.
+    fn in_instruction(&self) -> bool {
+        self.fields.contains(&false)
+    }
+
+    fn field(&mut self, mark: &str) {
+        match mark {
+            "begin" => self.fields.push(false),
+            "separate" => {
+                if let Some(result) = self.fields.last_mut() {
+                    *result = true;
+                }
+            }
+            "end" => {
+                self.fields.pop();
+            }
+            _ => {}
+        }
+        if !self.in_instruction() {
+            self.field_paragraphs = 0;
         }
     }
 
@@ -178,6 +227,7 @@ impl<'b> Body<'b> {
                 self.hidden_run = element.is_on();
             }
             "t" => self.in_text = true,
+            "fldChar" => self.field(&element.attribute("fldCharType").unwrap_or_default()),
             "tbl" if self.paragraphs.is_empty() => {
                 self.begin_cell();
                 if self.tables == 0 {
@@ -202,7 +252,7 @@ impl<'b> Body<'b> {
     }
 
     fn paragraph_element(&mut self, name: &str, element: &Element<'_>) {
-        let hidden = self.hidden_run;
+        let hidden = self.hidden_run || self.in_instruction();
         let in_properties = self.in_paragraph_properties;
         let Some(paragraph) = self.paragraphs.last_mut() else {
             return;
@@ -215,7 +265,7 @@ impl<'b> Body<'b> {
             }
             "outlineLvl" => paragraph.outline = element.number().and_then(|n| u8::try_from(n).ok()),
             // Tab stops among the properties are no text.
-            "tab" if !in_properties && !hidden => paragraph.text.push('\t'),
+            "tab" | "ptab" if !in_properties && !hidden => paragraph.text.push('\t'),
             "br" | "cr" if !hidden => paragraph.text.push('\n'),
             "noBreakHyphen" if !hidden => paragraph.text.push('-'),
             "sym" if !hidden => {
@@ -267,6 +317,13 @@ impl<'b> Body<'b> {
         let Some(paragraph) = self.paragraphs.pop() else {
             return;
         };
+        if self.in_instruction() {
+            self.field_paragraphs += 1;
+            if self.field_paragraphs > MAX_FIELD_PARAGRAPHS {
+                self.fields.clear();
+                self.field_paragraphs = 0;
+            }
+        }
         if let Some(outer) = self.paragraphs.last_mut() {
             outer.boxes.push(paragraph.text);
             outer.boxes.extend(paragraph.boxes);

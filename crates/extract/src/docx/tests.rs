@@ -135,6 +135,25 @@ fn text_before_damage_is_kept() {
 }
 
 #[test]
+fn field_instructions_and_former_properties_are_no_text() {
+    let mark = |kind: &str| format!("<w:r><w:fldChar w:fldCharType=\"{kind}\"/></w:r>");
+    let run = |text: &str| format!("<w:r><w:t>{text}</w:t></w:r>");
+    let code = |text: &str| format!("<w:r><w:instrText>{text}</w:instrText></w:r>");
+    let inner =
+        [mark("begin"), code("MERGEFIELD sex"), mark("separate"), run("female"), mark("end")].concat();
+    let field = [mark("begin"), code("IF "), inner, code(" = x"), mark("separate"), run("Mrs."), mark("end")];
+    let former = "<w:r><w:rPr><w:rPrChange><w:rPr><w:vanish/></w:rPr></w:rPrChange></w:rPr><w:t> Hill</w:t><w:ptab/><w:t>seen</w:t></w:r>";
+    let style = "<w:pPr><w:pPrChange><w:pPr><w:pStyle w:val=\"b1\"/></w:pPr></w:pPrChange></w:pPr>";
+    let first = format!("<w:p>{style}{}{}{former}</w:p>", run("Dear "), field.concat());
+    // A field that is never ended costs some paragraphs, not the rest.
+    let open = format!("<w:p>{}</w:p>", mark("begin"));
+    let body = [first, open, p("x", "lost").repeat(30), p("x", "kept")].concat();
+    let (blocks, _) = read(&[("word/document.xml", &document(&body)), ("word/styles.xml", STYLES)]).unwrap();
+    assert_eq!(blocks.first(), Some(&(PassageKind::Paragraph, 0, "Dear Mrs. Hill seen".to_owned())));
+    assert_eq!(blocks.last().map(|b| b.2.as_str()), Some("kept"));
+}
+
+#[test]
 fn long_lists_count_in_every_style() {
     assert_eq!(numbering_sample("upperRoman", 1994), "MCMXCIV");
     assert_eq!(numbering_sample("lowerLetter", 28), "bb");

@@ -27,6 +27,9 @@ const MAX_SCORED_BYTES: usize = 3 << 20;
 /// Characters below which the scoring found nothing: it then hands out the page's title, repeated.
 const LEAST_SCORED: usize = 60;
 
+/// Share of the posts' text that is not in the longest, in percent, from which an article is a thread.
+const MOST_IN_CARDS: usize = 30;
+
 /// Words in a run that tells two texts are the same.
 const RUN: usize = 4;
 
@@ -51,21 +54,15 @@ const FORUM_PROGRAMS: [&str; 12] = [
     "fluxbb",
 ];
 
-/// Pieces of the addresses of threads.
-const FORUM_ADDRESSES: [&str; 12] = [
-    "forum",
-    "/thread",
-    "/threads/",
-    "/topic",
-    "viewtopic",
-    "showthread",
-    "community.",
-    "/community/",
-    "discuss.",
-    "/questions/",
-    "/t/",
-    "/comments/",
-];
+/// Parts of the host names of forums.
+const FORUM_HOSTS: [&str; 4] = ["forum", "forums", "community", "discuss"];
+
+/// Folders in the addresses of threads.
+const FORUM_FOLDERS: [&str; 8] =
+    ["forum", "forums", "thread", "threads", "topic", "community", "questions", "comments"];
+
+/// What pages of threads are called.
+const FORUM_PAGES: [&str; 6] = ["viewtopic", "showthread", "viewthread", "thread-", "topic-", "forum-"];
 
 /// Reads the main content; `None` when the page has none that can be told.
 pub(super) fn read(source: &str, url: &str, limits: &Limits, builder: &mut Builder) -> Option<()> {
@@ -76,21 +73,28 @@ pub(super) fn read(source: &str, url: &str, limits: &Limits, builder: &mut Build
     let tree = Html::parse_document(&filtered.html).tree;
     let page = Page::of(&tree);
     let address = if url.is_empty() { filtered.head.value(Field::Url).unwrap_or_default() } else { url };
+    let place = is_forum_address(address);
+    // The scoring takes any address that holds these words for a forum's.
+    let plain =
+        if place { address.to_owned() } else { address.replace("forum", "").replace("/topics/", "/") };
     let scored = (filtered.nodes <= MAX_SCORED_NODES && filtered.html.len() <= MAX_SCORED_BYTES)
-        .then(|| score(&filtered.html, address))
+        .then(|| score(&filtered.html, &plain))
         .flatten();
     let kind = scored.as_ref().and_then(|s| s.metadata.page_type.clone()).unwrap_or_default();
-    let forum = is_forum(&filtered.head, address, &page, &kind);
-    let whole = page.plan(if forum { page.thread() } else { None }, forum);
+    let forum = is_forum(&filtered.head, place, &page, &kind);
+    let kind = if forum { "forum".to_owned() } else { kind };
+    let whole = page.plan(if forum { page.thread() } else { None }, &kind);
     let kept = scored.as_ref().map_or(0, |s| s.content_text.chars().filter(|c| !c.is_whitespace()).count());
-    let choice = if forum || kept < LEAST_SCORED.max(least(&kind, whole.chars)) { None } else { scored };
+    // The scoring knows no headings that are buttons.
+    let unknown = forum || page.has_buttons_as_headings();
+    let choice = if unknown || kept < LEAST_SCORED.max(least(&kind, whole.chars)) { None } else { scored };
     let Some(scored) = choice else {
         walk(&tree, Some(&whole), builder);
         return (!builder.is_empty()).then_some(());
     };
     // Where the element that holds what was chosen holds little else, it is read itself: code and tables
     // are whole there.
-    let plan = place_of(&tree, &scored.content_text).map(|place| page.plan(Some(place), false));
+    let plan = place_of(&tree, &scored.content_text).map(|place| page.plan(Some(place), &kind));
     match plan.filter(|plan| plan.chars * 10 >= kept * 9 && plan.chars * 100 <= kept * most_beside(&kind)) {
         Some(plan) => {
             write_heading(&tree, |heading| holds_heading(&tree, &plan, heading), builder);
@@ -176,16 +180,44 @@ fn score(html: &str, address: &str) -> Option<ExtractResult> {
     catch_unwind(AssertUnwindSafe(|| extract_with_options(html, &options))).ok()?.ok()
 }
 
-fn is_forum(head: &Head, address: &str, page: &Page<'_>, kind: &str) -> bool {
-    let program = FORUM_PROGRAMS.iter().any(|name| head.generator().contains(name));
+/// Whether an address is one of a forum: by the parts of its host name and its folders, whole.
+fn is_forum_address(address: &str) -> bool {
     let address = address.to_ascii_lowercase();
-    let place = FORUM_ADDRESSES.iter().any(|piece| address.contains(piece));
+    let rest = address.split_once("://").map_or(address.as_str(), |(_, rest)| rest);
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = host.split(':').next().unwrap_or_default();
+    if host.split('.').any(|label| FORUM_HOSTS.contains(&label)) {
+        return true;
+    }
+    let mut folders = path.split('/').filter(|folder| !folder.is_empty()).peekable();
+    while let Some(folder) = folders.next() {
+        let thread = folder == "t" && folders.peek().is_some();
+        let page = FORUM_PAGES.iter().any(|name| {
+            folder
+                .strip_prefix(name)
+                .is_some_and(|rest| !name.ends_with('-') || rest.starts_with(|c: char| c.is_ascii_digit()))
+        });
+        if thread || page || FORUM_FOLDERS.contains(&folder) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether a page is a thread; `place` says that its address is one of a forum.
+fn is_forum(head: &Head, place: bool, page: &Page<'_>, kind: &str) -> bool {
+    let program = FORUM_PROGRAMS.iter().any(|name| head.generator().contains(name));
     let typed = head.types.iter().any(|t| t.contains("discussionforumposting") || t.contains("qapage"));
-    program
-        || typed
-        || kind == "forum"
-        || page.has_posts()
-        || (place && kind != "article" && kind != "product")
+    if program || typed || kind == "forum" {
+        return true;
+    }
+    let other = ["article", "product", "documentation", "service", "collection", "listing"].contains(&kind);
+    // An article shows the beginnings of others as a forum shows posts.
+    match page.posts() {
+        Some(beside) => place || kind != "article" || beside >= MOST_IN_CARDS,
+        None => place && !other,
+    }
 }
 
 /// Writes what the scoring chose, with its structure where that holds the same words.

@@ -79,6 +79,11 @@ const INLINE: [&str; 46] = [
     "time", "tt", "u", "var",
 ];
 
+/// Whether the content of an element is text even where it looks like tags.
+fn is_raw(name: &str) -> bool {
+    matches!(name, "title" | "textarea" | "xmp")
+}
+
 /// Whether an element makes no break in the text around it.
 pub(super) fn is_inline(name: &str) -> bool {
     INLINE.contains(&name) || matches!(name, "wbr" | "img" | "input" | "source" | "track")
@@ -95,6 +100,23 @@ pub(super) fn is_hidden(hidden: bool, style: Option<&str>) -> bool {
     style.split(';').any(|rule| {
         hides.contains(&rule.trim_end_matches("!important").trim_end_matches("px").trim_end_matches(".0"))
     })
+}
+
+/// Whether a style hides an element in a way that scripts undo once the page has come.
+pub(super) fn is_veiled(style: Option<&str>) -> bool {
+    let style = style.unwrap_or_default().to_lowercase();
+    let gone = style.split(';').any(|rule| {
+        let rule: String = rule.chars().filter(|c| !c.is_whitespace()).collect();
+        rule.starts_with("display:none") || rule.starts_with("font-size:0")
+    });
+    !gone && is_hidden(false, Some(&style))
+}
+
+/// Whether a veiled element is about to move into sight.
+fn is_moved(style: Option<&str>) -> bool {
+    let lower = style.unwrap_or_default().to_lowercase();
+    is_veiled(style)
+        && ["transform", "transition", "animation", "will-change"].iter().any(|w| lower.contains(w))
 }
 
 /// What is left of a page.
@@ -121,6 +143,8 @@ pub(super) fn simplify(source: &str, limits: &Limits, keep: Keep) -> Filtered {
         max_depth: limits.max_depth,
         max_nodes: limits.max_nodes,
         cut: false,
+        xml: is_xml(source),
+        endless: Vec::new(),
     };
     filter.out.push_str("<!DOCTYPE html>");
     filter.run();
@@ -142,6 +166,17 @@ struct Filter<'a> {
     max_depth: usize,
     max_nodes: usize,
     cut: bool,
+    /// Whether elements may end in their own tag, as in XML.
+    xml: bool,
+    /// Names of elements whose end tag does not come any more.
+    endless: Vec<String>,
+}
+
+/// Whether a page is written in XML.
+fn is_xml(source: &str) -> bool {
+    let start = source.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    let head: String = start.chars().take(2_000).collect();
+    head.starts_with("<?xml") || head.contains("xmlns=\"http://www.w3.org/1999/xhtml\"")
 }
 
 impl<'a> Filter<'a> {
@@ -208,10 +243,15 @@ impl<'a> Filter<'a> {
         if name == "script" && tag.attribute("type").is_some_and(|kind| kind.contains("ld+json")) {
             return tag.length + self.linked_data(markup.get(tag.length..).unwrap_or_default());
         }
+        if tag.self_closed
+            && (name == "svg" || self.xml && (DROPPED.contains(&name.as_str()) || is_raw(&name)))
+        {
+            return tag.length;
+        }
         if DROPPED.contains(&name.as_str()) {
             return tag.length + self.skip_to_end(markup.get(tag.length..).unwrap_or_default(), &name);
         }
-        if matches!(name.as_str(), "title" | "textarea" | "xmp") {
+        if is_raw(&name) {
             // Their content is text even where it looks like tags.
             let body = markup.get(tag.length..).unwrap_or_default();
             let end = find_end_tag(body, &name).unwrap_or(body.len());
@@ -226,6 +266,13 @@ impl<'a> Filter<'a> {
         tag.attributes.retain(|(key, value)| {
             let most = if *key == "data-preloaded" { MAX_PRELOADED_BYTES } else { MAX_VALUE_BYTES };
             value.len() <= most
+        });
+        let page = matches!(name.as_str(), "html" | "body" | "main" | "article");
+        // The page as a whole is never hidden for good.
+        tag.attributes.retain(|(key, value)| match *key {
+            "style" => !page && (self.keep == Keep::Text || !is_moved(Some(value))),
+            "hidden" => !page || name == "article",
+            _ => true,
         });
         if self.keep == Keep::Text && matches!(name.as_str(), "meta" | "link" | "html") {
             tag.attributes.clear();
@@ -253,10 +300,16 @@ impl<'a> Filter<'a> {
         self.keep == Keep::Web && matches!(name, "a" | "span" | "code" | "time" | "cite")
     }
 
-    /// Length up to and with the end tag of a dropped element; to the end when there is none.
-    fn skip_to_end(&self, body: &str, name: &str) -> usize {
+    /// Length up to and with the end tag of a dropped element. Without one it is the rest of the page for
+    /// scripts and styles, nothing for what may hold text.
+    fn skip_to_end(&mut self, body: &str, name: &str) -> usize {
+        let program = matches!(name, "script" | "style");
+        if !program && self.endless.iter().any(|known| known == name) {
+            return 0;
+        }
         let Some(end) = find_end_tag(body, name) else {
-            return body.len();
+            self.endless.push(name.to_owned());
+            return if program || is_raw(name) { body.len() } else { 0 };
         };
         let tag = body.get(end..).unwrap_or_default();
         end + tag.find('>').map_or(tag.len(), |close| close + 1)
@@ -382,6 +435,8 @@ fn find_end_tag(body: &str, name: &str) -> Option<usize> {
 struct Tag {
     attributes: Vec<(&'static str, String)>,
     length: usize,
+    /// Whether it ends itself: `<svg/>`.
+    self_closed: bool,
 }
 
 impl Tag {
@@ -392,12 +447,14 @@ impl Tag {
         let mut attributes: Vec<(&'static str, String)> = Vec::new();
         let mut seen = 0;
         loop {
-            while byte(at).is_some_and(|b| b.is_ascii_whitespace() || b == b'/') {
+            let mut self_closed = false;
+            while let Some(b) = byte(at).filter(|b| b.is_ascii_whitespace() || *b == b'/') {
+                self_closed = b == b'/';
                 at += 1;
             }
             match byte(at) {
-                None => return Self { attributes, length: markup.len() },
-                Some(b'>') => return Self { attributes, length: at + 1 },
+                None => return Self { attributes, length: markup.len(), self_closed: false },
+                Some(b'>') => return Self { attributes, length: at + 1, self_closed },
                 Some(_) => {}
             }
             let name_start = at;

@@ -4,6 +4,7 @@
 //! recursion. Invariant: an element that holds most of the page's words is never furniture,
 //! whatever its name says.
 
+use super::filter::is_veiled;
 use ego_tree::iter::Edge;
 use ego_tree::{NodeId, NodeRef, Tree};
 use scraper::Node;
@@ -143,6 +144,15 @@ const PANELS: [&str; 69] = [
 /// Longer text than this is content even where a panel's name is on it.
 const PANEL_CHARS: usize = 400;
 
+/// A button with so many characters that are no blanks is a question rather than a command.
+const LONG_BUTTON: usize = 25;
+
+/// Links longer than this on average say something themselves.
+const LONG_LINK: usize = 25;
+
+/// Fewer characters are a button's or a card's, not a post's.
+const LEAST_POST: usize = 20;
+
 /// Names of the elements that hold the text of one post.
 const POSTS: [&str; 27] = [
     "postbody",
@@ -213,6 +223,8 @@ pub(super) struct Page<'t> {
 pub(super) struct Plan {
     pub(super) dropped: HashSet<NodeId>,
     pub(super) root: NodeId,
+    /// Elements that wait for a script to show them and hold too much to be left out.
+    pub(super) revealed: HashSet<NodeId>,
     /// Characters that stay.
     pub(super) chars: usize,
 }
@@ -260,10 +272,12 @@ impl<'t> Page<'t> {
         self.weights.get(&node).copied().unwrap_or_default()
     }
 
-    /// What is below `root` without furniture; `forum` also leaves out what stands around posts.
-    pub(super) fn plan(&self, root: Option<NodeId>, forum: bool) -> Plan {
+    /// What is below `root` without furniture; on a page of the kind "forum" without what stands around
+    /// posts too.
+    pub(super) fn plan(&self, root: Option<NodeId>, kind: &str) -> Plan {
         let root = root.unwrap_or(self.tree.root().id());
         let mut dropped = HashSet::new();
+        let mut revealed = HashSet::new();
         let mut lost = 0;
         let mut skip = None;
         let held = if root == self.tree.root().id() { self.total } else { self.weight(root).chars };
@@ -272,17 +286,19 @@ impl<'t> Page<'t> {
                 Edge::Open(node) if skip.is_none() => {
                     let Node::Element(element) = node.value() else { continue };
                     let weight = self.weight(node.id());
-                    if node.id() != root && self.is_furniture(&node, element, weight, held, forum) {
+                    if node.id() != root && self.is_furniture(&node, element, weight, held, kind) {
                         dropped.insert(node.id());
                         lost += weight.chars;
                         skip = Some(node.id());
+                    } else if weight.chars * 5 > self.total && is_veiled(element.attr("style")) {
+                        revealed.insert(node.id());
                     }
                 }
                 Edge::Close(node) if skip == Some(node.id()) => skip = None,
                 _ => {}
             }
         }
-        Plan { dropped, root, chars: held.saturating_sub(lost) }
+        Plan { dropped, root, revealed, chars: held.saturating_sub(lost) }
     }
 
     fn is_furniture(
@@ -291,8 +307,9 @@ impl<'t> Page<'t> {
         element: &Element,
         weight: Weight,
         held: usize,
-        forum: bool,
+        kind: &str,
     ) -> bool {
+        let forum = kind == "forum";
         // What holds most of the words is the page itself.
         let large = weight.chars * 10 > held * 6;
         if large {
@@ -301,7 +318,11 @@ impl<'t> Page<'t> {
         let name = element.name();
         let in_head = matches!(name, "header" | "aside" | "form" | "dialog");
         match name {
-            "nav" | "footer" | "button" | "select" | "input" | "dialog" => return true,
+            "nav" | "footer" | "select" | "input" | "dialog" => return true,
+            // Long ones and those in headings open answers.
+            "button" => {
+                return weight.chars < LONG_BUTTON && !is_in_heading(node) && !self.has_structure(node);
+            }
             "aside" => return !names(element).any(|n| n == "quote" || n == "admonition"),
             "form" if weight.chars < 400 => return !(forum && self.holds_post(node)),
             "time" => return forum && weight.chars < 40,
@@ -323,12 +344,12 @@ impl<'t> Page<'t> {
         if element.attr("aria-hidden") == Some("true") && !in_head {
             return true;
         }
-        let words: HashSet<String> = names(element).flat_map(|name| parts(&name)).collect();
-        let named = |list: &[&str]| list.iter().any(|word| words.contains(*word));
-        let layout = words.contains("layout") || words.contains("has") || words.contains("with");
-        if named(&FURNITURE) && !layout && weight.chars * 10 <= held * 4 {
+        let entry = matches!(name, "dt" | "dd" | "h4" | "h5" | "h6" | "code");
+        if !entry && weight.chars * 10 <= held * 4 && is_named_furniture(node, element, forum) {
             return true;
         }
+        let words: HashSet<String> = names(element).flat_map(|name| parts(&name)).collect();
+        let named = |list: &[&str]| list.iter().any(|word| words.contains(*word));
         if forum && named(&PANELS) && !named(&POSTS) && weight.chars <= PANEL_CHARS && !self.holds_post(node)
         {
             return true;
@@ -344,6 +365,31 @@ impl<'t> Page<'t> {
             && weight.chars > 0
             && (forum || self.link_count(node) >= 4)
             && !self.has_structure(node)
+            && (forum || !self.is_grid(node, weight, kind))
+    }
+
+    /// Whether a block of links is what the page is about: cards that are links as a whole, long titles,
+    /// what a shop or a directory lists.
+    fn is_grid(&self, node: &NodeRef<'_, Node>, weight: Weight, kind: &str) -> bool {
+        let in_main = node
+            .ancestors()
+            .any(|a| matches!(a.value(), Node::Element(e) if matches!(e.name(), "main" | "article")));
+        let lists = matches!(kind, "collection" | "listing" | "product" | "service");
+        if in_main && lists {
+            return true;
+        }
+        // Beside an article they lead to other articles.
+        if kind == "article" && !in_main {
+            return false;
+        }
+        let is_block =
+            |name: &str| matches!(name, "div" | "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "img");
+        let cards = node.descendants().take(2_000).any(|inner| {
+            let block = matches!(inner.value(), Node::Element(e) if is_block(e.name()));
+            let within = inner.ancestors().take_while(|a| a.id() != node.id());
+            block && within.take(8).any(|a| matches!(a.value(), Node::Element(e) if e.name() == "a"))
+        });
+        cards || weight.linked > LONG_LINK * self.link_count(node)
     }
 
     /// Whether a heading only repeats the thread's title.
@@ -387,16 +433,39 @@ impl<'t> Page<'t> {
         })
     }
 
-    /// Whether the names of its elements are those of a forum: texts of posts and their writers.
-    pub(super) fn has_posts(&self) -> bool {
-        let (mut posts, mut writers) = (0, 0);
-        for node in self.tree.nodes() {
-            if let Node::Element(element) = node.value() {
-                posts += usize::from(is_post(element));
-                writers += usize::from(names(element).any(|name| WRITERS.contains(&name.as_str())));
+    /// Whether the names of its elements are those of a forum: texts of posts and their writers. If so, how
+    /// much of all posts is not in the longest, in percent: little where an article stands before cards.
+    pub(super) fn posts(&self) -> Option<usize> {
+        let (mut posts, mut writers, mut all, mut longest) = (0, 0, 0, 0);
+        let mut within: Option<NodeId> = None;
+        for edge in self.tree.root().traverse() {
+            match edge {
+                Edge::Open(node) => {
+                    let Node::Element(element) = node.value() else { continue };
+                    writers += usize::from(names(element).any(|name| WRITERS.contains(&name.as_str())));
+                    // What stands in a post is part of it; a post says something.
+                    let chars = self.weight(node.id()).chars;
+                    if within.is_none() && is_post(element) && chars >= LEAST_POST {
+                        posts += 1;
+                        all += chars;
+                        longest = longest.max(chars);
+                        within = Some(node.id());
+                    }
+                }
+                Edge::Close(node) if within == Some(node.id()) => within = None,
+                Edge::Close(_) => {}
             }
         }
-        posts >= 2 && writers >= 2
+        (posts >= 2 && writers >= 2).then(|| (all - longest) * 100 / all.max(1))
+    }
+
+    /// Whether a heading is a button, as where answers open below their questions.
+    pub(super) fn has_buttons_as_headings(&self) -> bool {
+        let button =
+            |node: &NodeRef<'_, Node>| matches!(node.value(), Node::Element(e) if e.name() == "button");
+        self.tree
+            .nodes()
+            .any(|node| button(&node) && self.weight(node.id()).chars > 0 && is_in_heading(&node))
     }
 
     /// The smallest element that holds the texts of all posts and the title above them.
@@ -436,6 +505,64 @@ impl<'t> Page<'t> {
         let with_title = common.iter().rev().take(4).find(holds_title);
         Some(with_title.copied().unwrap_or(lowest))
     }
+}
+
+/// Whether an element stands in what names or heads a part of the page.
+fn is_in_heading(node: &NodeRef<'_, Node>) -> bool {
+    let heads = ["h1", "h2", "h3", "h4", "h5", "h6", "dt", "summary", "legend"];
+    node.ancestors()
+        .take(4)
+        .any(|outer| matches!(outer.value(), Node::Element(e) if heads.contains(&e.name())))
+}
+
+/// Whether the name of an element is that of furniture. Classes say what an element is; an id is as often
+/// the address of a section about that very thing, though not among posts.
+fn is_named_furniture(node: &NodeRef<'_, Node>, element: &Element, forum: bool) -> bool {
+    let class = element.attr("class").unwrap_or_default().to_lowercase();
+    // A page builder names every block of content as it names its own parts.
+    let built = |name: &&str| name.starts_with("elementor-") && !name.starts_with("elementor-location-");
+    let mut words: HashSet<String> = HashSet::new();
+    for name in class.split_whitespace().take(40).filter(|name| !built(name)) {
+        let part = !matches!(name, "widget" | "widget-area");
+        words.extend(parts(name).into_iter().filter(|word| !(part && word == "widget")));
+    }
+    if ["layout", "has", "with"].iter().any(|word| words.contains(*word)) {
+        return false;
+    }
+    let is_furniture = |word: &str| FURNITURE.contains(&word);
+    if words.iter().any(|word| is_furniture(word)) {
+        return true;
+    }
+    if !matches!(element.name(), "div" | "ul" | "aside" | "section") {
+        return false;
+    }
+    let id = element.attr("id").unwrap_or_default().to_lowercase();
+    let mut meant = parts(&id).into_iter().filter(|word| is_furniture(word)).peekable();
+    if meant.peek().is_none() || forum {
+        return meant.peek().is_some();
+    }
+    let section = element.name() == "section" || words.contains("section");
+    match first_heading_of(node) {
+        Some(heading) => !section && !meant.any(|word| heading.contains(&word)),
+        None => true,
+    }
+}
+
+/// The text that an element begins with when that is a heading, in small letters.
+fn first_heading_of(node: &NodeRef<'_, Node>) -> Option<String> {
+    let shown =
+        |inner: &NodeRef<'_, Node>| matches!(inner.value(), Node::Text(text) if !text.trim().is_empty());
+    let first = node.descendants().take(40).find(shown)?;
+    let is_heading = |outer: &NodeRef<'_, Node>| {
+        let Node::Element(element) = outer.value() else { return false };
+        matches!(element.name(), "h1" | "h2" | "h3" | "h4" | "h5" | "h6")
+    };
+    let heading = first.ancestors().take_while(|outer| outer.id() != node.id()).find(is_heading)?;
+    let texts = heading.descendants().take(40).filter_map(|inner| match inner.value() {
+        Node::Text(text) => Some(text.to_lowercase()),
+        _ => None,
+    });
+    Some(texts.collect())
 }
 
 fn is_silent(name: &str) -> bool {

@@ -56,6 +56,7 @@ fn pages_made_to_hurt_are_read_in_linear_time() {
         "</p>".repeat(300_000) + "deep",
         "<a <a ".repeat(100_000) + "><p>deep",
         "\0".repeat(1_000_000) + "deep",
+        "<svg><iframe><object>".repeat(50_000) + "deep",
     ];
     for source in hostile {
         let start = Instant::now();
@@ -64,6 +65,19 @@ fn pages_made_to_hurt_are_read_in_linear_time() {
         assert!(start.elapsed() < Duration::from_secs(20), "{name}: {:?}", start.elapsed());
         assert!(blocks.last().is_some_and(|b| b.1.ends_with("deep")), "{name}: {:?}", blocks.last());
     }
+}
+
+#[test]
+fn elements_that_end_themselves_end_there() {
+    let text = |source: &str| read(source).0.into_iter().map(|b| b.1).collect::<Vec<_>>().join("|");
+    assert_eq!(text("<p>a</p><svg width='1'/><p>b</p><svg><path/></svg><p>c"), "a|b|c");
+    assert_eq!(text("<p>a</p><svg><path><p>b</p><iframe src=x><p>c</p><noscript>d"), "a|b|c|d");
+    let xhtml = "<html xmlns=\"http://www.w3.org/1999/xhtml\"><head><title/><script src=\"a.js\"/></head><body><p>b</p>";
+    assert_eq!(text(xhtml), "b");
+    assert_eq!(text(&format!("<?xml version='1.0'?>{xhtml}<textarea/><p>c</p>")), "b|c");
+    // In HTML a script does not, nor does a value that ends with a slash.
+    assert_eq!(text("<p>a</p><script src=a.js /> x </script><p>b<script>var x"), "a|b");
+    assert_eq!(text("<p>a</p><svg class=a/>gone</svg><p>b"), "a|b");
 }
 
 proptest! {

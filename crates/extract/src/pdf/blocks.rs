@@ -59,6 +59,19 @@ impl Words {
         Self { words }
     }
 
+    /// Adds what goes on in the next line, with or without the hyphen between.
+    pub(super) fn append(&self, text: &mut String, more: &str) {
+        if let Some(head) = text.strip_suffix('\u{ad}') {
+            let hyphened = format!("{head}-");
+            *text = if self.joins(&hyphened, more) { head.to_owned() } else { hyphened };
+        } else if text.ends_with('-') && self.joins(text, more) {
+            text.pop();
+        } else if !text.ends_with('-') || more.starts_with(' ') || text == "-" || text.ends_with(" -") {
+            text.push(' ');
+        }
+        text.push_str(more);
+    }
+
     /// Whether a line that ends with a hyphen is joined to the next without it.
     fn joins(&self, before: &str, after: &str) -> bool {
         let (Some(head), Some(tail)) =
@@ -99,7 +112,7 @@ pub(super) fn read(region: Region, page: u32, style: &Style, words: &Words, out:
     let mut open: Option<Open> = None;
     let mut rest = rows.as_slice();
     while let Some((row, after)) = rest.split_first() {
-        if let Some(found) = tables::at_start(rest) {
+        if let Some(found) = tables::at_start(rest, words) {
             out.extend(open.take().map(|o| o.draft(page)));
             out.push(Draft {
                 kind: PassageKind::Table,
@@ -144,6 +157,7 @@ fn join(row: &Row) -> Line {
     for piece in pieces {
         line.text.push(' ');
         line.text.push_str(&piece.text);
+        line.left = line.left.min(piece.left);
         line.right = line.right.max(piece.right);
         line.bold = line.bold && piece.bold;
         if piece.text.len() > longest {
@@ -241,15 +255,7 @@ impl Open {
     }
 
     fn add(&mut self, line: Line, words: &Words) {
-        if let Some(head) = self.text.strip_suffix('\u{ad}') {
-            let hyphened = format!("{head}-");
-            self.text = if words.joins(&hyphened, &line.text) { head.to_owned() } else { hyphened };
-        } else if self.text.ends_with('-') && words.joins(&self.text, &line.text) {
-            self.text.pop();
-        } else if !self.text.ends_with('-') || line.text.starts_with(' ') || self.text.ends_with(" -") {
-            self.text.push(' ');
-        }
-        self.text.push_str(&line.text);
+        words.append(&mut self.text, &line.text);
         self.bold = self.bold && line.bold;
         self.rows += 1;
         self.last = line;

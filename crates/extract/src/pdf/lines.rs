@@ -188,13 +188,27 @@ impl Direction {
                 line.text.push(c);
                 return false;
             }
-            if beside && gap > -0.6 * em && gap < WIDE_GAP * em {
+            // Hebrew and Arabic go on to the left; numbers among them to the right again.
+            let last = line.text.chars().next_back();
+            let back = line.left - glyph.right;
+            let backward = (is_rtl(c) || last.is_some_and(is_rtl)) && is_near(back, em);
+            let number = !backward
+                && !is_rtl(c)
+                && has_rtl(&line.text)
+                && self.last.is_some_and(|(_, _, right)| is_near(glyph.left - right, em));
+            let gap = match (backward, number, self.last) {
+                (true, ..) => back,
+                (_, true, Some((_, _, right))) => glyph.left - right,
+                _ => gap,
+            };
+            if beside && is_near(gap, em) {
                 if (blank && gap > 0.05 * em) || gap > BLANK_GAP * em {
                     line.text.push(' ');
                     // A face changes between words.
                     line.bold = line.bold && bold();
                 }
                 line.text.push(c);
+                line.left = line.left.min(glyph.left);
                 line.right = line.right.max(glyph.right);
                 // The size most characters have is the line's: a number, a drop cap or a raised
                 // mark in front does not set it.
@@ -223,6 +237,45 @@ impl Direction {
         self.done.extend(self.open.replace(line));
         true
     }
+}
+
+/// Whether a gap is none or one between words.
+fn is_near(gap: f32, em: f32) -> bool {
+    gap > -0.6 * em && gap < WIDE_GAP * em
+}
+
+/// Whether a character belongs to a script that is written from right to left.
+fn is_rtl(c: char) -> bool {
+    matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')
+}
+
+fn has_rtl(text: &str) -> bool {
+    text.chars().any(is_rtl)
+}
+
+/// Whether most letters of some pieces are written from right to left.
+pub(super) fn is_backward(row: &[Line]) -> bool {
+    let letters = || row.iter().flat_map(|line| line.text.chars()).filter(|c| c.is_alphabetic());
+    letters().filter(|c| is_rtl(*c)).count() * 2 > letters().count()
+}
+
+/// Puts the pieces of a row from right to left and those without a wide gap together: numbers, which go the
+/// other way, part them.
+pub(super) fn turn_backward(row: &mut Vec<Line>) {
+    row.sort_by(|a, b| b.right.total_cmp(&a.right));
+    let mut merged: Vec<Line> = Vec::with_capacity(row.len());
+    for piece in row.drain(..) {
+        match merged.last_mut() {
+            Some(last) if is_near(last.left - piece.right, last.size.max(piece.size)) => {
+                last.text.push(' ');
+                last.text.push_str(&piece.text);
+                last.left = last.left.min(piece.left);
+                last.bold = last.bold && piece.bold;
+            }
+            _ => merged.push(piece),
+        }
+    }
+    *row = merged;
 }
 
 /// A character turned back by a number of quarter turns.
@@ -306,6 +359,34 @@ mod tests {
         glyphs(&mut builder, "er", 15.0, 100.0, 0.0);
         let page = builder.finish();
         assert_eq!(page.groups[0][0].text, "buffer");
+    }
+
+    #[test]
+    fn text_from_right_to_left_is_one_piece() {
+        let mut builder = LineBuilder::new(1);
+        // The engine gives the letters in the order in which they are read.
+        for (n, c) in "שלום עולם".chars().enumerate() {
+            glyphs(&mut builder, &c.to_string(), 200.0 - n as f32 * 5.0, 100.0, 0.0);
+        }
+        let at = 200.0 - 9.0 * 5.0;
+        builder.generated(' ');
+        glyphs(&mut builder, "12", at - 8.0, 100.0, 0.0);
+        builder.generated(' ');
+        glyphs(&mut builder, "ב", at - 16.0, 100.0, 0.0);
+        let page = builder.finish();
+        let texts: Vec<&str> = page.groups[0].iter().map(|l| l.text.as_str()).collect();
+        assert_eq!(texts, ["שלום עולם 12 ב"]);
+        assert!(page.groups[0][0].left < 140.0 && page.groups[0][0].right > 204.0);
+        assert!(is_backward(&page.groups[0]));
+        let piece = |text: &str, left: f32, right: f32| {
+            let mut line = page.groups[0][0].clone();
+            (line.text, line.left, line.right) = (text.to_owned(), left, right);
+            line
+        };
+        let mut row = vec![piece("2026 ד", 20.0, 52.0), piece("א", 10.0, 13.0), piece("בג", 55.0, 80.0)];
+        turn_backward(&mut row);
+        let texts: Vec<&str> = row.iter().map(|l| l.text.as_str()).collect();
+        assert_eq!(texts, ["בג 2026 ד א"]);
     }
 
     #[test]

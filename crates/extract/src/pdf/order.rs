@@ -4,7 +4,7 @@
 //! one side before the other, or both sides look like running text. Tables have gutters too, but
 //! are drawn row by row and hold short pieces; they stay together for [`super::tables`].
 
-use super::lines::Line;
+use super::lines::{Line, is_backward, turn_backward};
 
 /// Pieces that stand below one another, in rows from top to bottom.
 pub(super) type Region = Vec<Row>;
@@ -55,7 +55,11 @@ fn rows(mut lines: Vec<Line>) -> Region {
         }
     }
     for row in &mut rows {
-        row.sort_by(|a, b| a.left.total_cmp(&b.left));
+        if is_backward(row) {
+            turn_backward(row);
+        } else {
+            row.sort_by(|a, b| a.left.total_cmp(&b.left));
+        }
     }
     rows
 }

@@ -11,13 +11,20 @@ use crate::metadata::Field;
 use crate::ocr::MAX_SIDE;
 use crate::protocol::{Event, Job, Progress};
 use pdfium_render::prelude::{
-    PdfBitmapFormat, PdfDocument, PdfDocumentMetadataTagType, PdfFontWeight, PdfPageTextChar,
-    PdfRenderConfig, Pdfium, PdfiumError, PdfiumInternalError,
+    PdfBitmapFormat, PdfDocument, PdfDocumentMetadataTagType, PdfFontWeight, PdfPage, PdfPageAnnotationType,
+    PdfPageTextChar, PdfRenderConfig, Pdfium, PdfiumError, PdfiumInternalError,
 };
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// Resolution of pictures for text recognition.
 const DOTS_PER_INCH: f32 = 200.0;
+
+/// Share of the wall seconds in which pages are read; the rest is for putting them together.
+const READING_SHARE: f32 = 0.7;
+
+/// Most annotations of a page that are looked at.
+const MAX_ANNOTATIONS: usize = 1_000;
 
 static LIBRARY: OnceLock<Option<Pdfium>> = OnceLock::new();
 
@@ -61,6 +68,9 @@ fn read_with(
         warnings: Vec::new(),
     };
     let mut chars = 0;
+    let started = Instant::now();
+    // What was read is worth more than the pages that there is no time for.
+    let patience = Duration::from_secs(limits.wall_seconds).mul_f32(READING_SHARE);
     for number in 1..=pages.min(limits.max_pages) {
         match read_page(&document, number) {
             Ok(page) => {
@@ -85,6 +95,11 @@ fn read_with(
         if chars > limits.max_text_chars {
             break;
         }
+        if number < pages.min(limits.max_pages) && started.elapsed() > patience {
+            let warning = format!("only the first {number} of {pages} pages were read: they took too long");
+            source.warnings.push(warning);
+            break;
+        }
     }
     Ok(source)
 }
@@ -99,9 +114,24 @@ fn name(error: &PdfiumError) -> Error {
     }
 }
 
-fn read_page(document: &PdfDocument<'_>, number: u32) -> Result<PageLines, PdfiumError> {
+/// A page with what was written on it: values of forms, notes and stamps are part of its text.
+fn page<'d>(document: &'d PdfDocument<'_>, number: u32) -> Result<PdfPage<'d>, PdfiumError> {
     let index = i32::try_from(number).unwrap_or(i32::MAX) - 1;
-    let page = document.pages().get(index)?;
+    let mut page = document.pages().get(index)?;
+    let is_written = |kind| {
+        use PdfPageAnnotationType::{FreeText, Stamp, Widget};
+        matches!(kind, Widget | FreeText | Stamp)
+    };
+    let notes = page.annotations().iter().take(MAX_ANNOTATIONS);
+    if notes.map(|note| note.annotation_type()).any(is_written) {
+        // Where that fails the page is as it was.
+        let _ = page.flatten();
+    }
+    Ok(page)
+}
+
+fn read_page(document: &PdfDocument<'_>, number: u32) -> Result<PageLines, PdfiumError> {
+    let page = page(document, number)?;
     let text = page.text()?;
     let chars = text.chars();
     let mut builder = LineBuilder::new(number);
@@ -132,8 +162,7 @@ fn read_page(document: &PdfDocument<'_>, number: u32) -> Result<PageLines, Pdfiu
 
 /// A page as a grey picture of about [`DOTS_PER_INCH`].
 fn render(document: &PdfDocument<'_>, number: u32) -> Result<Event, PdfiumError> {
-    let index = i32::try_from(number).unwrap_or(i32::MAX) - 1;
-    let page = document.pages().get(index)?;
+    let page = page(document, number)?;
     let largest = page.width().value.max(page.height().value).max(1.0);
     let scale = (DOTS_PER_INCH / 72.0).min(MAX_SIDE as f32 / largest * 0.99);
     let config = PdfRenderConfig::new()

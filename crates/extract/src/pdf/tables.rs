@@ -1,5 +1,6 @@
 //! Tables among the rows of a region: rows of several pieces over common columns.
 
+use super::blocks::Words;
 use super::lines::Line;
 use super::order::Row;
 
@@ -15,7 +16,7 @@ pub(super) struct Found {
 const MAX_MEAN_CHARS: usize = 60;
 
 /// The table that starts at the first of `rows`, if there is one.
-pub(super) fn at_start(rows: &[Row]) -> Option<Found> {
+pub(super) fn at_start(rows: &[Row], words: &Words) -> Option<Found> {
     if rows.first()?.len() < 2 {
         return None;
     }
@@ -52,7 +53,7 @@ pub(super) fn at_start(rows: &[Row]) -> Option<Found> {
     if chars > pieces * MAX_MEAN_CHARS {
         return None;
     }
-    Some(Found { cells: cells(rows, &columns), rows: taken })
+    Some(Found { cells: cells(rows, &columns, words), rows: taken })
 }
 
 /// Two rows of two pieces are a table only when they start at the same places.
@@ -131,7 +132,7 @@ impl Columns {
 }
 
 /// The cells of a table's rows; lines that go on in the row above are joined to it.
-fn cells(rows: &[Row], columns: &Columns) -> Vec<Vec<String>> {
+fn cells(rows: &[Row], columns: &Columns, words: &Words) -> Vec<Vec<String>> {
     let width = columns.spans.len();
     let mut out: Vec<Vec<String>> = Vec::new();
     let mut last_y: Option<f32> = None;
@@ -156,10 +157,11 @@ fn cells(rows: &[Row], columns: &Columns) -> Vec<Vec<String>> {
         match out.last_mut().filter(|_| continues) {
             Some(above) => {
                 for (cell, more) in above.iter_mut().zip(cells).filter(|(_, more)| !more.is_empty()) {
-                    if !cell.is_empty() {
-                        cell.push(' ');
+                    if cell.is_empty() {
+                        *cell = more;
+                    } else {
+                        words.append(cell, &more);
                     }
-                    cell.push_str(&more);
                 }
             }
             None => out.push(cells),
@@ -204,6 +206,22 @@ mod tests {
     }
 
     #[test]
+    fn words_broken_in_a_cell_are_whole() {
+        let rows = [
+            row(700.0, &[("Model", 50.0), ("Use of the machine", 150.0)]),
+            row(680.0, &[("AX-1", 50.0), ("wash\u{ad}", 150.0)]),
+            row(668.0, &[("ing machines", 150.0)]),
+            row(648.0, &[("AX-2", 50.0), ("main-", 150.0)]),
+            row(636.0, &[("tenance", 150.0)]),
+            row(616.0, &[("AX-3", 50.0), ("none -", 150.0)]),
+            row(604.0, &[("so far", 150.0)]),
+        ];
+        let found = at_start(&rows, &Words::default()).unwrap();
+        let uses: Vec<&str> = found.cells.iter().map(|cells| cells[1].as_str()).collect();
+        assert_eq!(uses, ["Use of the machine", "washing machines", "maintenance", "none - so far"]);
+    }
+
+    #[test]
     fn rows_over_common_columns_are_a_table() {
         let rows = [
             row(700.0, &[("Model", 50.0), ("Power", 150.0), ("Price", 250.0)]),
@@ -212,7 +230,7 @@ mod tests {
             row(648.0, &[("AX-2", 50.0), ("10.00", 252.0)]),
             row(620.0, &[("Some text after the table that is long", 50.0)]),
         ];
-        let found = at_start(&rows).unwrap();
+        let found = at_start(&rows, &Words::default()).unwrap();
         assert_eq!(found.rows, 4);
         assert_eq!(
             found.cells,
@@ -226,6 +244,6 @@ mod tests {
             row(700.0, &[("some words", 50.0), ("more words", 140.0)]),
             row(688.0, &[("other words here and", 50.0), ("rest", 170.0)]),
         ];
-        assert_eq!(at_start(&rows), None);
+        assert_eq!(at_start(&rows, &Words::default()), None);
     }
 }

@@ -10,6 +10,10 @@ use std::path::Path;
 #[derive(Default)]
 struct Pdf {
     pages: Vec<String>,
+    /// Objects from number 5 on.
+    extra: Vec<String>,
+    /// Annotations of every page.
+    annotations: String,
 }
 
 impl Pdf {
@@ -40,13 +44,15 @@ impl Pdf {
             "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned(),
             "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica-Bold >>".to_owned(),
         ];
+        objects.extend(self.extra.iter().cloned());
         let mut kids = String::new();
         for page in &self.pages {
             let number = objects.len() + 1;
             kids.push_str(&format!("{number} 0 R "));
             objects.push(format!(
-                "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {} 0 R /Resources << /Font << /F1 3 0 R /F2 4 0 R >> >> >>",
-                number + 1
+                "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {} 0 R /Resources << /Font << /F1 3 0 R /F2 4 0 R >> >> /Annots [{}] >>",
+                number + 1,
+                self.annotations
             ));
             objects.push(format!("<< /Length {} >>\nstream\n{page}\nendstream", page.len()));
         }
@@ -221,6 +227,49 @@ fn bad_files_have_named_errors() {
     assert!(matches!(read("scanned.pdf"), Err(Error::NoText { .. })));
     assert!(matches!(read("broken.pdf"), Err(Error::Broken { .. })), "{:?}", read("broken.pdf"));
     assert!(matches!(read("not-a-pdf.pdf"), Err(Error::Broken { .. })));
+}
+
+#[test]
+fn values_of_forms_and_notes_are_read() {
+    let look = |text: &str| {
+        let draw = format!("BT /F1 10 Tf 2 5 Td ({text}) Tj ET");
+        format!(
+            "<< /Type /XObject /Subtype /Form /BBox [0 0 300 20] /Resources << /Font << /F1 3 0 R >> >> /Length {} >>\nstream\n{draw}\nendstream",
+            draw.len()
+        )
+    };
+    let note = |kind: &str, y: u16, look: u8| {
+        format!(
+            "<< /Type /Annot /Subtype /{kind} /F 4 /FT /Tx /T (t) /Rect [50 {y} 350 {}] /AP << /N {look} 0 R >> >>",
+            y + 20
+        )
+    };
+    let link = "<< /Type /Annot /Subtype /Link /F 4 /Rect [50 690 350 710] /A << /S /URI /URI (https://x.example) >> >>";
+    let read = |annotations: &str| {
+        let mut pdf = Pdf::default();
+        pdf.page().body(50.0, 700.0, &["Name of the owner:"]);
+        pdf.extra = vec![look("Ferdinand Ferret"), look("Call him back")];
+        pdf.annotations = annotations.to_owned();
+        read_with(&pdf.bytes(), PdfEngine::Pdfium).unwrap().text
+    };
+    let notes = format!("{} {} {link}", note("Widget", 600, 5), note("FreeText", 500, 6));
+    let text = read(&notes);
+    for part in ["Name of the owner:", "Ferdinand Ferret", "Call him back"] {
+        assert_eq!(text.matches(part).count(), 1, "{text}");
+    }
+    assert_eq!(read(link), read(""));
+}
+
+#[test]
+fn pages_there_is_no_time_for_cost_themselves_only() {
+    let mut pdf = Pdf::default();
+    for _ in 0..3 {
+        pdf.page().body(50.0, 700.0, &["Some text."]);
+    }
+    let limits = Limits { wall_seconds: 0, ..Limits::default() };
+    let document = extract_any(&pdf.bytes(), "a.pdf", "", &limits).unwrap();
+    assert_eq!(document.warnings, ["only the first 1 of 3 pages were read: they took too long"]);
+    assert_eq!(document.text, "Some text.");
 }
 
 #[test]

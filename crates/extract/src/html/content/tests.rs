@@ -1,3 +1,4 @@
+use super::{Html, Keep, Page, is_forum_address, simplify, walk};
 use crate::document::{Builder, Document};
 use crate::html::extract;
 use crate::limits::Limits;
@@ -74,6 +75,139 @@ fn a_forum_keeps_every_post_and_no_panel() {
         assert!(!document.text.contains(gone), "{gone} in {}", document.text);
     }
     assert!(document.text.starts_with("Pumps"));
+}
+
+fn prose(count: usize) -> String {
+    format!("<p>{}</p>", SENTENCE.repeat(3)).repeat(count)
+}
+
+#[test]
+fn sections_named_like_furniture_are_content() {
+    let body = format!(
+        "<main><h1>Manual</h1>{}<section id=cookies><span id=more></span><h2>Cookies</h2><p>Crumbs of the jar.</p></section>\
+         <dl><dt class=sig id=re.search><code>re.search()</code></dt><dd>Finds the pattern.</dd></dl>\
+         <div class='elementor-element elementor-widget elementor-widget-text'><p>Built by a builder.</p></div>\
+         <div id=login><h3>Login without a card</h3><p>Press the left key.</p></div><h4 id=search>Search the log</h4>\
+         <p>{SENTENCE}</p></main><div id=sidebar><h3>More</h3><p>Ten lovely kettles</p></div>\
+         <div class=widget><p>The weather today</p></div>",
+        prose(3)
+    );
+    let document = read(&page(&body), HtmlContent::Main);
+    for kept in
+        ["Crumbs of the jar", "re.search()", "Built by a builder", "Press the left key", "Search the log"]
+    {
+        assert!(document.text.contains(kept), "{kept} in {}", document.text);
+    }
+    for gone in ["lovely kettles", "weather today", "Our shop"] {
+        assert!(!document.text.contains(gone), "{gone} in {}", document.text);
+    }
+}
+
+#[test]
+fn addresses_of_forums_are_told_by_whole_parts() {
+    for forum in [
+        "https://forum.example.org/x",
+        "https://discuss.python.org/t/a-question/12",
+        "https://example.org/forums/pumps/",
+        "https://example.org/topic/12-pumps",
+        "https://example.org/phpbb/viewtopic.php?t=3",
+        "https://example.org/thread-12-1-1.html",
+    ] {
+        assert!(is_forum_address(forum), "{forum}");
+    }
+    for other in [
+        "https://docs.djangoproject.com/en/5.2/topics/auth/",
+        "https://www.weforum.org/stories/2026/pumps",
+        "https://example.org/blog/the-best-forums-for-pumps",
+        "https://example.org/t/",
+        "https://example.org/topic-sentences",
+        "",
+    ] {
+        assert!(!is_forum_address(other), "{other}");
+    }
+}
+
+#[test]
+fn an_article_with_cards_of_others_is_no_forum() {
+    let card = "<div class=card><span class=author>Ann</span><div class=post-content>The beginning of another article here</div></div>";
+    let body = format!(
+        "<main><article><h1>Pumps</h1><p class=author>By Bea</p><div class=post-content>{}<h2>Signature</h2>\
+         <div class=rules><p>Rules of the washing room.</p></div>{}</div></article></main><section class=related>{}</section>",
+        prose(3),
+        prose(2),
+        card.repeat(3)
+    );
+    let document = read(&page(&body), HtmlContent::Main);
+    assert!(document.text.contains("Rules of the washing room"), "{}", document.text);
+    assert!(!document.text.contains("another article"), "{}", document.text);
+}
+
+#[test]
+fn questions_in_buttons_stay_with_their_answers() {
+    let question = |number: usize| {
+        format!(
+            "<div class=accordion-item><h2 class=accordion-header><button class='accordion-button collapsed' type=button>\
+             May I pump {number}?</button></h2><div class='accordion-collapse collapse'><div class=accordion-body>\
+             <p>Answer {number}: {SENTENCE}</p></div></div></div>"
+        )
+    };
+    let questions: String = (1..6).map(question).collect();
+    let body = format!(
+        "<main><h1>Questions</h1><button>Open all</button><div class=accordion>{questions}</div></main>"
+    );
+    let document = read(&page(&body), HtmlContent::Main);
+    let blocks: Vec<_> = document.blocks.iter().map(|b| b.kind).zip(document.block_texts()).collect();
+    for number in 1..6 {
+        let heading = format!("May I pump {number}?");
+        let found = blocks.iter().any(|(kind, text)| *kind == PassageKind::Subtitle && *text == heading);
+        assert!(found && document.text.contains(&format!("Answer {number}")), "{blocks:?}");
+    }
+    assert!(!document.text.contains("Open all"), "{}", document.text);
+}
+
+#[test]
+fn grids_of_links_are_content() {
+    let planned = |body: &str, kind: &str| {
+        let filtered = simplify(&page(body), &Limits::default(), Keep::Web);
+        let tree = Html::parse_document(&filtered.html).tree;
+        let mut builder = Builder::new(&Limits::default());
+        walk(&tree, Some(&Page::of(&tree).plan(None, kind)), &mut builder);
+        builder.finish().text
+    };
+    let links = |inner: &str| format!("<a class=tile href=/p>{inner}</a>").repeat(6);
+    let grid = |inner: &str| format!("<h1>Repairs</h1>{}<div class=tiles>{}</div>", prose(2), links(inner));
+    let card = grid("<div>Repair of ovens</div>");
+    let titles = grid("What to do when the oven smells of burnt plastic");
+    let words = grid("Repair of ovens");
+    for (body, kind, in_main, kept) in [
+        (&card, "", false, true),
+        (&titles, "documentation", false, true),
+        (&words, "documentation", true, false),
+        (&words, "service", true, true),
+        (&words, "service", false, false),
+        (&card, "article", false, false),
+        (&card, "article", true, true),
+    ] {
+        let body = if in_main { format!("<main>{body}</main>") } else { body.clone() };
+        let text = planned(&body, kind);
+        assert_eq!(text.contains(" oven"), kept, "{kind} {body}\n{text}");
+        assert!(!text.contains("Our shop"), "{text}");
+    }
+}
+
+#[test]
+fn what_a_script_will_show_is_shown() {
+    let small = "<span style='opacity:0'>whispered</span>";
+    let moved = format!(
+        "<div style='opacity: 0; transform: translateY(20px)'><h2>Tools</h2><p>{SENTENCE} One.</p></div>"
+    );
+    let large = format!("<section style='visibility:hidden'>{}<p>Two.</p></section>", prose(2));
+    let body = format!("<main style='opacity:0'><h1>Pumps</h1>{}{small}{moved}{large}</main>", prose(2));
+    for wrapped in [page(&body), page(&body).replace("<body>", "<body style=visibility:hidden>")] {
+        let document = read(&wrapped, HtmlContent::Main);
+        assert!(document.text.contains("One.") && document.text.contains("Two."), "{}", document.text);
+        assert!(!document.text.contains("whispered"), "{}", document.text);
+    }
 }
 
 #[test]
