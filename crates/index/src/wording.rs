@@ -72,6 +72,12 @@ impl Wording {
         distinct.get(distinct.partition_point(|code| code & NUMBERED == 0)..).unwrap_or(&[])
     }
 
+    /// How many words it has, headings included.
+    #[must_use]
+    pub fn words(&self) -> usize {
+        self.0.iter().filter(|code| **code != BREAK).count()
+    }
+
     /// Bytes of memory held.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {

@@ -9,6 +9,11 @@ use crate::view::Snapshot;
 use quarry_index::{Evidence, Fused, Hit, QueryWords};
 use std::collections::HashMap;
 
+/// Passages of fewer words name something and say nothing of it.
+const TERSE_WORDS: usize = 3;
+/// What is left of their score: a bare heading stands behind the sentences under it.
+const TERSE: f32 = 0.9;
+
 /// What each kind of evidence adds; `docs/RETRIEVAL.md` tells how they were chosen.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Weights {
@@ -51,6 +56,8 @@ pub(crate) struct Weighed {
     /// Cosine; 0 without a vector.
     pub(crate) cosine: f32,
     pub(crate) evidence: Evidence,
+    /// Whether it has too few words to say anything.
+    pub(crate) terse: bool,
 }
 
 /// Ranks the candidates anew; `fused` keeps ranks and scores of the legs.
@@ -87,7 +94,8 @@ impl Weights {
             + self.covered * found.covered;
         let most = self.lexical + self.adjacent + self.sentence + self.covered;
         let sum = self.dense * of.cosine.max(0.0) + words * said;
-        (sum / (self.dense + words * most).max(f32::EPSILON)).clamp(0.0, 1.0)
+        let whole = (sum / (self.dense + words * most).max(f32::EPSILON)).clamp(0.0, 1.0);
+        if of.terse { whole * TERSE } else { whole }
     }
 }
 
@@ -99,13 +107,14 @@ fn weigh(snapshot: &Snapshot, words: &QueryWords, cosines: &[Hit], fused: &[Fuse
     let stretched = |score: f32| if span > 0.0 { (score - low) / span } else { 1.0 };
     fused
         .iter()
-        .map(|hit| Weighed {
-            lexical: hit.lexical.map_or(0.0, |(_, score)| stretched(score)),
-            cosine: cosine.get(&hit.id).copied().unwrap_or(0.0),
-            evidence: snapshot
-                .places
-                .get(&hit.id)
-                .map_or_else(Evidence::default, |p| words.evidence(&p.wording)),
+        .map(|hit| {
+            let wording = snapshot.places.get(&hit.id).map(|place| &place.wording);
+            Weighed {
+                lexical: hit.lexical.map_or(0.0, |(_, score)| stretched(score)),
+                cosine: cosine.get(&hit.id).copied().unwrap_or(0.0),
+                evidence: wording.map_or_else(Evidence::default, |wording| words.evidence(wording)),
+                terse: wording.is_some_and(|wording| wording.words() < TERSE_WORDS),
+            }
         })
         .collect()
 }
@@ -118,9 +127,11 @@ mod tests {
     fn all_evidence_is_one_and_none_is_nothing() {
         let weights = Weights::default();
         let evidence = Evidence { covered: 1.0, sentence: 1.0, adjacent: 1.0 };
-        let all = Weighed { lexical: 1.0, cosine: 1.0, evidence };
+        let all = Weighed { lexical: 1.0, cosine: 1.0, evidence, terse: false };
+        let heading = Weighed { terse: true, ..all };
         for nearest in [0.0, 0.7, 1.0] {
             assert!((weights.score(&all, nearest) - 1.0).abs() < 1e-6);
+            assert!(weights.score(&heading, nearest) < weights.score(&all, nearest));
             assert_eq!(weights.score(&Weighed::default(), nearest), 0.0);
             let opposed = Weighed { cosine: -1.0, ..Weighed::default() };
             assert_eq!(weights.score(&opposed, nearest), 0.0);
@@ -131,8 +142,8 @@ mod tests {
     fn words_count_less_where_a_passage_says_nearly_the_same() {
         let weights = Weights::default();
         let evidence = Evidence { covered: 1.0, sentence: 1.0, adjacent: 1.0 };
-        let worded = Weighed { lexical: 1.0, cosine: 0.6, evidence };
-        let meant = Weighed { lexical: 0.2, cosine: 0.9, evidence: Evidence::default() };
+        let worded = Weighed { lexical: 1.0, cosine: 0.6, evidence, terse: false };
+        let meant = Weighed { lexical: 0.2, cosine: 0.9, ..Weighed::default() };
         assert!(weights.score(&worded, 0.6) > weights.score(&meant, 0.6));
         assert!(weights.score(&worded, 0.97) < weights.score(&meant, 0.97));
     }

@@ -129,26 +129,48 @@ impl UsageLog {
         until: Day,
     ) -> Result<BTreeMap<Day, DayRecord>, ApiError> {
         let mut days = BTreeMap::new();
+        let (mut seen, now) = (None, Timestamp::now());
+        let today = Day::of(now);
         let after = record::day_key(from.minus(1));
         for record in self.scan(scope, record::DAYS, Some(after)).await? {
             let Some(day) = record::day_of(&record) else { continue };
+            if day == today {
+                seen = Some(record.seq);
+            }
             if day > until {
                 break;
             }
             days.insert(day, record::decode::<DayRecord>(&record)?);
         }
-        let now = Timestamp::now();
-        let today = Day::of(now);
-        if (from..=until).contains(&today) {
+        if !(from..=until).contains(&today) {
+            return Ok(days);
+        }
+        // What is not flushed yet is read between two looks at today's record: a flush in between moved some of it
+        // there, and everything is read again.
+        let mut written = days.remove(&today).unwrap_or_default();
+        for _ in 0..TRIES {
             let last = self.months(scope).await?.pop_last().map(|(_, levels)| levels);
             let known = Known { last, live: self.live(scope).await?, now };
-            let mut record = days.remove(&today).unwrap_or_default();
+            let mut record = written;
             record.add(known.change(), &self.tally.peek(scope.bot()));
-            if record != DayRecord::default() {
-                days.insert(today, record);
+            let key = record::day_key(today);
+            let again = self
+                .store
+                .get(scope.bot(), &record::collection(), &[key])
+                .await?
+                .into_iter()
+                .flatten()
+                .next();
+            if again.as_ref().map(|record| record.seq) == seen {
+                if record != DayRecord::default() {
+                    days.insert(today, record);
+                }
+                return Ok(days);
             }
+            seen = again.as_ref().map(|record| record.seq);
+            written = again.as_ref().map(record::decode::<DayRecord>).transpose()?.unwrap_or_default();
         }
-        Ok(days)
+        Err(ApiError::of(quarry_types::ErrorKind::Busy, "usage is written meanwhile; ask again"))
     }
 
     /// The level before a moment.
