@@ -65,7 +65,7 @@ pub(crate) fn settings() -> Settings {
 impl Drop for Engine {
     /// The model's runtime must not be loading while the test's process ends.
     fn drop(&mut self) {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while self.running.as_ref().is_some_and(|running| !running.is_settled()) && Instant::now() < deadline
         {
             std::thread::sleep(Duration::from_millis(5));
@@ -94,7 +94,7 @@ impl Engine {
             running.stop().await;
         }
         // The folder's lock goes with the last task that holds the store.
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(120);
         loop {
             let config = in_folder(&settings(), &self.folder).resolve().unwrap();
             match start(config, worker()).await {
@@ -179,7 +179,7 @@ impl Engine {
 
     /// Waits until a file is searchable or has failed.
     pub(crate) async fn indexed(&self, bot: &str, id: &str) -> Value {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(240);
         loop {
             let path = format!("/v1/files/{}", encode(id));
             let file = self.get(bot, &path).await.ok()["file"].clone();

@@ -35,7 +35,7 @@ async fn server(reply: fn(usize, &Value) -> (u16, Value)) -> (String, Calls) {
 }
 
 async fn settled(engine: &Engine, table: &str) -> Value {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(180);
     loop {
         let got = engine.get("b", &format!("/v1/tables/{table}")).await.ok();
         if got["stale"] == 0 {

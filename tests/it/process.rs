@@ -76,7 +76,7 @@ impl Process {
 
     /// Waits for the end; gives the exit code and what was left on stdout and stderr.
     fn ended(mut self) -> (Option<i32>, String, String) {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while self.child.try_wait().unwrap().is_none() {
             assert!(Instant::now() < deadline, "the server does not stop");
             std::thread::sleep(Duration::from_millis(10));

@@ -35,7 +35,7 @@ async fn make(engine: &Engine, mut body: Value) -> Value {
 
 /// Waits until a source's run is over.
 async fn ended(engine: &Engine, id: &str) -> Value {
-    let deadline = Instant::now() + Duration::from_secs(90);
+    let deadline = Instant::now() + Duration::from_secs(300);
     loop {
         let source = engine.get(BOT, &format!("/v1/quarry/sources/{id}")).await.ok()["source"].clone();
         if source.get("job").is_none() {
@@ -341,7 +341,7 @@ async fn runs_are_listed_and_cancelled_and_sources_deleted() {
         .await
         .ok();
     let id = made["source"]["id"].as_str().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     let job = loop {
         let jobs = engine.get(BOT, "/v1/quarry/jobs").await.ok();
         let job = jobs["jobs"][0].clone();
@@ -369,7 +369,7 @@ async fn runs_are_listed_and_cancelled_and_sources_deleted() {
     assert_eq!(engine.get("another", &format!("/v1/quarry/sources/{id}")).await.status, 404);
     engine.delete(BOT, &format!("/v1/quarry/sources/{id}")).await.ok();
     assert_eq!(engine.get(BOT, &format!("/v1/quarry/sources/{id}")).await.status, 404);
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while !keys(&engine).await.is_empty() {
         assert!(Instant::now() < deadline, "files stay");
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -430,7 +430,7 @@ fn a_killed_crawl_goes_on() {
     let id =
         server.call("POST", "/v1/quarry/sources", Some(body))["source"]["id"].as_str().unwrap().to_owned();
     let path = format!("/v1/quarry/sources/{id}");
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + Duration::from_secs(400);
     for stop_at in [10, 30] {
         loop {
             let source = server.call("GET", &path, None);
@@ -465,7 +465,7 @@ async fn a_file_on_its_way_is_cancelled_and_events_tell_of_work() {
     use futures::StreamExt;
     let engine = engine().await;
     let long: String =
-        (0..4_000).map(|n| format!("Sentence {n} tells of the harbour of number {n}.\n\n")).collect();
+        (0..1_500).map(|n| format!("Sentence {n} tells of the harbour of number {n}.\n\n")).collect();
     let file = engine.upload(BOT, json!({ "key": "long.txt", "index": true }), long.as_bytes()).await;
     let id = file["id"].as_str().unwrap();
     let request = axum::http::Request::builder()
@@ -476,7 +476,7 @@ async fn a_file_on_its_way_is_cancelled_and_events_tell_of_work() {
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let mut events = response.into_body().into_data_stream();
     let mut told = false;
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(300);
     while !told {
         assert!(Instant::now() < deadline, "no event tells of the file");
         let event = events.next().await.unwrap().unwrap();

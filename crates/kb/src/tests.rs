@@ -74,7 +74,7 @@ fn passages(texts: &[&str]) -> Vec<NewPassage> {
 }
 
 async fn settled(kb: &Kb) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(180);
     while kb.status().queued_jobs + kb.status().running_jobs > 0 {
         assert!(Instant::now() < deadline, "jobs did not end");
         tokio::task::yield_now().await;
@@ -296,7 +296,7 @@ async fn an_opened_view_gets_its_graph_without_a_commit() {
     let options = VectorOptions { crossover: 20, ..VectorOptions::default() };
     let embedder = world.kb.embedder().clone();
     let views = Views::new(world.store.clone(), embedder, move |_| folder.clone(), (1 << 30, options));
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(180);
     while views.snapshot(&bot).await.unwrap().vectors.recall().is_none() {
         assert!(Instant::now() < deadline, "no graph");
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -54,7 +54,7 @@ async fn open_with(
     search: Option<Arc<dyn WebSearch>>,
 ) -> World {
     // The folder's lock goes with the last task of the world before.
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(120);
     let opened = loop {
         match quarry_store::open(dir, &StoreOptions::default()) {
             Ok(opened) => break opened,

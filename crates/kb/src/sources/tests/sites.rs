@@ -334,11 +334,11 @@ async fn a_listing_that_hangs_can_be_stopped() {
         if let Some(run) = sources.runs(&scope).into_iter().find(|run| run.phase == Phase::Listing) {
             break run.id;
         }
-        assert!(begun.elapsed() < Duration::from_secs(20));
+        assert!(begun.elapsed() < Duration::from_secs(60));
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
     sources.cancel(&scope, &run).await.unwrap();
     assert_eq!(case.ended().await.status, RunStatus::Cancelled);
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     assert_eq!(case.files().await, ["/a"]);
 }
