@@ -72,10 +72,10 @@ impl Wording {
         distinct.get(distinct.partition_point(|code| code & NUMBERED == 0)..).unwrap_or(&[])
     }
 
-    /// How many words it has, headings included.
+    /// Whether it has so many words, headings included.
     #[must_use]
-    pub fn words(&self) -> usize {
-        self.0.iter().filter(|code| **code != BREAK).count()
+    pub fn has_words(&self, least: usize) -> bool {
+        self.0.iter().filter(|code| **code != BREAK).take(least).count() == least
     }
 
     /// Bytes of memory held.

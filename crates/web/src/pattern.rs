@@ -42,26 +42,27 @@ impl Pattern {
     #[must_use]
     pub fn matches(&self, url: &Url) -> bool {
         if !self.0.starts_with('/') {
-            return fits(&self.0, url.as_str());
+            return fits(&self.0, url.as_str(), true);
         }
         match url.query() {
-            None => fits(&self.0, url.path()),
-            Some(query) => fits(&self.0, &format!("{}?{query}", url.path())),
+            None => fits(&self.0, url.path(), true),
+            Some(query) => fits(&self.0, &format!("{}?{query}", url.path()), true),
         }
     }
 }
 
+/// Whether a pattern stands for a text (`whole`) or for a beginning of it; `*` is any run of characters.
 /// Greedy: each piece between asterisks is found as early as it can be, the last one at the end.
-fn fits(pattern: &str, text: &str) -> bool {
+pub(crate) fn fits(pattern: &str, text: &str, whole: bool) -> bool {
     let mut pieces = pattern.split('*');
     let first = pieces.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };
     let mut pieces = pieces.peekable();
     if pieces.peek().is_none() {
-        return rest.is_empty();
+        return !whole || rest.is_empty();
     }
     while let Some(piece) = pieces.next() {
-        if pieces.peek().is_none() {
+        if pieces.peek().is_none() && whole {
             return rest.ends_with(piece);
         }
         let Some(at) = rest.find(piece) else { return false };
@@ -102,7 +103,9 @@ mod tests {
         #[test]
         fn as_the_definition_says(pattern in "[ab*]{0,8}", text in "[ab]{0,10}") {
             let (p, t): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-            prop_assert_eq!(fits(&pattern, &text), slowly(&p, &t));
+            prop_assert_eq!(fits(&pattern, &text, true), slowly(&p, &t));
+            let beginning: Vec<char> = pattern.chars().chain(['*']).collect();
+            prop_assert_eq!(fits(&pattern, &text, false), slowly(&beginning, &t));
         }
     }
 }

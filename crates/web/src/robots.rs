@@ -1,5 +1,6 @@
 //! robots.txt as RFC 9309 has it: groups of rules by product token, the longest matching rule decides.
 
+use crate::pattern::fits;
 use crate::text::decode;
 use std::time::Duration;
 use url::Url;
@@ -120,7 +121,7 @@ impl Robots {
             None => normalised(url.path()),
             Some(query) => normalised(&format!("{}?{query}", url.path())),
         };
-        let fitting = self.rules.iter().filter(|rule| fits(&rule.path, &path));
+        let fitting = self.rules.iter().filter(|rule| covers(&rule.path, &path));
         // Of two rules of one length, the one that allows.
         let decisive = fitting.max_by_key(|rule| (rule.path.len(), rule.allow));
         decisive.is_none_or(|rule| rule.allow)
@@ -180,22 +181,9 @@ fn normalised(path: &str) -> String {
 }
 
 /// Whether a rule's path stands for a beginning of `path`: `*` for any run, a final `$` for the end.
-fn fits(rule: &str, path: &str) -> bool {
+fn covers(rule: &str, path: &str) -> bool {
     let (rule, to_end) = rule.strip_suffix('$').map_or((rule, false), |rule| (rule, true));
-    let mut pieces = rule.split('*');
-    let Some(mut rest) = path.strip_prefix(pieces.next().unwrap_or_default()) else { return false };
-    let mut pieces = pieces.peekable();
-    if pieces.peek().is_none() {
-        return !to_end || rest.is_empty();
-    }
-    while let Some(piece) = pieces.next() {
-        if pieces.peek().is_none() && to_end {
-            return rest.ends_with(piece);
-        }
-        let Some(at) = rest.find(piece) else { return false };
-        rest = rest.get(at + piece.len()..).unwrap_or_default();
-    }
-    true
+    fits(rule, path, to_end)
 }
 
 #[cfg(test)]

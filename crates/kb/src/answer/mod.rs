@@ -213,12 +213,8 @@ impl Kb {
     /// When the store does not answer.
     pub async fn base_marks(&self, scope: &Scope, wanted: &[String]) -> Result<BTreeSet<String>, Error> {
         let snapshot = self.inner.views.snapshot(scope).await?;
-        let mut marks: BTreeSet<String> = wanted.iter().cloned().collect();
-        for (base, _) in snapshot.bases.values() {
-            if wanted.iter().any(|name| base.id.as_str() == name || base.name == *name) {
-                marks.extend([base.id.to_string(), base.name.clone()]);
-            }
-        }
+        let (mut marks, _) = named_bases(&snapshot, &wanted.iter().map(String::as_str).collect());
+        marks.extend(wanted.iter().cloned());
         Ok(marks)
     }
 
@@ -264,18 +260,24 @@ impl crate::kb::Inner {
     }
 }
 
-/// The tag values that mark files of the named knowledge bases, and the names nothing is known by.
-fn marks(snapshot: &Snapshot, wanted: &[String]) -> (BTreeSet<String>, Vec<String>) {
-    let wanted: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
+/// Ids and names of the knowledge bases that are named, and the names they were found by.
+fn named_bases<'w>(snapshot: &Snapshot, wanted: &BTreeSet<&'w str>) -> (BTreeSet<String>, BTreeSet<&'w str>) {
     let (mut marks, mut known) = (BTreeSet::new(), BTreeSet::new());
     for (base, _) in snapshot.bases.values() {
         let names = [base.id.as_str(), base.name.as_str()];
-        let named: Vec<&str> = names.iter().filter_map(|name| wanted.get(name).copied()).collect();
+        let named: Vec<&str> = names.iter().filter_map(|name| wanted.get::<str>(name).copied()).collect();
         if !named.is_empty() {
             known.extend(named);
             marks.extend(names.map(str::to_owned));
         }
     }
+    (marks, known)
+}
+
+/// The tag values that mark files of the named knowledge bases, and the names nothing is known by.
+fn marks(snapshot: &Snapshot, wanted: &[String]) -> (BTreeSet<String>, Vec<String>) {
+    let wanted: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
+    let (mut marks, mut known) = named_bases(snapshot, &wanted);
     if !wanted.is_empty() {
         for entry in snapshot.files.values() {
             let values = ["kbId", "kbName"].iter().filter_map(|tag| entry.file.tags.get(*tag));

@@ -61,10 +61,16 @@ pub(crate) struct Evidence {
     dense: f32,
     /// Share of the question's words that no passage at hand holds.
     absent: f32,
-    /// Names and codes of the question that some passage holds, and which passages hold each.
-    named: Vec<HashSet<usize>>,
-    /// Those among them that are no mere numbers.
-    codes: Vec<HashSet<usize>>,
+    /// Names and codes of the question that some passage holds.
+    named: Vec<Named>,
+}
+
+/// A name or code of the question.
+struct Named {
+    /// Whether it is no mere number.
+    worded: bool,
+    /// The passages that hold it.
+    places: HashSet<usize>,
 }
 
 /// The sentences chosen, in order of reading, and how sure they are.
@@ -130,16 +136,10 @@ impl Evidence {
             holds.map(|(passage, _)| passage).collect()
         };
         let absent = wanted.iter().filter(|word| holding(word).is_empty()).count() as f32;
-        let names: Vec<(String, HashSet<usize>)> = named(question)
-            .into_iter()
-            .map(|word| (holding(&word), word))
-            .filter(|(places, _)| !places.is_empty())
-            .map(|(places, word)| (word, places))
-            .collect();
-        let worded = |(word, _): &&(String, HashSet<usize>)| word.chars().any(char::is_alphabetic);
+        let placed =
+            |word: String| Named { worded: word.chars().any(char::is_alphabetic), places: holding(&word) };
         Self {
-            codes: names.iter().filter(worded).map(|(_, places)| places.clone()).collect(),
-            named: names.into_iter().map(|(_, places)| places).collect(),
+            named: named(question).into_iter().map(placed).filter(|name| !name.places.is_empty()).collect(),
             candidates,
             expected: Expected::of(question),
             dense,
@@ -160,9 +160,10 @@ impl Evidence {
 
     /// The answer's sentences, the best passage's first and within a passage as they stand there.
     pub(crate) fn select(self, question: &[f32], vectors: &[Vec<f32>]) -> Choice {
-        let Self { candidates, expected, dense, absent, named, codes } = self;
+        let Self { candidates, expected, dense, absent, named } = self;
+        let codes: Vec<&Named> = named.iter().filter(|name| name.worded).collect();
         let astray = |candidate: &Candidate| {
-            let missing = codes.iter().filter(|places| !places.contains(&candidate.passage)).count();
+            let missing = codes.iter().filter(|name| !name.places.contains(&candidate.passage)).count();
             missing as f32 / codes.len().max(1) as f32
         };
         let mut scored: Vec<(f32, f32, Candidate)> = candidates
@@ -189,7 +190,8 @@ impl Evidence {
             coverage: first.coverage,
             dense,
             absent,
-            elsewhere: named.iter().filter(|places| !places.contains(&first.passage)).count().min(2) as f32,
+            elsewhere: named.iter().filter(|name| !name.places.contains(&first.passage)).count().min(2)
+                as f32,
             unmet: f32::from(u8::from(expected.is_met_by(&first.text) == Some(false))),
         };
         let (best, leading) = (*best, first.passage);

@@ -113,7 +113,7 @@ fn weigh(snapshot: &Snapshot, words: &QueryWords, cosines: &[Hit], fused: &[Fuse
                 lexical: hit.lexical.map_or(0.0, |(_, score)| stretched(score)),
                 cosine: cosine.get(&hit.id).copied().unwrap_or(0.0),
                 evidence: wording.map_or_else(Evidence::default, |wording| words.evidence(wording)),
-                terse: wording.is_some_and(|wording| wording.words() < TERSE_WORDS),
+                terse: wording.is_some_and(|wording| !wording.has_words(TERSE_WORDS)),
             }
         })
         .collect()
