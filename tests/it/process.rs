@@ -25,7 +25,12 @@ fn start_in(data: tempfile::TempDir, extra: &[(&str, &str)]) -> Process {
     let mut child = command.spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    let address = line.trim().strip_prefix("quarry ready on http://").unwrap_or_else(|| panic!("{line:?}"));
+    let Some(address) = line.trim().strip_prefix("quarry ready on http://") else {
+        let _ = child.kill();
+        let mut told = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        panic!("{line:?}: {told}");
+    };
     Process { address: address.to_owned(), child, data }
 }
 

@@ -84,11 +84,22 @@ pub fn open(data_dir: &Path, options: &StoreOptions) -> Result<Opened, Error> {
     Ok(Opened { store: Arc::new(store), blobs: Arc::new(blobs), paths })
 }
 
+/// A child that a killed server was just starting holds its lock until it runs a program of its own.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_LOOK: Duration = Duration::from_millis(20);
+
 fn take_lock(paths: &DataPaths) -> Result<File, Error> {
     let path = paths.lock();
     let file = File::options().create(true).read(true).write(true).truncate(false).open(&path);
     let mut file = file.map_err(|cause| paths::at(&path, cause))?;
-    match file.try_lock() {
+    let begun = Instant::now();
+    let taken = loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => std::thread::sleep(LOCK_LOOK),
+            taken => break taken,
+        }
+    };
+    match taken {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
