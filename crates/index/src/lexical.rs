@@ -132,7 +132,7 @@ impl LexicalIndex {
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let reader: IndexReader = reader;
         let watermark = read_payload(index.load_metas()?.payload.as_deref()).unwrap_or(0);
-        let current = LexSnapshot::new(reader.searcher(), fields, watermark)?;
+        let current = LexSnapshot::new(reader.searcher(), fields, watermark, None)?;
         Ok(Self {
             folder: folder.to_owned(),
             index,
@@ -200,7 +200,8 @@ impl LexicalIndex {
         // Merges start with the commit and would die with the writer.
         writer.wait_merging_threads()?;
         self.reader.reload()?;
-        let next = LexSnapshot::new(self.reader.searcher(), self.fields, watermark)?;
+        let before = self.current.load();
+        let next = LexSnapshot::new(self.reader.searcher(), self.fields, watermark, Some(&before))?;
         self.current.store(Arc::new(next));
         Ok(())
     }

@@ -14,7 +14,14 @@ const WORDS_MAX: usize = 128;
 /// Set in the code of every word with a digit: they come last among codes in order.
 const NUMBERED: u32 = 1 << 31;
 
-/// The words of one passage, stemmed, without words that say nothing; four bytes each.
+/// Words of the sketch that stands before the codes: how many different words there are, a sum over those
+/// with digits, then one bit for each slot of [`SLOTS`] that an odd number of different words falls into.
+const SKETCH: usize = 2 + SLOTS / 32;
+/// Slots different words are spread over.
+const SLOTS: usize = 256;
+
+/// The words of one passage, stemmed, without words that say nothing; four bytes each, and 40 for a
+/// sketch of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wording(Arc<[u32]>);
 
@@ -23,6 +30,8 @@ pub struct Wording(Arc<[u32]>);
 pub struct QueryWords {
     /// By code; with the place in the question.
     sorted: Vec<(u32, usize)>,
+    /// A bit for the last six bits of each code and of [`BREAK`]: other codes need no look.
+    known: u64,
     words: Vec<String>,
     worth: Vec<f32>,
     total: f32,
@@ -44,26 +53,55 @@ impl Wording {
     /// Reads a passage; headings count as a sentence of their own.
     #[must_use]
     pub fn of(title: &str, body: &str) -> Self {
-        let mut codes = Vec::new();
+        let mut codes = vec![0; SKETCH];
         for text in [title, body] {
             for sentence in sentences(text) {
                 words_of(sentence, &mut |word| codes.push(code(word)));
-                if codes.last().is_some_and(|last| *last != BREAK) {
+                if codes.len() > SKETCH && codes.last().is_some_and(|last| *last != BREAK) {
                     codes.push(BREAK);
                 }
             }
         }
-        codes.pop();
+        if codes.len() > SKETCH {
+            codes.pop();
+        }
+        let sketch = sketch(&distinct(codes.get(SKETCH..).unwrap_or(&[])));
+        codes.iter_mut().zip(sketch).for_each(|(to, word)| *to = word);
         Self(codes.into())
+    }
+
+    fn codes(&self) -> &[u32] {
+        self.0.get(SKETCH..).unwrap_or(&[])
+    }
+
+    fn sketch(&self) -> &[u32] {
+        self.0.get(..SKETCH).unwrap_or(&[0; SKETCH])
+    }
+
+    /// How many different words it has.
+    #[must_use]
+    pub fn distinct_count(&self) -> usize {
+        self.sketch().first().map_or(0, |count| *count as usize)
+    }
+
+    /// Whether two passages may hold the same words with digits (models, prices, dates); `false` is sure.
+    #[must_use]
+    pub fn may_have_equal_figures(&self, other: &Self) -> bool {
+        self.sketch().get(1) == other.sketch().get(1)
+    }
+
+    /// Different words that only one of two passages has: so many or more. Costs no look at the words.
+    #[must_use]
+    pub fn least_difference(&self, other: &Self) -> usize {
+        // Where a slot's bits differ, some word that falls into it is in one of them alone.
+        let slots = self.sketch().iter().zip(other.sketch()).skip(2);
+        slots.map(|(a, b)| (a ^ b).count_ones() as usize).sum()
     }
 
     /// Codes of its different words, ascending: two passages compare by these.
     #[must_use]
     pub fn distinct(&self) -> Vec<u32> {
-        let mut codes: Vec<u32> = self.0.iter().copied().filter(|code| *code != BREAK).collect();
-        codes.sort_unstable();
-        codes.dedup();
-        codes
+        distinct(self.codes())
     }
 
     /// Those of its [`Wording::distinct`] words that hold a digit: models, prices, dates.
@@ -75,7 +113,7 @@ impl Wording {
     /// Whether it has so many words, headings included.
     #[must_use]
     pub fn has_words(&self, least: usize) -> bool {
-        self.0.iter().filter(|code| **code != BREAK).take(least).count() == least
+        self.codes().iter().filter(|code| **code != BREAK).take(least).count() == least
     }
 
     /// Bytes of memory held.
@@ -96,7 +134,8 @@ impl QueryWords {
         let worth: Vec<f32> = words.iter().map(|(_, worth)| *worth).collect();
         let pairs = worth.windows(2).map(lesser).sum();
         let words = words.iter().map(|(word, _)| word.clone()).collect();
-        Self { sorted, words, total: worth.iter().sum(), pairs, worth }
+        let known = sorted.iter().fold(bit(BREAK), |known, (code, _)| known | bit(*code));
+        Self { sorted, known, words, total: worth.iter().sum(), pairs, worth }
     }
 
     /// Whether the question holds no word worth looking for.
@@ -108,7 +147,7 @@ impl QueryWords {
     /// The words a passage holds, stemmed, with what each is worth.
     #[must_use]
     pub fn held(&self, wording: &Wording) -> Vec<(&str, f32)> {
-        let codes: std::collections::HashSet<u32> = wording.0.iter().copied().collect();
+        let codes: std::collections::HashSet<u32> = wording.codes().iter().copied().collect();
         let mut places: Vec<usize> =
             self.sorted.iter().filter(|(code, _)| codes.contains(code)).map(|(_, at)| *at).collect();
         places.sort_unstable();
@@ -126,7 +165,11 @@ impl QueryWords {
         let (mut in_sentence, mut sentence, mut best) = (0_u128, 0.0_f32, 0.0_f32);
         let (mut paired, mut adjacent) = (0_u128, 0.0_f32);
         let mut before: Option<usize> = None;
-        for code in wording.0.iter() {
+        for code in wording.codes() {
+            if self.known & bit(*code) == 0 {
+                before = None;
+                continue;
+            }
             if *code == BREAK {
                 best = best.max(sentence);
                 (in_sentence, sentence, before) = (0, 0.0, None);
@@ -163,6 +206,32 @@ impl QueryWords {
             adjacent: if self.pairs > 0.0 { (adjacent / self.pairs).clamp(0.0, 1.0) } else { 0.0 },
         }
     }
+}
+
+fn distinct(codes: &[u32]) -> Vec<u32> {
+    let mut codes: Vec<u32> = codes.iter().copied().filter(|code| *code != BREAK).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes
+}
+
+/// See [`SKETCH`].
+fn sketch(distinct: &[u32]) -> [u32; SKETCH] {
+    let mut sketch = [0; SKETCH];
+    for code in distinct {
+        let slot = (code.wrapping_mul(0x9E37_79B9) >> 24) as usize % SLOTS;
+        if let Some(word) = sketch.get_mut(2 + slot / 32) {
+            *word ^= 1 << (slot % 32);
+        }
+    }
+    let figures = Wording::numbered(distinct).iter();
+    let sum = figures.fold(0_u32, |sum, code| sum.wrapping_add(code.wrapping_mul(0x85EB_CA6B) | 1));
+    [sketch[0], sketch[1]] = [distinct.len() as u32, sum];
+    sketch
+}
+
+fn bit(code: u32) -> u64 {
+    1 << (code % 64)
 }
 
 fn lesser(pair: &[f32]) -> f32 {
@@ -247,7 +316,31 @@ mod tests {
         assert!(Wording::numbered(&[]).is_empty());
     }
 
+    #[test]
+    fn a_sketch_tells_what_differs_at_least() {
+        let of = |text: &str| Wording::of("", text);
+        let (a, b) = (of("red oven door glass. Red oven!"), of("oven door of red glass and steel"));
+        assert_eq!((a.distinct_count(), b.distinct_count()), (4, 5));
+        assert_eq!((a.least_difference(&b), a.least_difference(&a)), (1, 0));
+        assert!(of("model wx2000 499").may_have_equal_figures(&of("for 499 the wx2000")));
+        assert!(!of("model wx2000").may_have_equal_figures(&of("model wx2100")));
+        assert!(!of("model 1").may_have_equal_figures(&of("model")));
+        let nothing = Wording::default();
+        assert_eq!((nothing.distinct_count(), nothing.least_difference(&of(""))), (0, 0));
+        assert!(nothing.may_have_equal_figures(&of("no figure")) && !nothing.has_words(1));
+    }
+
     proptest! {
+        #[test]
+        fn a_sketch_never_says_too_much(a in "([a-h]{1,2} ){0,40}", b in "([a-h]{1,2} ){0,40}") {
+            let (a, b) = (Wording::of("", &a), Wording::of("", &b));
+            let (left, right) = (a.distinct(), b.distinct());
+            let only = left.iter().filter(|code| !right.contains(code)).count()
+                + right.iter().filter(|code| !left.contains(code)).count();
+            prop_assert!(a.least_difference(&b) <= only);
+            prop_assert_eq!(a.distinct_count(), left.len());
+        }
+
         #[test]
         fn figures_stay_in_bounds(
             words in prop::collection::vec("[a-d]{1,2}", 0..140),

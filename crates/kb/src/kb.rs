@@ -29,8 +29,8 @@ pub struct KbDeps {
     pub embedder: EmbedderSlot,
     /// The parsing child processes.
     pub extractor: Pool,
-    /// Folder of a bot's saved lexical index.
-    pub lexical_dir: Box<dyn Fn(&BotId) -> PathBuf + Send + Sync>,
+    /// Folder of what is derived of a bot's records: `lex` and `graph` in it are written.
+    pub views_dir: Box<dyn Fn(&BotId) -> PathBuf + Send + Sync>,
     /// Told of every file whose indexing ended.
     pub on_indexed: Box<OnIndexed>,
 }
@@ -129,7 +129,7 @@ impl Kb {
         let recall_target = settings.search.recall_target;
         let vectors = VectorOptions { recall_target, ..VectorOptions::default() };
         let options = (settings.cache_bytes, vectors);
-        let views = Views::new(deps.store.clone(), deps.embedder.clone(), deps.lexical_dir, options);
+        let views = Views::new(deps.store.clone(), deps.embedder.clone(), deps.views_dir, options);
         let inner = Inner {
             store: deps.store,
             blobs: deps.blobs,

@@ -4,6 +4,7 @@
 //! HTTP, tokens or signed URLs. Invariants: search sees exactly one generation of a file, the
 //! published one; a counter moves only in the commit that moves what it counts.
 
+mod allowed;
 mod answer;
 mod base;
 mod bases;

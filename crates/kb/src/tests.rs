@@ -35,7 +35,7 @@ async fn open(dir: &Path, settings: KbSettings) -> World {
         blobs: opened.blobs,
         embedder: EmbedderSlot::ready(Arc::new(HashEmbedder::new(64, 64))),
         extractor: Pool::new(PoolOptions::new("/nonexistent".into(), 1)),
-        lexical_dir: Box::new(move |bot| paths.lexical_view(bot)),
+        views_dir: Box::new(move |bot| paths.bot_views(bot)),
         on_indexed: Box::new(|_, _| ()),
     };
     World { kb: Kb::open(deps, settings).await.unwrap(), store }
@@ -269,6 +269,31 @@ async fn expired_files_take_no_place_from_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_filter_asked_again_is_true_of_what_is_there_now() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open(dir.path(), KbSettings::default()).await;
+    let bot = scope("a");
+    for key in ["docs/x", "docs/y", "z"] {
+        add(&world, &bot, key, &["same words"]).await;
+    }
+    let under = || Search { files: Some(vec!["docs/".into()]), ..search("same words") };
+    let keys = async || -> Vec<String> {
+        let hits = world.kb.search(&bot, under()).await.unwrap();
+        let mut keys: Vec<String> = hits.iter().map(|hit| hit.file.key.clone()).collect();
+        keys.sort();
+        keys
+    };
+    assert_eq!(keys().await, ["docs/x", "docs/y"]);
+    let snapshot = world.kb.inner.views.snapshot(&bot).await.unwrap();
+    let (one, two) = (snapshot.allowed.of(&snapshot, &under()), snapshot.allowed.of(&snapshot, &under()));
+    assert!(Arc::ptr_eq(&one, &two), "read once");
+    assert_eq!(snapshot.allowed.of(&snapshot, &search("same words")).len(), 3);
+    add(&world, &bot, "docs/w", &["same words"]).await;
+    world.kb.delete_file(&bot, "docs/x").await.unwrap();
+    assert_eq!(keys().await, ["docs/w", "docs/y"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn views_keep_to_the_memory_budget_as_they_grow() {
     let dir = tempfile::tempdir().unwrap();
     let world = open(dir.path(), KbSettings { cache_bytes: 400_000, ..KbSettings::default() }).await;
@@ -292,10 +317,13 @@ async fn an_opened_view_gets_its_graph_without_a_commit() {
     add(&world, &bot, "f", &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
     add(&world, &bot, "g", &["something else"]).await;
 
-    let folder = words.path().to_owned();
-    let options = VectorOptions { crossover: 20, ..VectorOptions::default() };
-    let embedder = world.kb.embedder().clone();
-    let views = Views::new(world.store.clone(), embedder, move |_| folder.clone(), (1 << 30, options));
+    let open_again = || {
+        let folder = words.path().to_owned();
+        let options = VectorOptions { crossover: 20, ..VectorOptions::default() };
+        let embedder = world.kb.embedder().clone();
+        Views::new(world.store.clone(), embedder, move |_| folder.clone(), (1 << 30, options))
+    };
+    let views = open_again();
     let deadline = Instant::now() + Duration::from_secs(180);
     while views.snapshot(&bot).await.unwrap().vectors.recall().is_none() {
         assert!(Instant::now() < deadline, "no graph");
@@ -307,6 +335,21 @@ async fn an_opened_view_gets_its_graph_without_a_commit() {
     let wanted = snapshot.ordinals(|file| file.key == "f");
     let is_in_f = |id: u32| snapshot.files[&snapshot.places[&id].generation.file].file.key == "f";
     assert!(wanted.len() == 40 && wanted.iter().all(is_in_f));
+
+    // The next start finds the graph saved and uses it at once, a damaged one not.
+    drop((snapshot, views));
+    let views = open_again();
+    assert!(views.snapshot(&bot).await.unwrap().vectors.recall().is_some());
+    assert!(!views.of(&bot).await.unwrap().is_building_graph());
+    drop(views);
+    let saved = words.path().join("graph");
+    let mut bytes = std::fs::read(&saved).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&saved, bytes).unwrap();
+    let views = open_again();
+    let snapshot = views.snapshot(&bot).await.unwrap();
+    assert!(snapshot.vectors.recall().is_none() && snapshot.vectors.len() == 41);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,18 +4,20 @@
 //! lexical and vector indexes are brought to it, then one pointer swap shows all of it. So a reader
 //! sees a file's old generation or its new one, never a mixture.
 
+use crate::allowed::Allowed;
 use crate::records::{self, KbKey, PassageRecord, TextHash};
 use crate::{Base, Error, File, vectors};
 use arc_swap::ArcSwap;
 use imbl::{HashMap, OrdMap, OrdSet};
 use quarry_embed::Embedder;
 use quarry_index::{
-    LexDoc, LexSnapshot, LexicalIndex, VectorIndex, VectorOptions, VectorSet, VectorSnapshot, Wording,
+    HnswIndex, LexDoc, LexSnapshot, LexicalIndex, VectorIndex, VectorOptions, VectorSet, VectorSnapshot,
+    Wording,
 };
 use quarry_store::{Change, Changes, Coll, RecordStore, Seq};
 use quarry_types::{BotId, FileId, Timestamp, unhex};
 use roaring::RoaringBitmap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -63,6 +65,8 @@ pub(crate) struct Snapshot {
     pub(crate) vector_uses: HashMap<TextHash, u32>,
     pub(crate) lexical: Arc<LexSnapshot>,
     pub(crate) vectors: Arc<VectorSnapshot>,
+    /// Of these files and places: another snapshot has another one.
+    pub(crate) allowed: Arc<Allowed>,
 }
 
 impl Snapshot {
@@ -120,6 +124,8 @@ pub(crate) struct View {
     applying: tokio::sync::Mutex<()>,
     indexes: Arc<Indexes>,
     vectors: Coll,
+    /// Where the vector graph is saved.
+    graph: PathBuf,
 }
 
 /// The indexes of one bot; written only while `applying` is held.
@@ -131,7 +137,7 @@ struct Indexes {
 }
 
 impl View {
-    /// Builds the view from the store; `dir` keeps the lexical index from last time.
+    /// Builds the view from the store; `dir` keeps the lexical index and the vector graph from last time.
     pub(crate) async fn open(
         store: &Arc<dyn RecordStore>,
         bot: &BotId,
@@ -139,8 +145,8 @@ impl View {
         embedder: &dyn Embedder,
         options: VectorOptions,
     ) -> Result<Self, Error> {
-        let dir = dir.to_owned();
-        let lexical = tokio::task::spawn_blocking(move || LexicalIndex::open(&dir)).await??;
+        let (words, graph) = (dir.join("lex"), dir.join("graph"));
+        let lexical = tokio::task::spawn_blocking(move || LexicalIndex::open(&words)).await??;
         let dense = VectorSet::new(embedder.dims(), options);
         let indexes = Arc::new(Indexes { lexical, dense, building: AtomicBool::new(false) });
         let view = Self {
@@ -149,8 +155,10 @@ impl View {
             applying: tokio::sync::Mutex::new(()),
             indexes,
             vectors: records::vectors(embedder.fingerprint()),
+            graph,
         };
         view.load(store.as_ref()).await?;
+        view.load_graph().await?;
         Ok(view)
     }
 
@@ -220,6 +228,7 @@ impl View {
     ) -> Result<(), Error> {
         let mut next = before.clone();
         next.seq = upto;
+        next.allowed = Arc::default();
         let mut moves = Moves::default();
         for change in changes {
             next.apply(change, &mut moves)?;
@@ -263,18 +272,51 @@ impl View {
         self.indexes.building.load(Ordering::Acquire)
     }
 
+    /// Uses the graph of last time where it fits the vectors of now.
+    async fn load_graph(&self) -> Result<(), Error> {
+        if self.indexes.dense.graph_due().is_none() {
+            return Ok(());
+        }
+        let (indexes, path) = (self.indexes.clone(), self.graph.clone());
+        let load = move || match HnswIndex::load(&path, indexes.dense.dims()) {
+            Ok(graph) => indexes.dense.install_saved(graph),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "saved vector graph not used; building it again");
+                false
+            }
+        };
+        if tokio::task::spawn_blocking(load).await? {
+            self.show_vectors();
+        }
+        Ok(())
+    }
+
+    /// Shows a new graph. Call while nothing is applied.
+    fn show_vectors(&self) {
+        let mut next = Snapshot::clone(&self.snapshot());
+        next.vectors = self.indexes.dense.snapshot();
+        self.current.store(Arc::new(next));
+    }
+
     async fn build_graph(&self) -> bool {
         let Some(build) = self.indexes.dense.graph_due() else { return false };
         let not_built = |error: &dyn std::fmt::Display| {
             tracing::error!(bot = %self.bot, %error, "vector graph not built; searches stay exact");
         };
-        match tokio::task::spawn_blocking(move || build.run(&|| false)).await {
+        let path = self.graph.clone();
+        let built = tokio::task::spawn_blocking(move || {
+            let graph = build.run(&|| false)?;
+            if let Err(error) = graph.save(&path) {
+                tracing::warn!(path = %path.display(), %error, "vector graph not saved; the next start builds it again");
+            }
+            Ok::<_, quarry_index::Error>(graph)
+        });
+        match built.await {
             Ok(Ok(graph)) => {
                 let _applying = self.applying.lock().await;
                 self.indexes.dense.install(graph);
-                let mut next = Snapshot::clone(&self.snapshot());
-                next.vectors = self.indexes.dense.snapshot();
-                self.current.store(Arc::new(next));
+                self.show_vectors();
                 tracing::info!(bot = %self.bot, "vector graph built");
                 return true;
             }
@@ -312,6 +354,7 @@ impl Indexes {
             vector_uses: HashMap::new(),
             lexical: self.lexical.snapshot(),
             vectors: self.dense.snapshot(),
+            allowed: Arc::default(),
         }
     }
 

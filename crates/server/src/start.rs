@@ -175,7 +175,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
     let script_worker = worker.clone();
     let embedder = load_model(&config);
     let records: Arc<dyn RecordStore> = store.clone();
-    let lexical = paths.clone();
+    let views = paths.clone();
     let tally = Arc::new(Tally::default());
     let indexed = tally.clone();
     let deps = KbDeps {
@@ -186,7 +186,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
             ocr: config.ocr.clone(),
             ..PoolOptions::new(worker, config.ingest_workers)
         }),
-        lexical_dir: Box::new(move |bot| lexical.lexical_view(bot)),
+        views_dir: Box::new(move |bot| views.bot_views(bot)),
         on_indexed: Box::new(move |bot, searchable| {
             indexed.add(bot, &[if searchable { Activity::FileIndexed } else { Activity::FileFailed }]);
         }),

@@ -78,12 +78,6 @@ impl DataPaths {
         self.views().join(folder_name(bot.as_str()))
     }
 
-    /// The lexical index over one bot's passages.
-    #[must_use]
-    pub fn lexical_view(&self, bot: &BotId) -> PathBuf {
-        self.bot_views(bot).join("lex")
-    }
-
     /// The lexical indexes over one bot's tables.
     #[must_use]
     pub fn row_views(&self, bot: &BotId) -> PathBuf {

@@ -6,17 +6,20 @@ use crate::candidates::Best;
 use crate::error::Result;
 use crate::{Candidates, Hit, QueryWords};
 use roaring::RoaringBitmap;
-use std::sync::Arc;
+use std::cmp::Ordering;
+use std::sync::{Arc, OnceLock};
 use tantivy::columnar::ColumnValues;
 use tantivy::query::{BooleanQuery, BoostQuery, EnableScoring, Occur, Query, TermQuery};
 use tantivy::schema::IndexRecordOption;
-use tantivy::{Searcher, SegmentReader, Term};
+use tantivy::{DocId, DocSet, Searcher, SegmentReader, TERMINATED, Term};
 
 /// Weight of the exact spelling beside the stem. `retrieval_eval` over 0, .1, .2, .3 and .6: the sets
 /// differ by less than .015 nDCG@10, most are best at .1 to .3.
 const EXACT_WEIGHT: f32 = 0.2;
 /// Distinct terms of a query that are used of each channel, the first ones.
 const TERMS_MAX: usize = 128;
+/// Entries of a word's list that are read in the time one document is looked up in it.
+const LISTED_PER_LOOKED_UP: u64 = 4;
 
 /// Word search over items. Implemented by [`LexSnapshot`].
 pub trait LexicalSearch: Send + Sync {
@@ -32,16 +35,45 @@ pub trait LexicalSearch: Send + Sync {
 pub struct LexSnapshot {
     searcher: Searcher,
     fields: Fields,
-    /// Item of each document, per segment.
-    ids: Vec<Arc<dyn ColumnValues<u64>>>,
+    segments: Vec<Segment>,
     watermark: u64,
 }
 
+/// What is known of a segment beside what the engine knows.
+struct Segment {
+    /// Item of each document.
+    ids: Arc<dyn ColumnValues<u64>>,
+    places: Arc<Places>,
+}
+
+/// The documents of a segment by item, worked out when a narrow filter first asks; a segment never changes.
+#[derive(Default)]
+struct Places(OnceLock<Vec<(u32, DocId)>>);
+
 impl LexSnapshot {
-    pub(super) fn new(searcher: Searcher, fields: Fields, watermark: u64) -> Result<Self> {
-        let column = |segment: &SegmentReader| Ok(segment.fast_fields().u64("id")?.first_or_default_col(0));
-        let ids = searcher.segment_readers().iter().map(column).collect::<tantivy::Result<_>>()?;
-        Ok(Self { searcher, fields, ids, watermark })
+    /// `before` is an older state: what is known of the segments both have is kept.
+    pub(super) fn new(
+        searcher: Searcher,
+        fields: Fields,
+        watermark: u64,
+        before: Option<&Self>,
+    ) -> Result<Self> {
+        let known = |segment: &SegmentReader| {
+            let before = before?;
+            let readers = before.searcher.segment_readers().iter().zip(&before.segments);
+            let same = |(reader, _): &(&SegmentReader, &Segment)| reader.segment_id() == segment.segment_id();
+            Some(readers.into_iter().find(same)?.1.places.clone())
+        };
+        let read = |segment: &SegmentReader| {
+            let ids = segment.fast_fields().u64("id")?.first_or_default_col(0);
+            Ok(Segment { ids, places: known(segment).unwrap_or_default() })
+        };
+        let segments = searcher.segment_readers().iter().map(read).collect::<tantivy::Result<_>>()?;
+        Ok(Self { searcher, fields, segments, watermark })
+    }
+
+    fn segments(&self) -> impl Iterator<Item = (&SegmentReader, &Segment)> {
+        self.searcher.segment_readers().iter().zip(&self.segments)
     }
 
     /// The position in the history that it shows.
@@ -64,8 +96,8 @@ impl LexSnapshot {
 
     /// Whether the parts agree about the number of documents; only a damaged index does not.
     pub(super) fn check(&self) -> std::result::Result<(), String> {
-        for (segment, ids) in self.searcher.segment_readers().iter().zip(&self.ids) {
-            if segment.max_doc() != ids.num_vals() || segment.num_docs() > segment.max_doc() {
+        for (segment, of) in self.segments() {
+            if segment.max_doc() != of.ids.num_vals() || segment.num_docs() > segment.max_doc() {
                 return Err("its parts differ in the number of documents".into());
             }
         }
@@ -76,8 +108,8 @@ impl LexSnapshot {
     #[must_use]
     pub fn items(&self) -> RoaringBitmap {
         let mut items = RoaringBitmap::new();
-        for (segment, ids) in self.searcher.segment_readers().iter().zip(&self.ids) {
-            items.extend(segment.doc_ids_alive().filter_map(|doc| u32::try_from(ids.get_val(doc)).ok()));
+        for (segment, of) in self.segments() {
+            items.extend(segment.doc_ids_alive().filter_map(|doc| u32::try_from(of.ids.get_val(doc)).ok()));
         }
         items
     }
@@ -86,7 +118,8 @@ impl LexSnapshot {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         let files = self.searcher.space_usage().map_or(0, |usage| usage.total().get_bytes() as usize);
-        files + self.ids.len() * 32 * 1024
+        let places = self.segments.iter().filter_map(|segment| segment.places.0.get());
+        files + self.segments.len() * 32 * 1024 + places.map(|places| places.len() * 8).sum::<usize>()
     }
 
     /// The words of a question that rank, in its order, worth the more the fewer documents hold them.
@@ -106,7 +139,7 @@ impl LexSnapshot {
         Ok(QueryWords::new(&words))
     }
 
-    fn query(&self, text: &str) -> Vec<(Occur, Box<dyn Query>)> {
+    fn clauses(&self, text: &str) -> Vec<Box<dyn Query>> {
         let term = |channel, word: &str| -> Box<dyn Query> {
             let field = match channel {
                 Channel::Words => self.fields.words,
@@ -119,34 +152,123 @@ impl LexSnapshot {
                 Channel::Exact => Box::new(BoostQuery::new(query, EXACT_WEIGHT)),
             }
         };
-        let terms = query_terms(text, TERMS_MAX);
-        terms.iter().map(|(channel, word)| (Occur::Should, term(*channel, word))).collect()
+        query_terms(text, TERMS_MAX).iter().map(|(channel, word)| term(*channel, word)).collect()
     }
+
+    /// Scores everything that holds a word, the engine skipping what cannot be among the best.
+    fn search_all(
+        &self,
+        clauses: Vec<Box<dyn Query>>,
+        allowed: &Candidates<'_>,
+        best: &mut Best,
+    ) -> Result<()> {
+        let query = BooleanQuery::new(clauses.into_iter().map(|clause| (Occur::Should, clause)).collect());
+        let weight = query.weight(EnableScoring::enabled_from_searcher(&self.searcher))?;
+        for (segment, of) in self.segments() {
+            let alive = segment.alive_bitset();
+            // The engine skips what scores at or below the threshold. Just below the kth score, so
+            // that equal scores are seen and ties fall by id; only allowed items raise it.
+            let threshold = |best: &Best| best.floor().max(f32::MIN).next_down();
+            weight.for_each_pruning(threshold(best), segment, &mut |doc, score| {
+                if alive.is_none_or(|alive| alive.is_alive(doc)) {
+                    let id = of.ids.get_val(doc) as u32;
+                    if allowed.contains(id) {
+                        best.push(Hit { id, score });
+                    }
+                }
+                threshold(best)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Looks up the allowed documents alone, term by term.
+    fn search_few(&self, clauses: &[Box<dyn Query>], allowed: &RoaringBitmap, best: &mut Best) -> Result<()> {
+        for (segment, of) in self.segments() {
+            let mut docs = of.places.of(segment, &of.ids, allowed);
+            docs.sort_unstable();
+            let mut scores = vec![0.0_f32; docs.len()];
+            for clause in clauses {
+                let weight = clause.weight(EnableScoring::enabled_from_searcher(&self.searcher))?;
+                let mut holding = weight.scorer(segment, 1.0)?;
+                for ((doc, _), score) in docs.iter().zip(&mut scores) {
+                    let there = if holding.doc() < *doc { holding.seek(*doc) } else { holding.doc() };
+                    match there.cmp(doc) {
+                        Ordering::Equal => *score += holding.score(),
+                        Ordering::Greater if there == TERMINATED => break,
+                        _ => {}
+                    }
+                }
+            }
+            let hits = docs.into_iter().zip(scores).filter(|(_, score)| *score > 0.0);
+            hits.for_each(|((_, id), score)| best.push(Hit { id, score }));
+        }
+        Ok(())
+    }
+
+    /// Whether looking up so many documents costs less than reading the lists of all words.
+    pub(super) fn is_narrow(&self, text: &str, allowed: &RoaringBitmap) -> Result<bool> {
+        let (mut terms, mut listed) = (0, 0);
+        for (channel, word) in query_terms(text, TERMS_MAX) {
+            let field = if channel == Channel::Words { self.fields.words } else { self.fields.exact };
+            terms += 1;
+            listed += self.searcher.doc_freq(&Term::from_field_text(field, &word))?;
+        }
+        Ok(allowed.len().saturating_mul(terms).saturating_mul(LISTED_PER_LOOKED_UP) < listed)
+    }
+}
+
+impl Places {
+    /// The live documents of the allowed items, with their items.
+    fn of(
+        &self,
+        segment: &SegmentReader,
+        ids: &Arc<dyn ColumnValues<u64>>,
+        allowed: &RoaringBitmap,
+    ) -> Vec<(DocId, u32)> {
+        let places = self.0.get_or_init(|| {
+            let of = |doc| Some((u32::try_from(ids.get_val(doc)).ok()?, doc));
+            let mut places: Vec<(u32, DocId)> = (0..segment.max_doc()).filter_map(of).collect();
+            places.sort_unstable(); // nearly sorted: documents come in the order of their items
+            places
+        });
+        let alive = |doc: DocId| segment.alive_bitset().is_none_or(|alive| alive.is_alive(doc));
+        let mut docs = Vec::new();
+        let mut from = 0;
+        for id in allowed {
+            from += places.get(from..).map_or(0, |rest| gallop(rest, id));
+            let same = places.get(from..).unwrap_or(&[]).iter().take_while(|(there, _)| *there == id);
+            docs.extend(same.filter(|(_, doc)| alive(*doc)).map(|(_, doc)| (*doc, id)));
+            if from >= places.len() {
+                break;
+            }
+        }
+        docs
+    }
+}
+
+/// How many places stand before an item: steps that double, then halves.
+fn gallop(places: &[(u32, DocId)], id: u32) -> usize {
+    let mut step = 1;
+    while places.get(step).is_some_and(|(there, _)| *there < id) {
+        step *= 2;
+    }
+    let near = places.get(..(step + 1).min(places.len())).unwrap_or(&[]);
+    near.partition_point(|(there, _)| *there < id)
 }
 
 impl LexicalSearch for LexSnapshot {
     fn search(&self, text: &str, k: usize, allowed: &Candidates<'_>) -> Result<Vec<Hit>> {
         let mut best = Best::new(k);
-        let clauses = self.query(text);
+        let clauses = self.clauses(text);
         if k == 0 || clauses.is_empty() || self.is_empty() {
             return Ok(Vec::new());
         }
-        let query = BooleanQuery::new(clauses);
-        let weight = query.weight(EnableScoring::enabled_from_searcher(&self.searcher))?;
-        for (segment, ids) in self.searcher.segment_readers().iter().zip(&self.ids) {
-            let alive = segment.alive_bitset();
-            // The engine skips what scores at or below the threshold. Just below the kth score, so
-            // that equal scores are seen and ties fall by id; only allowed items raise it.
-            let threshold = |best: &Best| best.floor().max(f32::MIN).next_down();
-            weight.for_each_pruning(threshold(&best), segment, &mut |doc, score| {
-                if alive.is_none_or(|alive| alive.is_alive(doc)) {
-                    let id = ids.get_val(doc) as u32;
-                    if allowed.contains(id) {
-                        best.push(Hit { id, score });
-                    }
-                }
-                threshold(&best)
-            })?;
+        match allowed {
+            Candidates::Only(few) if self.is_narrow(text, few)? => {
+                self.search_few(&clauses, few, &mut best)?
+            }
+            _ => self.search_all(clauses, allowed, &mut best)?,
         }
         Ok(best.into_hits())
     }

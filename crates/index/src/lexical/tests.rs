@@ -90,6 +90,36 @@ fn the_filter_comes_before_the_cut() {
 }
 
 #[test]
+fn a_narrow_filter_finds_what_a_broad_search_finds() {
+    let place = tempfile::tempdir().unwrap();
+    let index = LexicalIndex::open(place.path()).unwrap();
+    let words = ["pump", "valve", "filter", "hose", "seal", "drum"];
+    let body = |i: usize| format!("{} {} {}", words[i % 6], words[i / 7 % 6], words[i / 3 % 5]);
+    let bodies: Vec<String> = (0..4000).map(body).collect();
+    let docs: Vec<(u32, &str)> = bodies.iter().zip(0..).map(|(b, id)| (id, b.as_str())).collect();
+    for (part, docs) in docs.chunks(1500).enumerate() {
+        apply(&index, docs, &[], part as u64);
+    }
+    // Some are replaced, out of the order of items, and some are gone.
+    let again: Vec<(u32, &str)> = (0..300).map(|i| (i * 7, "pump seal")).collect();
+    apply(&index, &again, &(1000..1100).collect::<Vec<_>>(), 7);
+    let snapshot = index.snapshot();
+    for allowed in [(0..4000).step_by(97).collect(), (990..1110).collect(), RoaringBitmap::from([3999, 9999])]
+    {
+        for query in ["pump", "valve seal filter", "drum drum hose nothing", "nothing"] {
+            assert!(query == "nothing" || snapshot.is_narrow(query, &allowed).unwrap(), "{query}");
+            let all = snapshot.search(query, 4000, &Candidates::All).unwrap();
+            let wanted: Vec<Hit> = all.into_iter().filter(|hit| allowed.contains(hit.id)).collect();
+            let found = snapshot.search(query, 4000, &Candidates::Only(&allowed)).unwrap();
+            assert_eq!(found.len(), wanted.len(), "{query}");
+            let ids = |hits: &[Hit]| hits.iter().map(|hit| hit.id).collect::<RoaringBitmap>();
+            assert_eq!(ids(&found), ids(&wanted));
+            assert!(found.iter().zip(&wanted).all(|(a, b)| (a.score - b.score).abs() < 1e-5), "{query}");
+        }
+    }
+}
+
+#[test]
 fn a_damaged_folder_is_rebuilt_not_fatal() {
     let place = tempfile::tempdir().unwrap();
     apply(&LexicalIndex::open(place.path()).unwrap(), &[(1, "alpha"), (2, "beta")], &[], 42);

@@ -3,7 +3,7 @@
 //! Immutable; a changed copy shares every untouched block with its ancestor. A block holds the
 //! items of one range of [`BLOCK`] ids, live rows only, so a delete leaves nothing behind.
 
-use super::simd::Kernel;
+use super::simd::{Kernel, prefetch};
 use super::{Query, VectorIndex, normalise, quantise, stride};
 use crate::candidates::Best;
 use crate::error::Result;
@@ -11,13 +11,15 @@ use crate::{Candidates, Error, Hit};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use roaring::RoaringBitmap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Ids per block: what one changed vector costs to copy (0.6 MB at 384 dimensions).
 const BLOCK: u32 = 512;
 /// Rows rescored at least; the int8 order is off by a few places among near-equal scores only.
 const RESCORED_MIN: usize = 40;
+/// Rows asked of the memory before they are needed.
+const AHEAD: usize = 12;
 
 /// Immutable exact index. Memory: 3 bytes per dimension plus 8 per vector.
 #[derive(Clone)]
@@ -61,6 +63,17 @@ impl ExactInt8 {
     /// A copy that knows its ids and no vector.
     pub(super) fn ids_only(&self) -> Self {
         Self { dims: self.dims, blocks: Vec::new(), present: Arc::clone(&self.present) }
+    }
+
+    /// One that knows ids and no vector.
+    pub(super) fn of_ids(dims: usize, ids: RoaringBitmap) -> Self {
+        Self { dims, blocks: Vec::new(), present: Arc::new(ids) }
+    }
+
+    /// Code row and scale of an item.
+    pub(super) fn code(&self, id: u32) -> Option<(&[i8], f32)> {
+        let (block, row, _) = self.place(id)?;
+        Some((block.code(row, stride(self.dims))?, *block.scales.get(row)?))
     }
 
     /// A copy without `deletes` and with `adds` (an id already present is replaced; of an id twice
@@ -135,14 +148,52 @@ impl ExactInt8 {
     /// Exact scores of the given items; absent ones are left out.
     pub(super) fn rescore(&self, query: &Query, ids: &mut dyn Iterator<Item = u32>, best: &mut Best) {
         let mut row_f32 = vec![0.0; self.dims];
-        for id in ids {
-            let number = id / BLOCK;
-            let Ok(at) = self.blocks.binary_search_by_key(&number, |block| block.number) else { continue };
-            let Some(block) = self.blocks.get(at) else { continue };
-            let Ok(row) = block.ids.binary_search(&id) else { continue };
-            block.full(row, self.dims).convert_to_f32_slice(&mut row_f32);
-            best.push(Hit { id, score: dot_f32(&query.full, &row_f32).clamp(-1.0, 1.0) });
+        let places: Vec<(&Block, usize, u32)> = ids.filter_map(|id| self.place(id)).collect();
+        for (at, (block, row, id)) in places.iter().enumerate() {
+            if let Some((block, row, _)) = places.get(at + AHEAD / 2) {
+                prefetch(block.full(*row, self.dims));
+            }
+            block.full(*row, self.dims).convert_to_f32_slice(&mut row_f32);
+            best.push(Hit { id: *id, score: dot_f32(&query.full, &row_f32).clamp(-1.0, 1.0) });
         }
+    }
+
+    /// Where an item lies.
+    fn place(&self, id: u32) -> Option<(&Block, usize, u32)> {
+        let number = id / BLOCK;
+        // Nearly always no block is missing: then its place is its number.
+        let at = match self.blocks.get(number as usize) {
+            Some(block) if block.number == number => number as usize,
+            _ => self.blocks.binary_search_by_key(&number, |block| block.number).ok()?,
+        };
+        let block = self.blocks.get(at)?;
+        Some((block, block.row(id)?, id))
+    }
+
+    /// Calls `see` with the block, row and id of each of `ids` that is here, ascending. Rows that lie apart
+    /// come from memory one by one, so they are asked for some steps before they are seen.
+    fn each_row<'a>(&'a self, ids: &RoaringBitmap, mut see: impl FnMut(&'a Block, usize, u32)) {
+        let stride = stride(self.dims);
+        let mut blocks = self.blocks.iter();
+        let mut block: Option<&Arc<Block>> = blocks.next();
+        let mut ahead: VecDeque<(&Block, usize, u32)> = VecDeque::with_capacity(AHEAD + 1);
+        for id in ids {
+            while block.is_some_and(|block| block.number < id / BLOCK) {
+                block = blocks.next();
+            }
+            let Some(here) = block else { break };
+            let Some(row) = here.row(id) else { continue };
+            if let Some(code) = here.code(row, stride) {
+                prefetch(code);
+            }
+            ahead.push_back((here, row, id));
+            if ahead.len() > AHEAD
+                && let Some((block, row, id)) = ahead.pop_front()
+            {
+                see(block, row, id);
+            }
+        }
+        ahead.into_iter().for_each(|(block, row, id)| see(block, row, id));
     }
 
     /// The scan: the best `k` allowed items by code, then by exact cosine.
@@ -168,29 +219,19 @@ impl ExactInt8 {
                 }
             }
             Candidates::Only(allowed) => {
-                let stride = query.code.len();
-                for block in &self.blocks {
-                    let (Some(first), Some(last)) = (block.ids.first(), block.ids.last()) else { continue };
-                    let mut row = 0;
-                    for id in allowed.range(*first..=*last) {
-                        // Ids are close together: stepping beats searching.
-                        while block.ids.get(row).is_some_and(|there| *there < id) {
-                            row += 1;
-                        }
-                        if block.ids.get(row) != Some(&id) {
-                            continue;
-                        }
-                        let (Some(code), Some(scale)) =
-                            (block.codes.get(row * stride..(row + 1) * stride), block.scales.get(row))
-                        else {
-                            continue;
-                        };
-                        let score = kernel.dot(&query.code, code) as f32 * (scale * query.scale);
-                        if score > coarse.floor() {
-                            coarse.push(Hit { id, score });
-                        }
+                let mut floor = coarse.floor();
+                self.each_row(allowed, |block, row, id| {
+                    let (Some(code), Some(scale)) =
+                        (block.code(row, query.code.len()), block.scales.get(row))
+                    else {
+                        return;
+                    };
+                    let score = kernel.dot(&query.code, code) as f32 * (scale * query.scale);
+                    if score > floor {
+                        coarse.push(Hit { id, score });
+                        floor = coarse.floor();
                     }
-                }
+                });
             }
         }
         self.rescore(query, &mut coarse.into_hits().into_iter().map(|hit| hit.id), best);
@@ -255,6 +296,20 @@ impl Block {
             }
         }
         block
+    }
+
+    /// Where an item lies. Most blocks lack no id: then its place follows from the first.
+    fn row(&self, id: u32) -> Option<usize> {
+        let first = *self.ids.first()?;
+        let direct = id.checked_sub(first)? as usize;
+        match self.ids.get(direct) {
+            Some(there) if *there == id => Some(direct),
+            _ => self.ids.binary_search(&id).ok(),
+        }
+    }
+
+    fn code(&self, row: usize, stride: usize) -> Option<&[i8]> {
+        self.codes.get(row * stride..(row + 1) * stride)
     }
 
     fn full(&self, row: usize, dims: usize) -> &[f16] {

@@ -6,6 +6,7 @@
 //! neighbourhood. Invariant: what a walk returns was let through by the filter.
 
 mod calibrate;
+mod file;
 mod links;
 
 pub(super) use calibrate::Calibration;
@@ -95,6 +96,18 @@ impl HnswIndex {
     pub(super) fn without_vectors(mut self) -> Self {
         self.vectors = self.vectors.ids_only();
         self
+    }
+
+    /// Ids whose vector in `exact` is not the one the graph was built with (or that it lacks), and its own
+    /// ids that are gone.
+    pub(super) fn changes_to(&self, exact: &ExactInt8) -> (RoaringBitmap, RoaringBitmap) {
+        let mut changed = exact.ids() - self.vectors.ids();
+        let points = (0_u32..).zip(&self.ids);
+        changed.extend(points.filter_map(|(point, id)| {
+            let now = exact.code(*id)?;
+            (now != self.links.coded(point)).then_some(*id)
+        }));
+        (changed, self.vectors.ids() - exact.ids())
     }
 
     /// Items only an exact search is sure to find.

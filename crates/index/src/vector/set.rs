@@ -111,6 +111,12 @@ impl VectorSet {
         Self { options, current, writer: Mutex::new(()), refused: Arc::default() }
     }
 
+    /// Dimensions of its vectors.
+    #[must_use]
+    pub fn dims(&self) -> usize {
+        self.current.load().exact.dims()
+    }
+
     /// The vectors now. Never waits for a writer.
     #[must_use]
     pub fn snapshot(&self) -> Arc<VectorSnapshot> {
@@ -173,7 +179,30 @@ impl VectorSet {
     pub fn install(&self, graph: HnswIndex) {
         let _writing = self.writer.lock();
         let now = self.current.load();
-        let (changed, gone) = now.exact.changes_since(graph.vectors());
+        let changes = now.exact.changes_since(graph.vectors());
+        self.start_using(&now, graph, changes);
+    }
+
+    /// Starts using a graph that was saved, where it still fits more than half of the vectors; whether it
+    /// did. Which vectors it holds as they are now is told by comparing them.
+    pub fn install_saved(&self, graph: HnswIndex) -> bool {
+        let _writing = self.writer.lock();
+        let now = self.current.load();
+        let (changed, gone) = graph.changes_to(&now.exact);
+        let foreign = changed.len().max(gone.len()) as usize;
+        let fits = now.exact.len() > self.options.crossover && foreign * 2 < now.exact.len().min(graph.len());
+        if fits {
+            self.start_using(&now, graph, (changed, gone));
+        }
+        fits
+    }
+
+    fn start_using(
+        &self,
+        now: &VectorSnapshot,
+        graph: HnswIndex,
+        (changed, gone): (RoaringBitmap, RoaringBitmap),
+    ) {
         let dead = (&changed & graph.vectors().ids()) | gone;
         let delta = changed | (graph.unreachable() & now.exact.ids());
         tracing::info!(points = graph.len(), delta = delta.len(), dead = dead.len(), "vector graph in use");

@@ -78,12 +78,12 @@ impl Kernel {
 
 /// Asks the CPU to bring a row near; only a hint.
 #[inline]
-pub(super) fn prefetch(row: &[i8]) {
+pub(super) fn prefetch<T>(row: &[T]) {
     #[cfg(target_arch = "x86_64")]
-    for line in row.chunks(64) {
+    for line in row.chunks((64 / size_of::<T>().max(1)).max(1)) {
         // SAFETY: prefetching reads nothing and cannot fault; every x86-64 CPU has it.
         unsafe {
-            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr());
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast::<i8>());
         }
     }
     #[cfg(not(target_arch = "x86_64"))]

@@ -9,6 +9,7 @@ use crate::search::Search;
 use crate::view::Snapshot;
 use quarry_index::{Candidates, FuseOptions, Fused, Hit, LexicalSearch, Plan, QueryWords, VectorIndex, fuse};
 use quarry_types::Timestamp;
+use std::sync::Arc;
 
 /// All that one question found, best first.
 #[derive(Debug, Clone)]
@@ -33,12 +34,13 @@ pub(crate) fn rank(
     tuning: &SearchTuning,
 ) -> Result<Ranked, Error> {
     let now = Timestamp::now();
-    let filtered = !search.tags.is_empty()
-        || search.files.is_some()
-        || search.bases.is_some()
-        || snapshot.holds_expired(now);
-    let allowed = filtered.then(|| snapshot.ordinals(|file| !is_expired(file, now) && search.admits(file)));
-    let candidates = allowed.as_ref().map_or(Candidates::All, Candidates::Only);
+    let filtered = !search.tags.is_empty() || search.files.is_some() || search.bases.is_some();
+    let allowed = if snapshot.holds_expired(now) {
+        Some(Arc::new(snapshot.ordinals(|file| !is_expired(file, now) && search.admits(file))))
+    } else {
+        filtered.then(|| snapshot.allowed.of(snapshot, search))
+    };
+    let candidates = allowed.as_deref().map_or(Candidates::All, Candidates::Only);
     let depth = tuning.candidates.max(2 * search.limit);
     let lexical = snapshot.lexical.search(&search.query, depth, &candidates)?;
     let plan = snapshot.vectors.plan(depth, &candidates);

@@ -17,18 +17,18 @@ const COMMON: f32 = 0.9;
 
 /// Moves repeats behind the first `most` different passages, however many repeats stand among them.
 pub(crate) fn repeats_last(snapshot: &Snapshot, ranked: &mut Vec<(Fused, Weighed)>, most: usize) {
-    let text = |id: u32| snapshot.places.get(&id).map(|place| (place.hash, place.wording.distinct()));
+    let text = |id: u32| snapshot.places.get(&id).map(|place| (place.hash, &place.wording));
     reorder(ranked, most, text);
 }
 
-/// `text` tells the hash and the different words of a passage.
-fn reorder(
+/// `text` tells the hash and the words of a passage.
+fn reorder<'a>(
     ranked: &mut Vec<(Fused, Weighed)>,
     most: usize,
-    text: impl Fn(u32) -> Option<(TextHash, Vec<u32>)>,
+    text: impl Fn(u32) -> Option<(TextHash, &'a Wording)>,
 ) {
     let most = most.min(COMPARED);
-    let mut first: Vec<Vec<u32>> = Vec::with_capacity(most);
+    let mut first: Vec<&Wording> = Vec::with_capacity(most);
     let mut hashes = std::collections::HashSet::new();
     let (mut kept, mut repeats) = (Vec::with_capacity(ranked.len()), Vec::new());
     let mut rest = std::mem::take(ranked).into_iter();
@@ -36,7 +36,7 @@ fn reorder(
         && let Some(hit) = rest.next()
     {
         let Some((hash, words)) = text(hit.0.id) else { continue };
-        if !hashes.insert(hash) || first.iter().any(|other| nearly_same(other, &words)) {
+        if !hashes.insert(hash) || first.iter().any(|other| nearly_same(other, words)) {
             repeats.push(hit);
         } else {
             first.push(words);
@@ -52,28 +52,41 @@ fn reorder(
     *ranked = kept;
 }
 
-/// Both ascending without repeats. Texts that differ in a figure (a model, a price) are not the same, for
-/// that may be all the question is about.
-fn nearly_same(a: &[u32], b: &[u32]) -> bool {
-    let (few, many) = (a.len().min(b.len()), a.len().max(b.len()));
-    let enough = |common: usize, all: usize| common as f32 >= COMMON * all as f32;
-    if few < WORDS_MIN || !enough(few, many) || Wording::numbered(a) != Wording::numbered(b) {
+/// Texts that differ in a figure (a model, a price) are not the same, for that may be all the question is
+/// about. What the sketches rule out needs no look at the words: that is nearly every pair.
+fn nearly_same(a: &Wording, b: &Wording) -> bool {
+    let (few, many) =
+        (a.distinct_count().min(b.distinct_count()), a.distinct_count().max(b.distinct_count()));
+    // Words that only one of them has when `COMMON` of all are common: with more it cannot be.
+    let lacking = ((1.0 - COMMON) / (1.0 + COMMON) * (few + many) as f32).ceil() as usize;
+    if few < WORDS_MIN
+        || !enough(few, many)
+        || !a.may_have_equal_figures(b)
+        || a.least_difference(b) > lacking
+    {
         return false;
     }
-    // With more words that only one of them has, no words to come can make up for it.
-    let lacking = ((1.0 - COMMON) * (a.len() + b.len()) as f32).ceil() as usize;
+    let (a, b) = (a.distinct(), b.distinct());
+    Wording::numbered(&a) == Wording::numbered(&b) && {
+        let common = common(&a, &b);
+        enough(common, few + many - common)
+    }
+}
+
+fn enough(common: usize, all: usize) -> bool {
+    common as f32 >= COMMON * all as f32
+}
+
+/// How many codes are in both; both ascend without repeats.
+fn common(a: &[u32], b: &[u32]) -> usize {
     let (mut left, mut right) = (a.iter().peekable(), b.iter().peekable());
-    let (mut common, mut other) = (0, 0);
-    while other <= lacking
-        && let (Some(x), Some(y)) = (left.peek(), right.peek())
-    {
+    let mut common = 0;
+    while let (Some(x), Some(y)) = (left.peek(), right.peek()) {
         match x.cmp(y) {
             std::cmp::Ordering::Less => {
-                other += 1;
                 left.next();
             }
             std::cmp::Ordering::Greater => {
-                other += 1;
                 right.next();
             }
             std::cmp::Ordering::Equal => {
@@ -83,7 +96,7 @@ fn nearly_same(a: &[u32], b: &[u32]) -> bool {
             }
         }
     }
-    enough(common, a.len() + b.len() - common)
+    common
 }
 
 #[cfg(test)]
@@ -92,12 +105,21 @@ mod tests {
 
     #[test]
     fn only_long_texts_with_nearly_all_words_in_common_are_the_same() {
-        let words = |from: u32, to: u32| (from..to).collect::<Vec<_>>();
+        // Letters alone: words with digits would have to be equal.
+        let name = |n: u32| -> String {
+            [n / 26, n % 26]
+                .map(|at| char::from_u32(0x61 + at).unwrap_or('z'))
+                .into_iter()
+                .chain(['q'])
+                .collect()
+        };
+        let words =
+            |from: u32, to: u32| Wording::of("", &(from..to).map(|n| name(n) + " ").collect::<String>());
         assert!(nearly_same(&words(0, 20), &words(0, 20)));
         assert!(nearly_same(&words(0, 20), &words(1, 21)), "19 of 21");
         assert!(!nearly_same(&words(0, 20), &words(2, 22)), "18 of 22");
         assert!(!nearly_same(&words(0, 8), &words(0, 8)), "too short to tell");
-        assert!(!nearly_same(&[], &[]));
+        assert!(!nearly_same(&Wording::default(), &Wording::default()));
         assert!(!nearly_same(&words(0, 20), &words(0, 40)), "one holds the other");
     }
 
@@ -107,7 +129,7 @@ mod tests {
             let text = format!(
                 "The washing machine {model} spins gently, dries towels quickly, saves water, needs little                  power and comes with a free drum lamp, delivery, installation and removal of old ones."
             );
-            Wording::of("Offers of the week", &text).distinct()
+            Wording::of("Offers of the week", &text)
         };
         assert!(nearly_same(&offer("wx2000"), &offer("wx2000")));
         assert!(nearly_same(&offer("miele"), &offer("bosch")), "one word in twenty");
@@ -122,7 +144,8 @@ mod tests {
         };
         let mut ranked: Vec<_> = (0..50).map(hit).collect();
         // The first 41 are one text, the others differ.
-        reorder(&mut ranked, 4, |id| Some(([u8::try_from(id.max(40)).unwrap_or(0); 32], Vec::new())));
+        let none = Wording::default();
+        reorder(&mut ranked, 4, |id| Some(([u8::try_from(id.max(40)).unwrap_or(0); 32], &none)));
         let ids: Vec<u32> = ranked.iter().map(|(hit, _)| hit.id).collect();
         assert_eq!(ids[..5], [0, 41, 42, 43, 1]);
         assert_eq!(ids[43..], [40, 44, 45, 46, 47, 48, 49]);

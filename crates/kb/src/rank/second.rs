@@ -68,8 +68,10 @@ pub(crate) fn rerank(
     fused: &[Fused],
     weights: &Weights,
 ) -> Result<Vec<(Fused, Weighed)>, Error> {
-    let ids: Vec<u32> = fused.iter().map(|hit| hit.id).collect();
-    let cosines = snapshot.vectors.cosines(vector, &ids)?;
+    // What the dense leg found has its cosine already.
+    let of_words_alone: Vec<u32> = fused.iter().filter(|hit| hit.dense.is_none()).map(|hit| hit.id).collect();
+    let mut cosines = snapshot.vectors.cosines(vector, &of_words_alone)?;
+    cosines.extend(fused.iter().filter_map(|hit| Some(Hit { id: hit.id, score: hit.dense?.1 })));
     let weighed = weigh(snapshot, words, &cosines, fused);
     let nearest = cosines.iter().map(|hit| hit.score).fold(0.0, f32::max);
     let mut ranked: Vec<(Fused, Weighed)> = fused

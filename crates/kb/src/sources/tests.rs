@@ -68,7 +68,7 @@ async fn open_with(
         blobs: opened.blobs,
         embedder: EmbedderSlot::ready(Arc::new(HashEmbedder::new(64, 64))),
         extractor: Pool::new(PoolOptions::new("/nonexistent".into(), 1)),
-        lexical_dir: Box::new(move |bot| paths.lexical_view(bot)),
+        views_dir: Box::new(move |bot| paths.bot_views(bot)),
         on_indexed: Box::new(|_, _| ()),
     };
     let kb = Kb::open(deps, KbSettings::default()).await.unwrap();

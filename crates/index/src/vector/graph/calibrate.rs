@@ -69,6 +69,14 @@ impl Calibration {
         Ok(Self { steps })
     }
 
+    pub(super) fn steps(&self) -> &[(usize, f64)] {
+        &self.steps
+    }
+
+    pub(super) fn of_steps(steps: Vec<(usize, f64)>) -> Self {
+        Self { steps }
+    }
+
     /// The narrowest breadth that reaches `target`, or the broadest there is, `more` steps further; with
     /// its measured recall.
     pub(crate) fn breadth(&self, target: f64, more: usize) -> (usize, f64) {

@@ -71,20 +71,32 @@ impl Marks {
     }
 }
 
-/// Code rows and links of all points.
+/// Code rows and links of all points, ready to be walked.
 pub(super) struct Links {
     kernel: Kernel,
-    stride: usize,
-    codes: Vec<i8>,
-    scales: Vec<f32>,
-    /// Per point: how many, then the links of the lowest layer.
-    base: Vec<u32>,
-    /// Per point: where its upper lists begin in `upper`; those without have none.
-    upper_at: Vec<u32>,
-    levels: Vec<u8>,
-    upper: Vec<u32>,
-    entry: Option<u32>,
+    parts: Parts,
     marks: Mutex<Vec<Marks>>,
+}
+
+/// What a graph is made of.
+#[derive(Default)]
+pub(super) struct Parts {
+    /// Bytes of a code row.
+    pub(super) stride: usize,
+    pub(super) codes: Vec<i8>,
+    pub(super) scales: Vec<f32>,
+    /// Per point: how many, then the links of the lowest layer.
+    pub(super) base: Vec<u32>,
+    /// Per point: where its upper lists begin in `upper`; those without have none.
+    pub(super) upper_at: Vec<u32>,
+    pub(super) levels: Vec<u8>,
+    pub(super) upper: Vec<u32>,
+    pub(super) entry: Option<u32>,
+}
+
+impl Parts {
+    /// Words of `base` per point.
+    pub(super) const BASE: usize = BASE;
 }
 
 const NO_UPPER: u32 = u32::MAX;
@@ -93,8 +105,7 @@ const UPPER: usize = 1 + LINKS;
 
 impl Links {
     pub(super) fn new(stride: usize, points: usize) -> Self {
-        Self {
-            kernel: Kernel::best(),
+        Self::from_parts(Parts {
             stride,
             codes: Vec::with_capacity(points * stride),
             scales: Vec::with_capacity(points),
@@ -103,47 +114,62 @@ impl Links {
             levels: Vec::with_capacity(points),
             upper: Vec::new(),
             entry: None,
-            marks: Mutex::default(),
-        }
+        })
+    }
+
+    pub(super) fn from_parts(parts: Parts) -> Self {
+        Self { kernel: Kernel::best(), parts, marks: Mutex::default() }
+    }
+
+    pub(super) fn parts(&self) -> &Parts {
+        &self.parts
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
         let marks: usize = self.marks.lock().iter().map(|marks| marks.seen.len() * 4).sum();
-        let words = self.scales.len() + self.base.len() + self.upper_at.len() + self.upper.len();
-        self.codes.len() + self.levels.len() + words * 4 + marks
+        let words = self.parts.scales.len()
+            + self.parts.base.len()
+            + self.parts.upper_at.len()
+            + self.parts.upper.len();
+        self.parts.codes.len() + self.parts.levels.len() + words * 4 + marks
     }
 
     pub(super) fn row(&self, point: u32) -> &[i8] {
-        let start = point as usize * self.stride;
-        self.codes.get(start..start + self.stride).unwrap_or(&[])
+        let start = point as usize * self.parts.stride;
+        self.parts.codes.get(start..start + self.parts.stride).unwrap_or(&[])
+    }
+
+    /// Code row and scale of a point.
+    pub(super) fn coded(&self, point: u32) -> (&[i8], f32) {
+        (self.row(point), self.parts.scales.get(point as usize).copied().unwrap_or(0.0))
     }
 
     /// Likeness of a row of codes to a point, up to the row's own scale.
     pub(super) fn likeness(&self, code: &[i8], point: u32) -> f32 {
-        let scale = self.scales.get(point as usize).copied().unwrap_or(0.0);
+        let scale = self.parts.scales.get(point as usize).copied().unwrap_or(0.0);
         self.kernel.dot(code, self.row(point)) as f32 * scale
     }
 
     fn neighbours(&self, point: u32, layer: usize) -> &[u32] {
         let list = match layer {
-            0 => self.base.get(point as usize * BASE..(point as usize + 1) * BASE),
-            _ => self.upper_start(point, layer).and_then(|start| self.upper.get(start..start + UPPER)),
+            0 => self.parts.base.get(point as usize * BASE..(point as usize + 1) * BASE),
+            _ => self.upper_start(point, layer).and_then(|start| self.parts.upper.get(start..start + UPPER)),
         };
         let (count, links) = list.and_then(<[u32]>::split_first).unwrap_or((&0, &[]));
         links.get(..*count as usize).unwrap_or(&[])
     }
 
     fn upper_start(&self, point: u32, layer: usize) -> Option<usize> {
-        let at = *self.upper_at.get(point as usize)?;
-        let level = usize::from(*self.levels.get(point as usize)?);
+        let at = *self.parts.upper_at.get(point as usize)?;
+        let level = usize::from(*self.parts.levels.get(point as usize)?);
         (at != NO_UPPER && (1..=level).contains(&layer)).then(|| at as usize + (layer - 1) * UPPER)
     }
 
     fn set_neighbours(&mut self, point: u32, layer: usize, links: &[u32]) {
         let list = match layer {
-            0 => self.base.get_mut(point as usize * BASE..(point as usize + 1) * BASE),
+            0 => self.parts.base.get_mut(point as usize * BASE..(point as usize + 1) * BASE),
             _ => match self.upper_start(point, layer) {
-                Some(start) => self.upper.get_mut(start..start + UPPER),
+                Some(start) => self.parts.upper.get_mut(start..start + UPPER),
                 None => None,
             },
         };
@@ -157,26 +183,26 @@ impl Links {
     }
 
     fn level(&self, point: u32) -> usize {
-        self.levels.get(point as usize).copied().map_or(0, usize::from)
+        self.parts.levels.get(point as usize).copied().map_or(0, usize::from)
     }
 
     /// Adds the next point, keeping `breadth` candidates on each layer.
     pub(super) fn insert(&mut self, code: &[i8], scale: f32, breadth: usize) {
-        let point = self.scales.len() as u32;
-        self.codes.extend_from_slice(code);
-        self.scales.push(scale);
-        self.base.resize(self.base.len() + BASE, 0);
+        let point = self.parts.scales.len() as u32;
+        self.parts.codes.extend_from_slice(code);
+        self.parts.scales.push(scale);
+        self.parts.base.resize(self.parts.base.len() + BASE, 0);
         let level = level_of(point);
-        self.levels.push(level as u8);
+        self.parts.levels.push(level as u8);
         match level {
-            0 => self.upper_at.push(NO_UPPER),
+            0 => self.parts.upper_at.push(NO_UPPER),
             _ => {
-                self.upper_at.push(self.upper.len() as u32);
-                self.upper.resize(self.upper.len() + level * UPPER, 0);
+                self.parts.upper_at.push(self.parts.upper.len() as u32);
+                self.parts.upper.resize(self.parts.upper.len() + level * UPPER, 0);
             }
         }
-        let Some(entry) = self.entry else {
-            self.entry = Some(point);
+        let Some(entry) = self.parts.entry else {
+            self.parts.entry = Some(point);
             return;
         };
         let top = self.level(entry);
@@ -191,7 +217,7 @@ impl Links {
             starts = found.iter().map(|near| near.point).collect();
         }
         if level > top {
-            self.entry = Some(point);
+            self.parts.entry = Some(point);
         }
     }
 
@@ -217,7 +243,7 @@ impl Links {
             if chosen.len() == most {
                 break;
             }
-            let own = self.scales.get(near.point as usize).copied().unwrap_or(0.0);
+            let own = self.parts.scales.get(near.point as usize).copied().unwrap_or(0.0);
             let row = self.row(near.point);
             let free = |other: &u32| self.likeness(row, *other) * own < near.likeness * scale;
             if chosen.iter().all(free) {
@@ -236,7 +262,7 @@ impl Links {
             let near = |other: &u32| Near { likeness: self.likeness(row, *other), point: *other };
             let mut candidates: Vec<Near> = links.iter().map(near).collect();
             candidates.sort_unstable_by(|a, b| b.cmp(a));
-            let scale = self.scales.get(point as usize).copied().unwrap_or(0.0);
+            let scale = self.parts.scales.get(point as usize).copied().unwrap_or(0.0);
             links = self.choose(scale, &candidates, most);
         }
         self.set_neighbours(point, layer, &links);
@@ -251,7 +277,7 @@ impl Links {
         visits: usize,
         keep: impl Fn(u32) -> bool,
     ) -> (Vec<Near>, bool) {
-        let Some(entry) = self.entry else { return (Vec::new(), true) };
+        let Some(entry) = self.parts.entry else { return (Vec::new(), true) };
         let start = self.descend(code, entry, self.level(entry), 0);
         self.walk_layer(code, &[start], 0, breadth, visits, keep)
     }
@@ -266,7 +292,7 @@ impl Links {
         keep: impl Fn(u32) -> bool,
     ) -> (Vec<Near>, bool) {
         let mut marks = self.marks.lock().pop().unwrap_or_default();
-        marks.begin(self.scales.len());
+        marks.begin(self.parts.scales.len());
         let mut open: BinaryHeap<Near> = BinaryHeap::new();
         let mut best: BinaryHeap<std::cmp::Reverse<Near>> = BinaryHeap::with_capacity(breadth + 1);
         let mut looked = 0;

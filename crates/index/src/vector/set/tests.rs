@@ -102,6 +102,44 @@ fn the_recall_target_chooses_the_breadth_and_searches_are_probed() {
 }
 
 #[test]
+fn a_saved_graph_knows_what_changed_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("graph");
+    let data = clustered(3000, 1);
+    let set = VectorSet::new(DIMS, small_options());
+    set.apply(&adds(&data, 0), &[]).unwrap();
+    let graph = set.graph_due().unwrap().run(&|| false).unwrap();
+    let unreachable = graph.unreachable().len() as usize;
+    graph.save(&path).unwrap();
+
+    // Opened again from the store, where some went, some came and one is another.
+    let again = VectorSet::new(DIMS, small_options());
+    again.apply(&adds(&data, 0), &[]).unwrap();
+    let fresh = clustered(40, 7);
+    let other = vec![(5, fresh[0].as_slice())];
+    again.apply(&adds(&fresh, 4000), &(10..40).collect::<Vec<_>>()).unwrap();
+    again.apply(&other, &[]).unwrap();
+    assert!(again.graph_due().is_some());
+    assert!(again.install_saved(HnswIndex::load(&path, DIMS).unwrap()));
+    assert!(again.graph_due().is_none());
+    let now = again.snapshot();
+    assert!((41..=41 + unreachable as u64).contains(&now.delta.len()) && now.delta.contains(5));
+    assert_eq!(now.dead.len(), 31);
+    assert!(recall(&again, &clustered(60, 2), &Candidates::All) >= 0.97);
+    for (id, vector) in adds(&fresh, 4000).into_iter().skip(1).chain(other) {
+        assert_eq!(now.search(vector, 1, &Candidates::All).unwrap()[0].id.min(4000), id.min(4000));
+    }
+
+    let foreign = VectorSet::new(DIMS, small_options());
+    foreign.apply(&adds(&clustered(3000, 8), 0), &[]).unwrap();
+    assert!(!foreign.install_saved(HnswIndex::load(&path, DIMS).unwrap()), "another model's vectors");
+    assert!(foreign.graph_due().is_some() && foreign.snapshot().recall().is_none());
+    let few = VectorSet::new(DIMS, small_options());
+    few.apply(&adds(&data[..900], 0), &[]).unwrap();
+    assert!(!few.install_saved(HnswIndex::load(&path, DIMS).unwrap()), "a scan is enough");
+}
+
+#[test]
 fn equal_vectors_neither_panic_nor_vanish() {
     let same = vec![0.3f32; DIMS];
     let mut data = vec![same.clone(); 12];

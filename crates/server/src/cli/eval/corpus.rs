@@ -203,7 +203,7 @@ async fn open_kb(folder: &Path, model: Arc<dyn Embedder>) -> Result<Kb, String> 
         blobs,
         embedder: EmbedderSlot::ready(model),
         extractor: Pool::new(PoolOptions::new(worker, 1)),
-        lexical_dir: Box::new(move |bot| paths.lexical_view(bot)),
+        views_dir: Box::new(move |bot| paths.bot_views(bot)),
         on_indexed: Box::new(|_, _| ()),
     };
     let settings = KbSettings { vector_quota: u64::MAX >> 2, ..KbSettings::default() };
