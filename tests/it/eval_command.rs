@@ -69,13 +69,28 @@ fn tuning_recommends_a_setting_and_writes_it() {
     let folder = tempfile::tempdir().unwrap();
     set(folder.path());
     std::fs::write(folder.path().join("quarry.toml"), "plan = \"free\"\n").unwrap();
-    let args = ["tune", "--data", ".", "--out", "out", "--apply", "quarry.toml", "--max-ms", "1000"];
+    let args = [
+        "tune",
+        "--data",
+        ".",
+        "--out",
+        "out",
+        "--apply",
+        "quarry.toml",
+        "--max-ms",
+        "1000",
+        "--chunks",
+        "100",
+    ];
     let output = quarry(folder.path(), &args);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report = std::fs::read_to_string(folder.path().join("out/tune.json")).unwrap();
     let report: Value = serde_json::from_str(&report).unwrap();
     let recommended = report["recommended"].as_str().unwrap();
-    assert!(recommended.contains("candidates=") && report["vectors"].as_array().unwrap().len() > 5);
+    assert!(recommended.contains("candidates=") && report["vectors"].as_array().unwrap().len() >= 3);
+    assert_eq!(report["chunks"][1]["chars"], 100);
+    let passages = |at: usize| report["chunks"][at]["passages"].as_u64().unwrap();
+    assert!(passages(1) >= passages(0), "{report}");
     let settings = std::fs::read_to_string(folder.path().join("quarry.toml")).unwrap();
     assert_eq!(settings, format!("search = \"{recommended}\"\nplan = \"free\"\n"));
     assert!(std::fs::read_to_string(folder.path().join("out/tune.svg")).unwrap().contains("<circle"));

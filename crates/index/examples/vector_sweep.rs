@@ -78,7 +78,7 @@ fn main() -> Result<(), Failure> {
         set.apply(&adds, &[])?;
         first += batch.len() as u32;
     }
-    let sweep: Vec<SweepPoint> = exact.snapshot().sweep(&queries, &BREADTHS)?;
+    let sweep: Vec<SweepPoint> = exact.snapshot().sweep(&queries, &[16], &BREADTHS)?;
     let begun = Instant::now();
     if let Some(build) = set.graph_due() {
         set.install(build.run(&|| false)?);
@@ -98,9 +98,11 @@ fn main() -> Result<(), Failure> {
     if as_json {
         let points: Vec<_> = sweep
             .iter()
-            .map(
-                |p| json!({"ef": p.breadth, "recall": p.recall, "ms": p.p50_ms, "bytes": p.bytes_per_vector}),
-            )
+            .map(|p| {
+                let ef = p.by.graph().map(|(_, ef)| ef);
+                let how = p.by.to_string();
+                json!({"how": how, "ef": ef, "recall": p.recall, "ms": p.p50_ms, "bytes": p.bytes_per_vector})
+            })
             .collect();
         let planned: Vec<_> = searched
             .iter()
@@ -115,7 +117,7 @@ fn main() -> Result<(), Failure> {
     println!("{} vectors, {} queries; graph built and measured in {build_s:.1} s", docs.len(), queries.len());
     println!("{:<24}{:>10}{:>10}{:>10}{:>18}", "", "recall@10", "p50 ms", "1/p50 s", "bytes per vector");
     for point in &sweep {
-        let what = point.breadth.map_or_else(|| "exact".to_owned(), |breadth| format!("ef {breadth}"));
+        let what = point.by;
         let (per_s, bytes) = (1000.0 / point.p50_ms, point.bytes_per_vector);
         println!("{what:<24}{:>10.4}{:>10.3}{per_s:>10.0}{bytes:>18}", point.recall, point.p50_ms);
     }

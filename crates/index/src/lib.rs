@@ -17,7 +17,7 @@ pub use error::Error;
 pub use fuse::{FuseOptions, Fused, FusionMethod, fuse};
 pub use lexical::{LexDoc, LexSnapshot, LexicalIndex, LexicalSearch};
 pub use vector::{
-    ExactInt8, GraphBuild, HnswIndex, Plan, Recall, SweepPoint, VectorIndex, VectorOptions, VectorSet,
-    VectorSnapshot,
+    ExactInt8, GraphBuild, HnswIndex, Plan, Recall, SweepBy, SweepPoint, VectorIndex, VectorOptions,
+    VectorSet, VectorSnapshot,
 };
 pub use wording::{Evidence, QueryWords, Wording};

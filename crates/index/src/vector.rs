@@ -15,7 +15,7 @@ pub use exact::ExactInt8;
 pub use graph::HnswIndex;
 pub use planner::Plan;
 pub use set::{GraphBuild, Recall, VectorOptions, VectorSet, VectorSnapshot};
-pub use sweep::SweepPoint;
+pub use sweep::{SweepBy, SweepPoint};
 
 use crate::error::Result;
 use crate::{Candidates, Error, Hit};

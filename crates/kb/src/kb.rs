@@ -126,8 +126,8 @@ impl Kb {
     /// When the store does not answer, or a setting is out of range.
     pub async fn open(deps: KbDeps, settings: KbSettings) -> Result<Self, Error> {
         settings.search.check()?;
-        let recall_target = settings.search.recall_target;
-        let vectors = VectorOptions { recall_target, ..VectorOptions::default() };
+        let SearchTuning { recall_target, links, .. } = settings.search;
+        let vectors = VectorOptions { recall_target, links, ..VectorOptions::default() };
         let options = (settings.cache_bytes, vectors);
         let views = Views::new(deps.store.clone(), deps.embedder.clone(), deps.views_dir, options);
         let inner = Inner {

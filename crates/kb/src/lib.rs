@@ -41,7 +41,7 @@ pub use listing::{FileSort, ListFiles};
 pub use page::{Page, PageRequest};
 pub use passages::{NewPassage, PassageMeta, PassageView};
 pub use progress::JobProgress;
-pub use quarry_index::SweepPoint;
+pub use quarry_index::{SweepBy, SweepPoint};
 pub use rank::{RankedPassage, Ranking, SearchTuning};
 pub use recount::{Recount, recount};
 pub use search::{ContextItem, Search, SearchHit};

@@ -349,7 +349,7 @@ async fn an_opened_view_gets_its_graph_without_a_commit() {
     std::fs::write(&saved, bytes).unwrap();
     let views = open_again();
     let snapshot = views.snapshot(&bot).await.unwrap();
-    assert!(snapshot.vectors.recall().is_none() && snapshot.vectors.len() == 41);
+    assert!(snapshot.vectors.recall().is_none() && snapshot.vectors.ids().len() == 41);
 }
 
 #[tokio::test(flavor = "multi_thread")]

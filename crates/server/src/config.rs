@@ -193,7 +193,7 @@ pub struct Settings {
     /// Bytes of memory for caches of indexes [default: 268435456]
     #[arg(long, env = "QUARRY_CACHE_BYTES", value_name = "BYTES")]
     pub cache_bytes: Option<usize>,
-    /// How searches weigh things, such as candidates=100,dense=6,recall=0.99; `quarry tune` finds the best
+    /// How searches weigh things, such as candidates=100,dense=6,recall=0.99,links=16; `quarry tune` finds the best
     #[arg(long, env = "QUARRY_SEARCH", value_name = "LIST")]
     pub search: Option<String>,
     /// Folder of another embedding model than the built-in one

@@ -16,8 +16,9 @@ use std::sync::Arc;
 
 /// Ids per block: what one changed vector costs to copy (0.6 MB at 384 dimensions).
 const BLOCK: u32 = 512;
-/// Rows rescored at least; the int8 order is off by a few places among near-equal scores only.
-const RESCORED_MIN: usize = 40;
+/// Rows rescored beside those asked for, at least; the int8 order is off by a few places among near-equal
+/// scores only.
+const RESCORED_BESIDE: usize = 30;
 /// Rows asked of the memory before they are needed.
 const AHEAD: usize = 12;
 
@@ -201,7 +202,14 @@ impl ExactInt8 {
         if k == 0 || self.present.is_empty() {
             return;
         }
-        let mut coarse = Best::new(RESCORED_MIN.max(k.saturating_mul(4)).min(self.len()));
+        let most = k.saturating_add((k / 2).max(RESCORED_BESIDE)).min(self.len());
+        let coarse = self.scan_codes(query, most, allowed).into_hits();
+        self.rescore(query, &mut coarse.into_iter().map(|hit| hit.id), best);
+    }
+
+    /// The best `k` allowed items by code alone.
+    pub(super) fn scan_codes(&self, query: &Query, k: usize, allowed: &Candidates<'_>) -> Best {
+        let mut coarse = Best::new(k);
         let kernel = Kernel::best();
         match allowed {
             Candidates::All => {
@@ -234,7 +242,29 @@ impl ExactInt8 {
                 });
             }
         }
-        self.rescore(query, &mut coarse.into_hits().into_iter().map(|hit| hit.id), best);
+        coarse
+    }
+
+    /// The best `k` of all items by exact cosine alone.
+    pub(super) fn scan_halves(&self, query: &Query, k: usize) -> Vec<Hit> {
+        self.rescored(query, self.present.iter(), k)
+    }
+
+    /// The best `k` of some items by exact cosine.
+    pub(super) fn rescored(&self, query: &Query, mut ids: impl Iterator<Item = u32>, k: usize) -> Vec<Hit> {
+        let mut best = Best::new(k);
+        self.rescore(query, &mut ids, &mut best);
+        best.into_hits()
+    }
+
+    /// Bytes of the codes and their scales.
+    pub(super) fn code_bytes(&self) -> usize {
+        self.blocks.iter().map(|block| block.codes.len() + block.scales.len() * 4).sum()
+    }
+
+    /// Bytes of the half precision vectors.
+    pub(super) fn half_bytes(&self) -> usize {
+        self.blocks.iter().map(|block| block.full.len() * 2).sum()
     }
 }
 

@@ -39,14 +39,14 @@ pub struct HnswIndex {
 }
 
 impl HnswIndex {
-    /// Builds over all of `vectors`, on the calling thread; `search_speed --graph` prints the time.
+    /// Builds over all of `vectors` with `links` (`M`) per point, on the calling thread; `search_speed --graph` prints the time.
     /// `stop` is asked now and then.
     ///
     /// # Errors
     /// [`Error::Cancelled`] when told to stop; [`Error::Unreachable`] when the graph does not find
     /// its own points.
-    pub fn build(vectors: &ExactInt8, stop: &dyn Fn() -> bool) -> Result<Self> {
-        let mut links = Links::new(super::stride(vectors.dims()), vectors.len());
+    pub fn build(vectors: &ExactInt8, links: usize, stop: &dyn Fn() -> bool) -> Result<Self> {
+        let mut links = Links::new(super::stride(vectors.dims()), links, vectors.len());
         let mut ids = Vec::with_capacity(vectors.len());
         for (done, (id, code, scale)) in vectors.codes().enumerate() {
             if done.is_multiple_of(128) && stop() {
@@ -113,6 +113,11 @@ impl HnswIndex {
     /// Items only an exact search is sure to find.
     pub(super) fn unreachable(&self) -> &RoaringBitmap {
         &self.unreachable
+    }
+
+    /// Links per point (`M`).
+    pub(super) fn links(&self) -> usize {
+        self.links.parts().links
     }
 
     /// What recall a breadth gives here.

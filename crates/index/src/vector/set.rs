@@ -29,13 +29,15 @@ pub struct VectorOptions {
     pub crossover: usize,
     /// Share of dead or new vectors past which a graph is built anew.
     pub rebuild_share: f64,
+    /// Links per point of a graph (`M`): more find more and cost memory and time.
+    pub links: usize,
     /// Share of the true ten nearest a search should find, 0..1; scans find all.
     pub recall_target: f64,
 }
 
 impl Default for VectorOptions {
     fn default() -> Self {
-        Self { crossover: 20_000, rebuild_share: 0.2, recall_target: 0.99 }
+        Self { crossover: 20_000, rebuild_share: 0.2, links: 16, recall_target: 0.99 }
     }
 }
 
@@ -76,6 +78,7 @@ pub struct Recall {
 /// A graph worth building; run it on a background thread, then [`VectorSet::install`] it.
 pub struct GraphBuild {
     exact: ExactInt8,
+    links: usize,
     refused: Arc<AtomicUsize>,
 }
 
@@ -86,7 +89,7 @@ impl GraphBuild {
     /// # Errors
     /// See [`HnswIndex::build`].
     pub fn run(&self, stop: &dyn Fn() -> bool) -> Result<HnswIndex> {
-        let built = HnswIndex::build(&self.exact, stop);
+        let built = HnswIndex::build(&self.exact, self.links, stop);
         let refused = matches!(built, Err(Error::Unreachable { .. }));
         if refused || built.is_ok() {
             self.refused.store(if refused { self.exact.len() } else { 0 }, Ordering::Relaxed);
@@ -172,7 +175,8 @@ impl VectorSet {
                 return None;
             }
         }
-        Some(GraphBuild { exact: now.exact.clone(), refused: self.refused.clone() })
+        let (exact, links) = (now.exact.clone(), self.options.links);
+        Some(GraphBuild { exact, links, refused: self.refused.clone() })
     }
 
     /// Starts using a graph. What changed since it was built is worked out here.
@@ -190,7 +194,9 @@ impl VectorSet {
         let now = self.current.load();
         let (changed, gone) = graph.changes_to(&now.exact);
         let foreign = changed.len().max(gone.len()) as usize;
-        let fits = now.exact.len() > self.options.crossover && foreign * 2 < now.exact.len().min(graph.len());
+        let fits = now.exact.len() > self.options.crossover
+            && graph.links() == self.options.links
+            && foreign * 2 < now.exact.len().min(graph.len());
         if fits {
             self.start_using(&now, graph, (changed, gone));
         }

@@ -7,6 +7,8 @@ use quarry_index::SweepPoint;
 use quarry_types::Scope;
 use std::time::Duration;
 
+/// Links per point tried.
+const LINKS: [usize; 3] = [8, 16, 32];
 /// Breadths tried.
 const BREADTHS: [usize; 9] = [10, 16, 24, 32, 64, 96, 128, 256, 512];
 
@@ -25,7 +27,8 @@ impl Kb {
         Ok(())
     }
 
-    /// Searches the bot's vectors for each question with every breadth of a graph built for this; takes
+    /// Searches the bot's vectors for each question by every way there is; the graphs
+    /// are built for this, takes
     /// a part of a millisecond per vector and holds one core.
     ///
     /// # Errors
@@ -37,7 +40,7 @@ impl Kb {
     ) -> Result<Vec<SweepPoint>, Error> {
         let vectors = self.inner.embedder.embed(questions, TextKind::Query).await?;
         let snapshot = self.inner.views.snapshot(scope).await?;
-        let sweep = tokio::task::spawn_blocking(move || snapshot.vectors.sweep(&vectors, &BREADTHS));
+        let sweep = tokio::task::spawn_blocking(move || snapshot.vectors.sweep(&vectors, &LINKS, &BREADTHS));
         Ok(sweep.await??)
     }
 }

@@ -13,12 +13,14 @@ pub struct SearchTuning {
     pub dense_weight: f32,
     /// Share of the true nearest vectors an approximate search should find, 0.5..=0.999.
     pub recall_target: f64,
+    /// Links per point of a vector graph (`M`), 4..=64: more find more and cost memory and time.
+    pub links: usize,
 }
 
 impl Default for SearchTuning {
     /// `docs/RETRIEVAL.md` tells how these were chosen.
     fn default() -> Self {
-        Self { candidates: 100, dense_weight: 6.0, recall_target: 0.99 }
+        Self { candidates: 100, dense_weight: 6.0, recall_target: 0.99, links: 16 }
     }
 }
 
@@ -37,6 +39,9 @@ impl SearchTuning {
         }
         if !(0.5..=0.999).contains(&self.recall_target) {
             return wrong("recall target must be 0.5 to 0.999");
+        }
+        if !(4..=64).contains(&self.links) {
+            return wrong("links must be 4 to 64");
         }
         Ok(())
     }

@@ -5,9 +5,9 @@
 use super::{ConfigError, wrong};
 use quarry_kb::SearchTuning;
 
-/// Reads `candidates=100,dense=6,recall=0.99`; what is not named keeps its default.
+/// Reads `candidates=100,dense=6,recall=0.99,links=16`; what is not named keeps its default.
 pub(crate) fn search(list: Option<&str>) -> Result<SearchTuning, ConfigError> {
-    let form = "must look like candidates=100,dense=6,recall=0.99";
+    let form = "must look like candidates=100,dense=6,recall=0.99,links=16";
     let mut tuning = SearchTuning::default();
     for part in list.unwrap_or("").split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (name, value) =
@@ -17,6 +17,7 @@ pub(crate) fn search(list: Option<&str>) -> Result<SearchTuning, ConfigError> {
             "candidates" => tuning.candidates = value.trim().parse().map_err(|_| bad())?,
             "dense" => tuning.dense_weight = value.trim().parse().map_err(|_| bad())?,
             "recall" => tuning.recall_target = value.trim().parse().map_err(|_| bad())?,
+            "links" => tuning.links = value.trim().parse().map_err(|_| bad())?,
             other => return Err(wrong("search", format!("{form}; it has no {other:?}"))),
         }
     }
@@ -26,7 +27,8 @@ pub(crate) fn search(list: Option<&str>) -> Result<SearchTuning, ConfigError> {
 
 /// As [`search`] reads it.
 pub(crate) fn written(tuning: &SearchTuning) -> String {
-    format!("candidates={},dense={},recall={}", tuning.candidates, tuning.dense_weight, tuning.recall_target)
+    let SearchTuning { candidates, dense_weight, recall_target, links } = tuning;
+    format!("candidates={candidates},dense={dense_weight},recall={recall_target},links={links}")
 }
 
 #[cfg(test)]
@@ -37,10 +39,12 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_wrong_values_are_refused() {
         assert_eq!(search(None).unwrap(), SearchTuning::default());
-        let tuning = SearchTuning { candidates: 50, dense_weight: 4.5, recall_target: 0.95 };
+        let tuning = SearchTuning { candidates: 50, dense_weight: 4.5, recall_target: 0.95, links: 24 };
         assert_eq!(search(Some(&written(&tuning))).unwrap(), tuning);
         assert_eq!(search(Some(" dense = 3 , ")).unwrap().dense_weight, 3.0);
-        for bad in ["dense", "dense=x", "dense=NaN", "depth=3", "candidates=5", "recall=1", "dense=-1"] {
+        for bad in
+            ["dense", "dense=x", "dense=NaN", "depth=3", "candidates=5", "recall=1", "dense=-1", "links=2"]
+        {
             let error = search(Some(bad)).unwrap_err().to_string();
             assert!(error.starts_with("setting search "), "{error}");
         }

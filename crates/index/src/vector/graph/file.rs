@@ -1,6 +1,6 @@
 //! A graph on disk: a cache that spares a restart the building, believed only after its checksum.
 //!
-//! Layout, little-endian: magic (8 bytes), six u64 (bytes per code row, points, words of upper links,
+//! Layout, little-endian: magic (8 bytes), seven u64 (bytes per code row, most links, points, words of upper links,
 //! entry point + 1, calibration steps, bytes of the unreachable set), then codes, scales, lowest links,
 //! places of upper links, levels, upper links, ids, calibration (u64 breadth, f64 recall), the
 //! unreachable set (Roaring format), SHA-256 of all before it. Invariant: what [`HnswIndex::load`]
@@ -16,11 +16,13 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 /// Raise it whenever the layout, the code rows or the meaning of links change.
-const MAGIC: &[u8; 8] = b"qgraph01";
+const MAGIC: &[u8; 8] = b"qgraph02";
 /// Values converted at a time.
 const CHUNK: usize = 16 * 1024;
 const SUM_BYTES: u64 = 32;
-const HEAD_BYTES: u64 = 8 + 6 * 8;
+const HEAD_BYTES: u64 = 8 + 7 * 8;
+/// More links than this no graph is built with.
+const LINKS_MAX: u64 = 1024;
 
 impl HnswIndex {
     /// Saves the graph, replacing what is at `path`. Not synced: half a file fails its checksum.
@@ -44,14 +46,9 @@ impl HnswIndex {
         let mut to = Summed::new(BufWriter::new(File::create(path)?));
         to.write_all(MAGIC)?;
         let entry = parts.entry.map_or(0, |entry| u64::from(entry) + 1);
-        let counts = [
-            parts.stride,
-            parts.scales.len(),
-            parts.upper.len(),
-            entry as usize,
-            steps.len(),
-            unreachable.len(),
-        ];
+        let (points, upper) = (parts.scales.len(), parts.upper.len());
+        let counts =
+            [parts.stride, parts.links, points, upper, entry as usize, steps.len(), unreachable.len()];
         for count in counts {
             to.write_all(&(count as u64).to_le_bytes())?;
         }
@@ -86,14 +83,15 @@ impl HnswIndex {
         if magic != *MAGIC {
             return Err(wrong("it is of another version"));
         }
-        let mut counts = [0_u64; 6];
+        let mut counts = [0_u64; 7];
         for count in &mut counts {
             *count = from.number()?;
         }
-        let [stride, points, upper, entry, steps, unreachable] = counts;
+        let [stride, links, points, upper, entry, steps, unreachable] = counts;
         let sizes = [
             points.checked_mul(stride),
-            points.checked_mul(4 * (1 + Parts::BASE as u64 + 1 + 1) + 1),
+            // Scale, links and their count, place of the upper ones, id; level.
+            points.checked_mul(4 * (1 + 1 + 2 * links.min(LINKS_MAX) + 1 + 1) + 1),
             upper.checked_mul(4),
             steps.checked_mul(16),
             Some(unreachable),
@@ -101,15 +99,21 @@ impl HnswIndex {
         ];
         let whole = sizes.into_iter().try_fold(0_u64, |sum, size| sum.checked_add(size?));
         // Before anything is allocated by it.
-        if stride != super::super::stride(dims) as u64 || whole != Some(length) || entry > points {
+        if stride != super::super::stride(dims) as u64
+            || links > LINKS_MAX
+            || whole != Some(length)
+            || entry > points
+        {
             return Err(wrong("its length is not what it says"));
         }
-        let (points, upper, stride) = (points as usize, upper as usize, stride as usize);
+        let (points, upper) = (points as usize, upper as usize);
+        let (stride, links) = (stride as usize, links as usize);
         let parts = Parts {
             stride,
+            links,
             codes: from.take(points * stride, |[byte]: [u8; 1]| byte as i8)?,
             scales: from.take(points, f32::from_le_bytes)?,
-            base: from.take(points * Parts::BASE, u32::from_le_bytes)?,
+            base: from.take(points * (1 + 2 * links), u32::from_le_bytes)?,
             upper_at: from.take(points, u32::from_le_bytes)?,
             levels: from.take(points, |[byte]: [u8; 1]| byte)?,
             upper: from.take(upper, u32::from_le_bytes)?,
@@ -214,7 +218,7 @@ mod tests {
             (0..600).map(|_| (0..64).map(|_| rng.random_range(-1.0..1.0)).collect()).collect();
         let adds: Vec<(u32, &[f32])> = data.iter().zip(5..).map(|(v, id)| (id, v.as_slice())).collect();
         let exact = ExactInt8::new(64).with_changes(&adds, &[]).unwrap();
-        (HnswIndex::build(&exact, &|| false).unwrap(), data)
+        (HnswIndex::build(&exact, 12, &|| false).unwrap(), data)
     }
 
     #[test]
@@ -253,7 +257,7 @@ mod tests {
                 1 => bytes.push(0),
                 _ => {
                     // Half of them in the head, where the sizes are.
-                    let at = rng.random_range(0..if round % 2 == 0 { 56 } else { whole.len() });
+                    let at = rng.random_range(0..if round % 2 == 0 { 64 } else { whole.len() });
                     bytes[at] ^= 1 << rng.random_range(0..8);
                 }
             }

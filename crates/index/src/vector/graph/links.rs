@@ -8,9 +8,9 @@ use parking_lot::Mutex;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-/// Links per point on the upper layers; the lowest has twice as many.
-pub(super) const LINKS: usize = 16;
-/// Most layers; with 16 links the 8th has a point in four billion.
+/// One point in so many stands on each next layer.
+const THINNING: u32 = 16;
+/// Most layers; the 8th has a point in four billion.
 pub(super) const LAYERS: usize = 8;
 /// Marks kept for walks to come; more walks at once make their own.
 const MARKS_KEPT: usize = 16;
@@ -83,6 +83,8 @@ pub(super) struct Links {
 pub(super) struct Parts {
     /// Bytes of a code row.
     pub(super) stride: usize,
+    /// Most links of a point on the upper layers (`M`); the lowest has twice as many.
+    pub(super) links: usize,
     pub(super) codes: Vec<i8>,
     pub(super) scales: Vec<f32>,
     /// Per point: how many, then the links of the lowest layer.
@@ -95,21 +97,27 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Words of `base` per point.
-    pub(super) const BASE: usize = BASE;
+    /// Words of `base` per point: how many links, then places for them.
+    pub(super) fn base_words(&self) -> usize {
+        1 + 2 * self.links
+    }
+
+    /// Words of each list in `upper`.
+    fn upper_words(&self) -> usize {
+        1 + self.links
+    }
 }
 
 const NO_UPPER: u32 = u32::MAX;
-const BASE: usize = 1 + 2 * LINKS;
-const UPPER: usize = 1 + LINKS;
 
 impl Links {
-    pub(super) fn new(stride: usize, points: usize) -> Self {
+    pub(super) fn new(stride: usize, links: usize, points: usize) -> Self {
         Self::from_parts(Parts {
             stride,
+            links,
             codes: Vec::with_capacity(points * stride),
             scales: Vec::with_capacity(points),
-            base: Vec::with_capacity(points * BASE),
+            base: Vec::with_capacity(points * (1 + 2 * links)),
             upper_at: Vec::with_capacity(points),
             levels: Vec::with_capacity(points),
             upper: Vec::new(),
@@ -152,24 +160,33 @@ impl Links {
 
     fn neighbours(&self, point: u32, layer: usize) -> &[u32] {
         let list = match layer {
-            0 => self.parts.base.get(point as usize * BASE..(point as usize + 1) * BASE),
-            _ => self.upper_start(point, layer).and_then(|start| self.parts.upper.get(start..start + UPPER)),
+            0 => self.parts.base.get(self.base_range(point)),
+            _ => self
+                .upper_start(point, layer)
+                .and_then(|start| self.parts.upper.get(start..start + self.parts.upper_words())),
         };
         let (count, links) = list.and_then(<[u32]>::split_first).unwrap_or((&0, &[]));
         links.get(..*count as usize).unwrap_or(&[])
     }
 
+    fn base_range(&self, point: u32) -> std::ops::Range<usize> {
+        let words = self.parts.base_words();
+        point as usize * words..(point as usize + 1) * words
+    }
+
     fn upper_start(&self, point: u32, layer: usize) -> Option<usize> {
         let at = *self.parts.upper_at.get(point as usize)?;
         let level = usize::from(*self.parts.levels.get(point as usize)?);
-        (at != NO_UPPER && (1..=level).contains(&layer)).then(|| at as usize + (layer - 1) * UPPER)
+        (at != NO_UPPER && (1..=level).contains(&layer))
+            .then(|| at as usize + (layer - 1) * self.parts.upper_words())
     }
 
     fn set_neighbours(&mut self, point: u32, layer: usize, links: &[u32]) {
+        let (words, range) = (self.parts.upper_words(), self.base_range(point));
         let list = match layer {
-            0 => self.parts.base.get_mut(point as usize * BASE..(point as usize + 1) * BASE),
+            0 => self.parts.base.get_mut(range),
             _ => match self.upper_start(point, layer) {
-                Some(start) => self.parts.upper.get_mut(start..start + UPPER),
+                Some(start) => self.parts.upper.get_mut(start..start + words),
                 None => None,
             },
         };
@@ -191,14 +208,14 @@ impl Links {
         let point = self.parts.scales.len() as u32;
         self.parts.codes.extend_from_slice(code);
         self.parts.scales.push(scale);
-        self.parts.base.resize(self.parts.base.len() + BASE, 0);
+        self.parts.base.resize(self.parts.base.len() + self.parts.base_words(), 0);
         let level = level_of(point);
         self.parts.levels.push(level as u8);
         match level {
             0 => self.parts.upper_at.push(NO_UPPER),
             _ => {
                 self.parts.upper_at.push(self.parts.upper.len() as u32);
-                self.parts.upper.resize(self.parts.upper.len() + level * UPPER, 0);
+                self.parts.upper.resize(self.parts.upper.len() + level * self.parts.upper_words(), 0);
             }
         }
         let Some(entry) = self.parts.entry else {
@@ -209,7 +226,7 @@ impl Links {
         let mut starts = vec![self.descend(code, entry, top, level)];
         for layer in (0..=level.min(top)).rev() {
             let found = self.walk_layer(code, &starts, layer, breadth, usize::MAX, |p| p != point).0;
-            let chosen = self.choose(scale, &found, LINKS);
+            let chosen = self.choose(scale, &found, self.parts.links);
             self.set_neighbours(point, layer, &chosen);
             for other in chosen {
                 self.link_back(other, point, layer);
@@ -254,7 +271,7 @@ impl Links {
     }
 
     fn link_back(&mut self, point: u32, new: u32, layer: usize) {
-        let most = if layer == 0 { 2 * LINKS } else { LINKS };
+        let most = if layer == 0 { 2 * self.parts.links } else { self.parts.links };
         let mut links = self.neighbours(point, layer).to_vec();
         links.push(new);
         if links.len() > most {
@@ -317,7 +334,7 @@ impl Links {
                 within &= take(*start, &mut open, &mut best);
             }
         }
-        let mut fresh: Vec<u32> = Vec::with_capacity(2 * LINKS);
+        let mut fresh: Vec<u32> = Vec::with_capacity(2 * self.parts.links);
         while within && let Some(next) = open.pop() {
             let full = best.len() >= breadth;
             if full && best.peek().is_some_and(|std::cmp::Reverse(worst)| next.likeness < worst.likeness) {
@@ -343,13 +360,13 @@ impl Links {
     }
 }
 
-/// Layers above the lowest that a point stands on: one in [`LINKS`] on each next, fixed by its number.
+/// Layers above the lowest that a point stands on: one in [`THINNING`] on each next, fixed by its number.
 fn level_of(point: u32) -> usize {
     let mut bits = (u64::from(point) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     bits ^= bits >> 31;
-    (bits.trailing_zeros() / LINKS.trailing_zeros()).min(LAYERS as u32 - 1) as usize
+    (bits.trailing_zeros() / THINNING.trailing_zeros()).min(LAYERS as u32 - 1) as usize
 }
 
 #[cfg(test)]

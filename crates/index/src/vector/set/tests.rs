@@ -167,8 +167,8 @@ fn boilerplate_does_not_cost_the_graph() {
     let only: RoaringBitmap = [577].into_iter().collect();
     let hits = set.snapshot().search(&same, 5, &Candidates::Only(&only)).unwrap();
     assert_eq!(hits.iter().map(|hit| hit.id).collect::<Vec<_>>(), [577]);
-    let exact = set.snapshot().sweep(&[same], &[16]).unwrap();
-    assert_eq!(exact.len(), 2);
+    let exact = set.snapshot().sweep(&[same], &[16], &[16]).unwrap();
+    assert_eq!(exact.len(), 4);
 }
 
 #[test]
@@ -189,8 +189,8 @@ fn hopeless_graphs_are_refused_and_builds_can_be_stopped() {
     set.apply(&adds(&data, 0), &[]).unwrap();
     let build = set.graph_due().unwrap();
     assert!(matches!(build.run(&|| false), Err(crate::Error::Unreachable { .. })));
-    let swept = set.snapshot().sweep(&data[..1], &[16]).unwrap();
-    assert_eq!(swept.iter().map(|point| point.breadth).collect::<Vec<_>>(), [None]);
+    let swept = set.snapshot().sweep(&data[..1], &[16], &[16]).unwrap();
+    assert!(swept.len() == 3 && swept.iter().all(|point| point.by.graph().is_none()), "{swept:?}");
     assert!(matches!(build.run(&|| true), Err(crate::Error::Cancelled)));
     assert!(set.graph_due().is_none(), "not the same work again");
     set.apply(&adds(&clustered(200, 7), 2000), &[]).unwrap();
@@ -204,12 +204,12 @@ fn hopeless_graphs_are_refused_and_builds_can_be_stopped() {
 fn the_graph_alone_answers_and_refuses_bad_queries() {
     let data = clustered(400, 6);
     let exact = ExactInt8::new(DIMS).with_changes(&adds(&data, 0), &[]).unwrap();
-    let graph = HnswIndex::build(&exact, &|| false).unwrap();
+    let graph = HnswIndex::build(&exact, 16, &|| false).unwrap();
     assert_eq!(graph.len(), 400);
     assert_eq!(graph.search(&data[17], 1, &Candidates::All).unwrap()[0].id, 17);
     assert!(graph.search(&[f32::NAN; DIMS], 1, &Candidates::All).is_err());
     assert!(graph.search(&[1.0], 1, &Candidates::All).is_err());
     assert!(graph.search(&data[0], 0, &Candidates::All).unwrap().is_empty());
-    let empty = HnswIndex::build(&ExactInt8::new(DIMS), &|| false).unwrap();
+    let empty = HnswIndex::build(&ExactInt8::new(DIMS), 16, &|| false).unwrap();
     assert!(empty.search(&data[0], 3, &Candidates::All).unwrap().is_empty());
 }

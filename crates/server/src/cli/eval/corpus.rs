@@ -6,13 +6,13 @@
 use super::set::{Doc, Query, Set};
 use super::{Note, cache::CachedEmbedder};
 use quarry_embed::{EmbedOptions, Embedder, EmbedderSlot};
-use quarry_extract::{Pool, PoolOptions};
+use quarry_extract::{Block, ChunkOptions, Document, Pool, PoolOptions, chunk};
 use quarry_kb::{
     Kb, KbDeps, KbSettings, NewPassage, PageRequest, RankedPassage, Ranking, Search, SearchTuning, Tags,
     UpsertFile,
 };
 use quarry_store::{Opened, StoreOptions};
-use quarry_types::{BotId, FileStatus, PassageKind, Scope};
+use quarry_types::{BotId, CharRange, FileStatus, PassageKind, Scope, TokenCounter};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -54,8 +54,15 @@ impl Model {
 }
 
 impl Corpus {
-    /// Indexes the whole set and waits until all of it can be searched.
-    pub(crate) async fn open(set: &Set, model: Arc<dyn Embedder>, note: &Note) -> Result<Self, String> {
+    /// Indexes the whole set and waits until all of it can be searched. Documents are one passage each,
+    /// longer ones cut by what the model reads, or else by `chars` characters.
+    pub(crate) async fn open(
+        set: &Set,
+        model: Arc<dyn Embedder>,
+        chars: Option<usize>,
+        note: &Note,
+    ) -> Result<Self, String> {
+        let cut = chars.map(|chars| Cut { chars, counter: model.token_counter() });
         let folder = tempfile::tempdir().map_err(|cause| format!("no temporary folder: {cause}"))?;
         let kb = open_kb(folder.path(), model).await?;
         let bot = BotId::parse("eval").map_err(|cause| cause.to_string())?;
@@ -71,10 +78,12 @@ impl Corpus {
                 titles.entry(doc.title.clone()).or_default().push(key.clone());
             }
             kb.upsert_file(&scope, file(&key)).await.map_err(|cause| cause.to_string())?;
-            let passages = group.iter().zip(1..).filter_map(|(at, page)| passage(set.docs.get(*at)?, page));
-            kb.set_headed_passages(&scope, &key, passages.collect())
-                .await
-                .map_err(|cause| cause.to_string())?;
+            let whole = group.iter().zip(1..).filter_map(|(at, page)| passage(set.docs.get(*at)?, page));
+            let passages = match &cut {
+                Some(cut) => whole.flat_map(|passage| cut.apply(passage)).collect(),
+                None => whole.collect(),
+            };
+            kb.set_headed_passages(&scope, &key, passages).await.map_err(|cause| cause.to_string())?;
         }
         let mut corpus = Self { kb, scope, docs: HashMap::new(), titles, _folder: folder };
         for (number, group) in groups.iter().enumerate() {
@@ -145,6 +154,25 @@ impl Corpus {
             Some((*of_file.get(usize::try_from(passage.position).ok()?)?, passage.score))
         };
         ranking.iter().filter_map(doc).filter(|(doc, _)| seen.insert(*doc)).take(most).collect()
+    }
+}
+
+/// Cuts documents into passages of so many characters, as a file with that chunk length is cut.
+struct Cut {
+    chars: usize,
+    counter: Arc<dyn TokenCounter>,
+}
+
+impl Cut {
+    fn apply(&self, (headings, whole): (Vec<String>, NewPassage)) -> Vec<(Vec<String>, NewPassage)> {
+        let end = u32::try_from(whole.content.chars().count()).unwrap_or(u32::MAX);
+        let range = CharRange { start: 0, end };
+        let block = Block { kind: whole.kind, level: 0, range, page: whole.page, header: None };
+        let document = Document { text: whole.content.clone(), blocks: vec![block], ..Document::default() };
+        let options = ChunkOptions { max_chars: self.chars, ..ChunkOptions::default() };
+        let parts = chunk(&document, &options, self.counter.as_ref());
+        let part = |text: String| (headings.clone(), NewPassage { content: text, ..whole.clone() });
+        parts.into_iter().map(|passage| part(passage.text)).collect()
     }
 }
 

@@ -109,7 +109,7 @@ pub(super) fn eval(args: &EvalArgs) -> Result<(), String> {
         .build()
         .map_err(|cause| format!("cannot start threads: {cause}"))?;
     let (report, run) = runtime.block_on(async {
-        let corpus = Corpus::open(&set, model, &note).await?;
+        let corpus = Corpus::open(&set, model, None, &note).await?;
         let measured = measure(&set, &corpus, &note).await;
         corpus.kb.shutdown().await;
         measured

@@ -13,10 +13,12 @@ use super::eval::{Note, Spread};
 use crate::config::tuning::{search, written};
 use clap::Args;
 use plot::{Plot, Point};
+use quarry_embed::Embedder;
 use quarry_kb::{SearchTuning, SweepPoint};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Hits per leg that are tried.
 const CANDIDATES: [usize; 3] = [50, 100, 200];
@@ -37,6 +39,9 @@ pub(super) struct TuneArgs {
     /// Ask at most so many of the set's queries, evenly picked
     #[arg(long, default_value_t = 300, value_name = "N")]
     queries: usize,
+    /// Cut documents by so many characters as well (100 to 5000), each length embedded anew, and compare
+    #[arg(long, value_delimiter = ',', value_name = "CHARS")]
+    chunks: Vec<usize>,
     /// Milliseconds a search may take (median, embedding excluded) to be recommended
     #[arg(long, default_value_t = 3.0, value_name = "MS")]
     max_ms: f64,
@@ -61,8 +66,25 @@ struct Tried {
     p50_ms: f64,
 }
 
+/// A chunk length (characters) and what it gave with the default setting; `None` cuts by what the model reads.
+struct Cut {
+    chars: Option<usize>,
+    passages: usize,
+    tried: Tried,
+}
+
+/// All that was measured.
+struct Measured {
+    tried: Vec<Tried>,
+    vectors: Vec<SweepPoint>,
+    cuts: Vec<Cut>,
+}
+
 /// `quarry tune`.
 pub(super) fn tune(args: &TuneArgs) -> Result<(), String> {
+    if let Some(wrong) = args.chunks.iter().find(|chars| !(100..=5000).contains(*chars)) {
+        return Err(format!("--chunks takes 100 to 5000 characters, got {wrong}"));
+    }
     let mut set = Set::load(&args.data, args.split.as_deref())?;
     set.queries.retain(|query| !query.relevant.is_empty());
     if set.queries.is_empty() {
@@ -80,14 +102,18 @@ pub(super) fn tune(args: &TuneArgs) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|cause| format!("cannot start threads: {cause}"))?;
-    let (tried, vectors) = runtime.block_on(async {
-        let corpus = Corpus::open(&set, model, &Note).await?;
+    let measured = runtime.block_on(async {
+        let corpus = Corpus::open(&set, model.clone(), None, &Note).await?;
         let measured = measure(&set.queries, &corpus).await;
         corpus.kb.shutdown().await;
-        measured
+        let mut measured = measured?;
+        for chars in &args.chunks {
+            measured.cuts.push(cut(&set, model.clone(), *chars).await?);
+        }
+        Ok::<_, String>(measured)
     })?;
-    let best = recommend(&tried, args.max_ms).ok_or("nothing was measured")?;
-    print(&table(&set, &tried, &vectors, best));
+    let best = recommend(&measured.tried, args.max_ms).ok_or("nothing was measured")?;
+    print(&table(&set, &measured, best));
     if let Some(folder) = &args.out {
         let write = |name: &str, text: &str| {
             let path = folder.join(name);
@@ -95,9 +121,9 @@ pub(super) fn tune(args: &TuneArgs) -> Result<(), String> {
         };
         std::fs::create_dir_all(folder)
             .map_err(|cause| format!("cannot make {}: {cause}", folder.display()))?;
-        let report = report(&set, &tried, &vectors, best);
+        let report = report(&set, &measured, best);
         write("tune.json", &serde_json::to_string_pretty(&report).map_err(|cause| cause.to_string())?)?;
-        write("tune.svg", &drawn(&tried, &vectors, best))?;
+        write("tune.svg", &drawn(&measured, best))?;
     }
     match &args.apply {
         Some(path) => apply(path, &best.tuning),
@@ -105,7 +131,7 @@ pub(super) fn tune(args: &TuneArgs) -> Result<(), String> {
     }
 }
 
-async fn measure(queries: &[Query], corpus: &Corpus) -> Result<(Vec<Tried>, Vec<SweepPoint>), String> {
+async fn measure(queries: &[Query], corpus: &Corpus) -> Result<Measured, String> {
     let mut tried = Vec::new();
     let all = CANDIDATES.len() * DENSE.len();
     for candidates in CANDIDATES {
@@ -117,7 +143,17 @@ async fn measure(queries: &[Query], corpus: &Corpus) -> Result<(Vec<Tried>, Vec<
     }
     let questions = queries.iter().map(|query| query.text.clone()).collect();
     let vectors = corpus.kb.sweep_vectors(&corpus.scope, questions).await;
-    Ok((tried, vectors.map_err(|cause| cause.to_string())?))
+    let vectors = vectors.map_err(|cause| cause.to_string())?;
+    let uncut = ask_all(queries, corpus, SearchTuning::default()).await?;
+    let cuts = vec![Cut { chars: None, passages: corpus.passages(), tried: uncut }];
+    Ok(Measured { tried, vectors, cuts })
+}
+
+async fn cut(set: &Set, model: Arc<dyn Embedder>, chars: usize) -> Result<Cut, String> {
+    let corpus = Corpus::open(set, model, Some(chars), &Note).await?;
+    let tried = ask_all(&set.queries, &corpus, SearchTuning::default()).await;
+    corpus.kb.shutdown().await;
+    Ok(Cut { chars: Some(chars), passages: corpus.passages(), tried: tried? })
 }
 
 async fn ask_all(queries: &[Query], corpus: &Corpus, tuning: SearchTuning) -> Result<Tried, String> {
@@ -149,7 +185,8 @@ fn on_front(one: &Tried, tried: &[Tried]) -> bool {
     })
 }
 
-fn table(set: &Set, tried: &[Tried], vectors: &[SweepPoint], best: &Tried) -> String {
+fn table(set: &Set, measured: &Measured, best: &Tried) -> String {
+    let tried = measured.tried.as_slice();
     let mut out = format!("{}: {} documents, {} queries\n", set.name, set.docs.len(), set.queries.len());
     let _ = writeln!(out, "{:>10}{:>7}{:>9}{:>9}{:>9}", "candidates", "dense", "nDCG@10", "R@10", "p50 ms");
     for one in tried {
@@ -164,17 +201,30 @@ fn table(set: &Set, tried: &[Tried], vectors: &[SweepPoint], best: &Tried) -> St
         let cells = format!("{:>9.4}{:>9.4}{:>9.3}", of.ndcg_10, of.recall_10, one.p50_ms);
         let _ = writeln!(out, "{:>10}{:>7}{cells}{mark}", tuning.candidates, tuning.dense_weight);
     }
-    let _ = writeln!(out, "\n{:>10}{:>10}{:>9}{:>16}", "vectors", "recall@10", "p50 ms", "bytes per vector");
-    for point in vectors {
-        let how = point.breadth.map_or_else(|| "exact".to_owned(), |breadth| format!("ef {breadth}"));
+    let _ = writeln!(out, "\n{:>12}{:>10}{:>9}{:>16}", "vectors", "recall@10", "p50 ms", "bytes per vector");
+    for point in &measured.vectors {
         let cells = format!("{:>10.4}{:>9.3}{:>16}", point.recall, point.p50_ms, point.bytes_per_vector);
-        let _ = writeln!(out, "{how:>10}{cells}");
+        let _ = writeln!(out, "{:>12}{cells}", point.by);
+    }
+    if measured.cuts.len() > 1 {
+        let _ = writeln!(
+            out,
+            "\n{:>12}{:>10}{:>9}{:>9}{:>9}",
+            "chunk length", "passages", "nDCG@10", "R@10", "p50 ms"
+        );
+        for cut in &measured.cuts {
+            let chars = cut.chars.map_or_else(|| "uncut".to_owned(), |chars| chars.to_string());
+            let of = &cut.tried;
+            let cells = format!("{:>9.4}{:>9.4}{:>9.3}", of.figures.ndcg_10, of.figures.recall_10, of.p50_ms);
+            let _ = writeln!(out, "{chars:>12}{:>10}{cells}", cut.passages);
+        }
     }
     let _ = write!(out, "\nrecommended: search = \"{}\"", written(&best.tuning));
     out
 }
 
-fn report(set: &Set, tried: &[Tried], vectors: &[SweepPoint], best: &Tried) -> Value {
+fn report(set: &Set, measured: &Measured, best: &Tried) -> Value {
+    let tried = measured.tried.as_slice();
     let one = |of: &Tried| {
         json!({
             "candidates": of.tuning.candidates,
@@ -186,10 +236,20 @@ fn report(set: &Set, tried: &[Tried], vectors: &[SweepPoint], best: &Tried) -> V
     };
     let point = |of: &SweepPoint| {
         json!({
-            "ef": of.breadth,
+            "how": of.by.to_string(),
+            "m": of.by.graph().map(|(links, _)| links),
+            "ef": of.by.graph().map(|(_, breadth)| breadth),
             "recall10": of.recall,
             "p50Ms": of.p50_ms,
             "bytesPerVector": of.bytes_per_vector,
+        })
+    };
+    let cut = |of: &Cut| {
+        json!({
+            "chars": of.chars,
+            "passages": of.passages,
+            "figures": of.tried.figures,
+            "p50Ms": of.tried.p50_ms,
         })
     };
     json!({
@@ -197,12 +257,14 @@ fn report(set: &Set, tried: &[Tried], vectors: &[SweepPoint], best: &Tried) -> V
         "documents": set.docs.len(),
         "queries": set.queries.len(),
         "settings": tried.iter().map(one).collect::<Vec<_>>(),
-        "vectors": vectors.iter().map(point).collect::<Vec<_>>(),
+        "vectors": measured.vectors.iter().map(point).collect::<Vec<_>>(),
+        "chunks": measured.cuts.iter().map(cut).collect::<Vec<_>>(),
         "recommended": written(&best.tuning),
     })
 }
 
-fn drawn(tried: &[Tried], vectors: &[SweepPoint], best: &Tried) -> String {
+fn drawn(measured: &Measured, best: &Tried) -> String {
+    let (tried, vectors) = (measured.tried.as_slice(), measured.vectors.as_slice());
     let ranked = tried.iter().map(|one| Point {
         x: one.p50_ms,
         y: one.figures.ndcg_10,
@@ -216,7 +278,7 @@ fn drawn(tried: &[Tried], vectors: &[SweepPoint], best: &Tried) -> String {
     let searched = vectors.iter().map(|one| Point {
         x: one.p50_ms,
         y: one.recall,
-        label: one.breadth.map_or_else(|| "exact".to_owned(), |breadth| format!("ef {breadth}")),
+        label: one.by.to_string(),
         front: !better(one),
         chosen: false,
     });
@@ -233,9 +295,9 @@ fn apply(path: &Path, tuning: &SearchTuning) -> Result<(), String> {
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(cause) => return Err(format!("cannot read {}: {cause}", path.display())),
     };
-    // The recall target is not what was tried here.
-    let recall_target = search_in(&old)?.recall_target;
-    let text = with_search(&old, &written(&SearchTuning { recall_target, ..*tuning }));
+    // Recall target and links are not chosen here.
+    let SearchTuning { recall_target, links, .. } = search_in(&old)?;
+    let text = with_search(&old, &written(&SearchTuning { recall_target, links, ..*tuning }));
     quarry_store::replace_file(path, text.as_bytes()).map_err(|cause| format!("cannot write: {cause}"))?;
     print(&format!("written to {}; restart the server to use it", path.display()));
     Ok(())
@@ -295,6 +357,6 @@ mod tests {
         std::fs::write(&path, "search = \"dense=9,recall=0.95\"\n").unwrap();
         apply(&path, &tuned).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text, "search = \"candidates=50,dense=4,recall=0.95\"\n");
+        assert_eq!(text, "search = \"candidates=50,dense=4,recall=0.95,links=16\"\n");
     }
 }
