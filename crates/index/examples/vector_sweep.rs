@@ -88,7 +88,7 @@ fn main() -> Result<(), Failure> {
     for k in [10, 100] {
         let what = format!("target .99, k {k}");
         searched.push(planned(&set, &exact, &queries, k, &Candidates::All, what)?);
-        for one_in in [10u32, 100, 1000] {
+        for one_in in [2u32, 4, 10, 100, 1000] {
             let some: RoaringBitmap =
                 (0..first).filter(|id| id.wrapping_mul(2_654_435_761) % one_in == 0).collect();
             let what = format!("filter 1 in {one_in}, k {k}");
