@@ -14,6 +14,7 @@ mod jobs;
 mod query;
 mod record;
 mod recount;
+mod removal;
 mod rows;
 mod schema;
 mod search;
@@ -33,7 +34,8 @@ pub use api::{
 pub use compute::{Ask, CodeIn, ComputeDeps, ComputeOptions, Failure, HookCall, Network, Outside, Webhook};
 pub use error::Error;
 pub use jobs::{
-    Duplicate, Export, InputFile, Job, JobKind, JobStatus, NewFile, OpenFile, RefusedRow, TableFiles,
+    Duplicate, Export, InputFile, Job, JobKind, JobStatus, NewFile, OpenFile, RefusedRow, Room,
+    TableFiles,
 };
 pub use recount::recount;
 pub use search::Cleared;
