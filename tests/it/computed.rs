@@ -126,7 +126,11 @@ async fn a_language_model_fills_columns() {
     let refused = written["rows"][1]["computed"]["size"]["error"].as_str().unwrap();
     assert_eq!(refused, "the model answered \"no idea\", which is not a number in digits");
     for (_, body) in calls.lock().unwrap().iter() {
-        let wanted = if body["messages"][0]["content"].as_str().unwrap().contains("\"long\"") { "large:v2" } else { "tiny" };
+        let wanted = if body["messages"][0]["content"].as_str().unwrap().contains("\"long\"") {
+            "large:v2"
+        } else {
+            "tiny"
+        };
         assert_eq!(body["model"], wanted, "{body}");
     }
     assert_eq!(written["rows"][0]["long"], "Ada?".len(), "{written}");

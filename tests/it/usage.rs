@@ -314,12 +314,9 @@ async fn there_is_one_workspace_and_a_bot_sees_itself_only() {
 
 #[tokio::test]
 async fn exports_may_be_larger_than_files_that_are_uploaded() {
-    let engine = Engine::with(Settings {
-        max_file_bytes: Some(100),
-        storage_quota_bytes: Some(10_000),
-        ..settings()
-    })
-    .await;
+    let engine =
+        Engine::with(Settings { max_file_bytes: Some(100), storage_quota_bytes: Some(10_000), ..settings() })
+            .await;
     engine.post("b", "/v1/tables", json!({ "name": "T1Table", "schema": { "a": "x" } })).await.ok();
     let rows = vec![json!({ "a": "some text of a row" }); 100];
     engine.post("b", "/v1/tables/T1Table/rows", json!({ "rows": rows })).await.ok();

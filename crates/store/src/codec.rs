@@ -51,7 +51,8 @@ impl CollState {
         let mut out = vec![CATALOG_VERSION];
         let head = &self.head;
         put_varint(&mut out, u64::from(self.no));
-        for number in [head.seq, head.next_id, head.records, head.bytes, self.floor, self.tombs, self.logged] {
+        for number in [head.seq, head.next_id, head.records, head.bytes, self.floor, self.tombs, self.logged]
+        {
             put_varint(&mut out, number);
         }
         out

@@ -261,7 +261,8 @@ impl<'a> Group<'a> {
             }
             cell.effects(row, now_ms, &mut effects);
         }
-        effects.extend(log.into_iter().map(|(key, log)| Effect::new(Space::Changes, &key, Some(log.encode()))));
+        effects
+            .extend(log.into_iter().map(|(key, log)| Effect::new(Space::Changes, &key, Some(log.encode()))));
         Ready { effects, next_bot, garbage, bots }
     }
 
@@ -327,7 +328,8 @@ impl<'a> Group<'a> {
     /// Whether there are numbers left for all this commit might create.
     fn check_numbers(&self, bot: &StagedBot, commit: &Commit) -> Result<(), Error> {
         let created = commit.put.len() + commit.del.len() + commit.next_id.len();
-        let colls_fit = u32::try_from(created).is_ok_and(|created| bot.next_coll.checked_add(created).is_some());
+        let colls_fit =
+            u32::try_from(created).is_ok_and(|created| bot.next_coll.checked_add(created).is_some());
         if self.next_bot == u32::MAX || !colls_fit {
             return Err(Error::Invalid("no more numbers for bots or collections".into()));
         }

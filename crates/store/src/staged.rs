@@ -41,12 +41,9 @@ impl StagedBot {
     /// A bot as readers see it.
     pub(crate) fn load(bot: &BotId, shared: &Shared) -> Result<Self, Error> {
         shared.with_bot(bot, |state| match state {
-            Some(state) => Self {
-                no: Some(state.no),
-                next_coll: state.next_coll,
-                usage: state.usage,
-                ..Self::default()
-            },
+            Some(state) => {
+                Self { no: Some(state.no), next_coll: state.next_coll, usage: state.usage, ..Self::default() }
+            }
             None => Self::default(),
         })
     }

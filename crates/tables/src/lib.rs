@@ -34,8 +34,7 @@ pub use api::{
 pub use compute::{Ask, CodeIn, ComputeDeps, ComputeOptions, Failure, HookCall, Network, Outside, Webhook};
 pub use error::Error;
 pub use jobs::{
-    Duplicate, Export, InputFile, Job, JobKind, JobStatus, NewFile, OpenFile, RefusedRow, Room,
-    TableFiles,
+    Duplicate, Export, InputFile, Job, JobKind, JobStatus, NewFile, OpenFile, RefusedRow, Room, TableFiles,
 };
 pub use recount::recount;
 pub use search::Cleared;

@@ -272,8 +272,7 @@ pub(crate) struct StoredRow {
 impl PartialEq for StoredRow {
     fn eq(&self, other: &Self) -> bool {
         let Self { id, created_at, updated_at, cells, computed, batch, stored_len: _ } = self;
-        (*id, *created_at, *updated_at, *batch)
-            == (other.id, other.created_at, other.updated_at, other.batch)
+        (*id, *created_at, *updated_at, *batch) == (other.id, other.created_at, other.updated_at, other.batch)
             && *cells == other.cells
             && *computed == other.computed
     }

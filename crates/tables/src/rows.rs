@@ -19,7 +19,7 @@ use quarry_store::Seq;
 use quarry_types::{Scope, Timestamp};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::task::Poll;
 
 const MAX_ROWS: usize = 1_000;

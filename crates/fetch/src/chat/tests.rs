@@ -140,7 +140,10 @@ async fn another_model_of_the_endpoint_may_be_named() {
     let tiny = model(&server, |_| {});
     let large = tiny.named("large:v2");
     large.complete(&ask(), &Options::default()).await.unwrap();
-    assert_eq!((&sent(&server, 0)["model"], large.name(), tiny.name()), (&json!("large:v2"), "large:v2", "tiny"));
+    assert_eq!(
+        (&sent(&server, 0)["model"], large.name(), tiny.name()),
+        (&json!("large:v2"), "large:v2", "tiny")
+    );
     let error = large.complete(&ask(), &Options::default()).await.unwrap_err().to_string();
     assert!(error.contains("large:v2") && !error.contains("llm_model"), "{error}");
 }

@@ -223,13 +223,13 @@ async fn rows_of_a_large_delete_go_at_once_and_free_their_keys() {
     let bench = filled(3_000).await;
     // Records go two by two, so that there is time to look.
     let sizes = Sizes { arriving: 512, in_place: 2, at_once: 100 };
-    let tables = Tables { jobs: Arc::new(Runner::new(sizes)), ..bench.tables.clone() };
-    let bench = Bench { tables, ..bench };
+    let bench = bench.with_sizes(sizes);
     let most = DeleteRows::Filter(json!({"n": {"$lt": 2_900}}));
     let deleted = bench.tables.remove_rows(&bot(), "kTable", most, Duration::ZERO).await.unwrap();
     let job = deleted.job.unwrap();
     let rows = loop {
-        let (rows, now) = (bench.count("kTable").await, bench.tables.job(&bot(), "kTable", &job.id).await.unwrap());
+        let (rows, now) =
+            (bench.count("kTable").await, bench.tables.job(&bot(), "kTable", &job.id).await.unwrap());
         assert!([3_000, 100].contains(&rows), "{rows} rows: a part of the delete is seen");
         assert_ne!(now.status, JobStatus::Failed, "{now:?}");
         if now.rows > 0 {
@@ -249,11 +249,14 @@ async fn rows_of_a_large_delete_go_at_once_and_free_their_keys() {
     assert!(late.errors[0].contains("does not exist"), "{late:?}");
     let files = Files::new();
     files.add("rows.csv", "k,n\nk2898,9\nk2951,9\n");
-    let bench = Bench { tables: bench.tables.clone().with_files(Arc::clone(&files) as _), ..bench };
+    let bench = Bench { tables: bench.tables.with_files(Arc::clone(&files) as _), ..bench };
     let import = bench.tables.import(&bot(), "kTable", "rows.csv").await.unwrap();
     let import = bench.ended("kTable", &import).await;
     assert_eq!((import.rows, import.refused), (1, 1), "{import:?}");
-    assert_eq!((bench.counted().await, bench.cold().count(&bot(), "kTable", None).await.unwrap()), (103, 103));
+    assert_eq!(
+        (bench.counted().await, bench.cold().count(&bot(), "kTable", None).await.unwrap()),
+        (103, 103)
+    );
 
     // A restart goes on, and in the end no record and no key of theirs is left.
     bench.tables.stop_jobs().await;
@@ -263,9 +266,9 @@ async fn rows_of_a_large_delete_go_at_once_and_free_their_keys() {
     let job = bench.ended("kTable", &job).await;
     assert_eq!((job.status, job.rows, job.error), (JobStatus::Completed, 2_900, None));
     let coll = crate::record::rows_of(&bench.tables.get(&bot(), "kTable").await.unwrap().0.id);
-    let stored = |prefix: &'static [u8]| bench.store.scan(bot().bot(), &coll, prefix, None, usize::MAX);
+    let bot_id = bot().bot().clone();
     for (prefix, left) in [(b"r/".as_slice(), 103), (b"k/", 103), (b"d/", 0)] {
-        let found = stored(prefix).await.unwrap().len();
+        let found = bench.store.scan(&bot_id, &coll, prefix, None, usize::MAX).await.unwrap().len();
         assert_eq!(found, left, "{}", String::from_utf8_lossy(prefix));
     }
     assert_eq!(bench.ids("kTable", json!({"k": "k2899"})).await, [3_001]);
@@ -276,7 +279,7 @@ async fn rows_of_a_large_delete_go_at_once_and_free_their_keys() {
 async fn a_large_delete_that_fails_deletes_nothing() {
     let bench = filled(3_000).await;
     let sizes = Sizes { arriving: 512, in_place: 300, at_once: 1_500 };
-    let bench = Bench { tables: Tables { jobs: Arc::new(Runner::new(sizes)), ..bench.tables.clone() }, ..bench };
+    let bench = bench.with_sizes(sizes);
     bench.tables.stop_jobs().await;
     let most = DeleteRows::Filter(json!({"n": {"$lt": 2_900}}));
     let job = bench.tables.remove_rows(&bot(), "kTable", most, Duration::ZERO).await.unwrap().job.unwrap();

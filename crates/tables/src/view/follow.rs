@@ -266,7 +266,9 @@ impl Decoded {
     /// About how many rows it touches.
     fn weight(&self) -> usize {
         let removed = self.removals.iter().flat_map(|(_, removal)| removal).map(|removal| removal.ids.len());
-        removed.fold(self.rows.len(), |sum, rows| sum.saturating_add(usize::try_from(rows).unwrap_or(usize::MAX)))
+        removed.fold(self.rows.len(), |sum, rows| {
+            sum.saturating_add(usize::try_from(rows).unwrap_or(usize::MAX))
+        })
     }
 
     fn apply(self, snapshot: &Snapshot, upto: Seq) -> Snapshot {

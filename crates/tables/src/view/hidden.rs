@@ -184,7 +184,8 @@ mod tests {
 
     #[test]
     fn an_import_nobody_announced_yet_is_hidden() {
-        let snapshot = Snapshot::load(1, Batches::default(), Arc::default()).apply([(1, 2, Some(row(1, 1)))], 2);
+        let snapshot =
+            Snapshot::load(1, Batches::default(), Arc::default()).apply([(1, 2, Some(row(1, 1)))], 2);
         assert_eq!((snapshot.rows, snapshot.stored_rows()), (0, 1));
         let snapshot = snapshot.with_batches(Batches { next: 2, hidden: vec![] });
         assert_eq!(snapshot.ids(), [1]);

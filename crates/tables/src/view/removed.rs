@@ -70,7 +70,10 @@ mod tests {
         let mut loaded = Snapshot::load(1, Batches::default(), Arc::clone(&rows_first.removals));
         loaded.extend(rows.iter().map(|(_, seq, row)| (*seq, row.clone().unwrap())).collect());
         for snapshot in [rows_first, removal_first, loaded.with_key(Some(KEY))] {
-            assert_eq!((snapshot.rows, snapshot.ids()), (2_500, (2..=5_000).step_by(2).collect::<Vec<u32>>()));
+            assert_eq!(
+                (snapshot.rows, snapshot.ids()),
+                (2_500, (2..=5_000).step_by(2).collect::<Vec<u32>>())
+            );
             for id in 1..=5_000 {
                 let key = row(id).cell(KEY).unwrap().key_value().unwrap();
                 assert_eq!(snapshot.by_key(&key), id.is_multiple_of(2).then_some(id));
