@@ -6,6 +6,7 @@
 
 mod api;
 mod batch;
+mod batches;
 mod catalog;
 mod compute;
 mod error;
