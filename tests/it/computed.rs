@@ -108,6 +108,7 @@ async fn a_language_model_fills_columns() {
     let columns = json!({
         "name": { "type": "string" },
         "size": computed("number", json!({ "action": "ai", "prompt": "How long is {{name}}?" })),
+        "long": computed("number", json!({ "action": "ai", "prompt": "{{name}}?", "model": "large:v2" })),
     });
     let engine = Engine::new().await;
     table(&engine, "AiTable", columns.clone()).await;
@@ -124,7 +125,19 @@ async fn a_language_model_fills_columns() {
     assert_eq!(written["rows"][0]["size"], "How long is Ada?".len(), "{written}");
     let refused = written["rows"][1]["computed"]["size"]["error"].as_str().unwrap();
     assert_eq!(refused, "the model answered \"no idea\", which is not a number in digits");
-    assert_eq!(calls.lock().unwrap()[0].1["model"], "tiny");
+    for (_, body) in calls.lock().unwrap().iter() {
+        let wanted = if body["messages"][0]["content"].as_str().unwrap().contains("\"long\"") {
+            "large:v2"
+        } else {
+            "tiny"
+        };
+        assert_eq!(body["model"], wanted, "{body}");
+    }
+    assert_eq!(written["rows"][0]["long"], "Ada?".len(), "{written}");
+    let other = json!({ "action": "ai", "prompt": "{{name}}?", "model": "other" });
+    let change = json!({ "schema": { "long": computed("number", other) } });
+    let updated = engine.put("b", "/v1/tables/AiTable", change).await.ok();
+    assert_eq!(updated["staleColumns"], json!(["long"]), "another model may answer otherwise");
 }
 
 #[tokio::test]

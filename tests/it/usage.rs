@@ -313,6 +313,37 @@ async fn there_is_one_workspace_and_a_bot_sees_itself_only() {
 }
 
 #[tokio::test]
+async fn exports_may_be_larger_than_files_that_are_uploaded() {
+    let engine =
+        Engine::with(Settings { max_file_bytes: Some(100), storage_quota_bytes: Some(10_000), ..settings() })
+            .await;
+    engine.post("b", "/v1/tables", json!({ "name": "T1Table", "schema": { "a": "x" } })).await.ok();
+    let rows = vec![json!({ "a": "some text of a row" }); 100];
+    engine.post("b", "/v1/tables/T1Table/rows", json!({ "rows": rows })).await.ok();
+    let ended = async |path: &str| {
+        let job = engine.get("b", path).await.ok()["job"]["id"].clone();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        loop {
+            let jobs = engine.get("b", "/v1/tables/T1Table/jobs").await.ok()["jobs"].clone();
+            let found = jobs.as_array().unwrap().iter().find(|one| one["id"] == job).cloned().unwrap();
+            if ["completed", "failed"].contains(&found["status"].as_str().unwrap()) {
+                return found;
+            }
+            assert!(std::time::Instant::now() < deadline, "{found}");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    let export = "/v1/tables/T1Table/export?format=csv&compress=false";
+    let job = ended(export).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    let file = engine.get("b", &format!("/v1/files/{}", job["outputFileId"].as_str().unwrap())).await.ok();
+    assert!(file["file"]["size"].as_u64().unwrap() > 100, "{file}");
+    // The next one passes the storage quota.
+    let job = ended(export).await;
+    assert_eq!(job["status"], "failed", "{job}");
+}
+
+#[tokio::test]
 async fn refusals_tell_used_limit_and_needed() {
     let engine = Engine::with(Settings {
         table_row_quota: Some(2),

@@ -28,8 +28,35 @@ impl Kb {
     /// # Errors
     /// `Invalid` for a bad key, tag or expiry, `Limit` for too many bytes, a quota refusal.
     pub async fn upsert_file(&self, scope: &Scope, input: UpsertFile) -> Result<Arc<File>, Error> {
+        self.upsert_up_to(scope, input, self.inner.settings.max_file_bytes).await
+    }
+
+    /// As [`Kb::upsert_file`] for a file this server makes itself, such as an export: only the
+    /// storage quota bounds it.
+    ///
+    /// # Errors
+    /// As [`Kb::upsert_file`], save for its size.
+    pub async fn upsert_made_file(&self, scope: &Scope, input: UpsertFile) -> Result<Arc<File>, Error> {
+        self.upsert_up_to(scope, input, u64::MAX).await
+    }
+
+    /// Bytes of files a bot has, and the most it may have.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn storage(&self, scope: &Scope) -> Result<(u64, u64), Error> {
+        let used = self.inner.store.usage(scope.bot()).await?.storage_bytes;
+        Ok((used, self.inner.settings.storage_quota_bytes))
+    }
+
+    async fn upsert_up_to(
+        &self,
+        scope: &Scope,
+        input: UpsertFile,
+        max_bytes: u64,
+    ) -> Result<Arc<File>, Error> {
         let inner = &self.inner;
-        let expires_at = check_upsert(&input, inner.settings.max_file_bytes)?;
+        let expires_at = check_upsert(&input, max_bytes)?;
         let view = inner.views.of(scope).await?;
         let replaces_indexed = |s: &Snapshot| {
             let old = s.keys.get(&input.key).and_then(|id| s.files.get(id));

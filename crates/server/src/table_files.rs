@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use quarry_kb::{Kb, UpsertFile};
 use quarry_store::{BlobHash, BlobStore, DataPaths};
-use quarry_tables::{Error, InputFile, NewFile, OpenFile, TableFiles};
+use quarry_tables::{Error, InputFile, NewFile, OpenFile, Room, TableFiles};
 use quarry_types::{ErrorKind, Scope};
 use serde_json::Map;
 use std::fs::File;
@@ -63,6 +63,11 @@ impl TableFiles for BotFiles {
         self.paths.scratch()
     }
 
+    async fn room(&self, scope: &Scope) -> Result<Room, Error> {
+        let (used, limit) = self.kb.storage(scope).await.map_err(of_kb)?;
+        Ok(Room { used, limit })
+    }
+
     async fn store(&self, scope: &Scope, file: NewFile) -> Result<String, Error> {
         let NewFile { key, media_type, tags, size, mut content } = file;
         let upsert = UpsertFile {
@@ -76,7 +81,7 @@ impl TableFiles for BotFiles {
             content_type: Some(media_type),
             expires_at: None,
         };
-        let file = self.kb.upsert_file(scope, upsert).await.map_err(of_kb)?;
+        let file = self.kb.upsert_made_file(scope, upsert).await.map_err(of_kb)?;
         let mut upload = self.kb.begin_upload(scope, &file.id, file.version).await.map_err(of_kb)?;
         loop {
             let read = tokio::task::spawn_blocking(move || {

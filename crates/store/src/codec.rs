@@ -1,17 +1,15 @@
 //! Bytes of keys and values inside the record engine; FORMAT.md describes them.
 //!
-//! Knows nothing of commits. Invariant: whatever `put_*`/`encode` writes, `Reader` reads back, and
-//! any other bytes give [`Error::Corrupt`], never a panic.
+//! Knows nothing of commits. Invariant: whatever `put_*`/`encode` writes, `Reader` reads back, and any
+//! other bytes give [`Error::Corrupt`], never a panic.
 
 use crate::Error;
 use crate::record::{Coll, Head, Seq};
+use fjall::Slice;
 use quarry_types::Usage;
 
 /// Version byte in front of every catalog value.
 const CATALOG_VERSION: u8 = 1;
-
-/// Value of a change entry that stands for a delete; entries of live records are empty.
-pub(crate) const TOMBSTONE: u8 = 1;
 
 /// First byte of catalog keys.
 pub(crate) mod tag {
@@ -40,18 +38,20 @@ pub(crate) struct CollState {
     pub(crate) floor: Seq,
     /// Tombstones kept.
     pub(crate) tombs: u64,
+    /// Keys its change log lists, about: superseded ones stay until the sweep takes them out.
+    pub(crate) logged: u64,
 }
 
 impl CollState {
     pub(crate) fn new(no: u32) -> Self {
-        Self { no, head: Head { next_id: 1, ..Head::default() }, floor: 0, tombs: 0 }
+        Self { no, head: Head { next_id: 1, ..Head::default() }, floor: 0, tombs: 0, logged: 0 }
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = vec![CATALOG_VERSION];
         let head = &self.head;
-        for number in
-            [u64::from(self.no), head.seq, head.next_id, head.records, head.bytes, self.floor, self.tombs]
+        put_varint(&mut out, u64::from(self.no));
+        for number in [head.seq, head.next_id, head.records, head.bytes, self.floor, self.tombs, self.logged]
         {
             put_varint(&mut out, number);
         }
@@ -70,6 +70,7 @@ impl CollState {
             },
             floor: reader.varint()?,
             tombs: reader.varint()?,
+            logged: reader.varint()?,
         };
         reader.end()?;
         Ok(state)
@@ -177,6 +178,50 @@ pub(crate) fn row_prefix(bot: u32, coll: u32) -> [u8; 8] {
     ((u64::from(bot) << 32) | u64::from(coll)).to_be_bytes()
 }
 
+/// Key of `records` and `tombs` as the commit thread keeps it: most are short and take no memory of
+/// their own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct RowKey(Slice);
+
+impl RowKey {
+    pub(crate) fn new(bot: u32, coll: u32, key: &[u8]) -> Self {
+        Self(joined(&row_prefix(bot, coll), key))
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The caller's key.
+    pub(crate) fn key(&self) -> &[u8] {
+        self.0.get(8..).unwrap_or_default()
+    }
+
+    /// The key of the log entry of a commit in this key's collection.
+    pub(crate) fn log_key(&self, seq: Seq) -> [u8; 16] {
+        let mut out = [0; 16];
+        let (prefix, number) = out.split_at_mut(8);
+        prefix.copy_from_slice(self.0.get(..8).unwrap_or(&[0; 8]));
+        number.copy_from_slice(&seq.to_be_bytes());
+        out
+    }
+}
+
+/// Two byte strings as one key.
+pub(crate) fn joined(left: &[u8], right: &[u8]) -> Slice {
+    let mut short = [0; 40];
+    let len = left.len() + right.len();
+    match short.get_mut(..len) {
+        Some(room) => {
+            let (a, b) = room.split_at_mut(left.len());
+            a.copy_from_slice(left);
+            b.copy_from_slice(right);
+            Slice::new(room)
+        }
+        None => Slice::new(&[left, right].concat()),
+    }
+}
+
 pub(crate) fn row_key(prefix: [u8; 8], key: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(8 + key.len());
     out.extend_from_slice(&prefix);
@@ -184,22 +229,60 @@ pub(crate) fn row_key(prefix: [u8; 8], key: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Key of `changes`, from a row key: prefix, seq, key.
-pub(crate) fn change_key(row_key: &[u8], seq: Seq) -> Vec<u8> {
-    let (prefix, key) = row_key.split_at_checked(8).unwrap_or((row_key, &[]));
-    let mut out = Vec::with_capacity(16 + key.len());
-    out.extend_from_slice(prefix);
-    out.extend_from_slice(&seq.to_be_bytes());
-    out.extend_from_slice(key);
+/// Key of `changes`: one per commit and collection.
+pub(crate) fn log_key(prefix: [u8; 8], seq: Seq) -> [u8; 16] {
+    let mut out = [0; 16];
+    let (left, right) = out.split_at_mut(8);
+    left.copy_from_slice(&prefix);
+    right.copy_from_slice(&seq.to_be_bytes());
     out
 }
 
-/// The seq and the key inside a key of `changes`.
-pub(crate) fn split_change_key(change_key: &[u8]) -> Result<(Seq, &[u8]), Error> {
-    let mut reader = Reader { bytes: change_key, what: "change key" };
+/// The seq in a key of `changes`.
+pub(crate) fn seq_of(log_key: &[u8]) -> Result<Seq, Error> {
+    let mut reader = Reader { bytes: log_key, what: "key of the change log" };
     reader.take(8)?;
     let seq = u64::from_be_bytes(reader.array()?);
-    Ok((seq, reader.bytes))
+    reader.end()?;
+    Ok(seq)
+}
+
+/// Value in `changes`: the keys a commit wrote or deleted. A key is current there while its record or
+/// its tombstone has the entry's seq; later commits do not touch the entry.
+#[derive(Debug, Default)]
+pub(crate) struct LogEntry(Vec<u8>);
+
+impl LogEntry {
+    pub(crate) fn push(&mut self, key: &[u8], is_dead: bool) {
+        put_varint(&mut self.0, ((key.len() as u64) << 1) | u64::from(is_dead));
+        self.0.extend_from_slice(key);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn encode(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// The keys of an entry, and whether each was deleted.
+    pub(crate) fn keys(bytes: &[u8]) -> impl Iterator<Item = Result<(&[u8], bool), Error>> {
+        let mut reader = Reader { bytes, what: "change log" };
+        std::iter::from_fn(move || {
+            if reader.bytes.is_empty() {
+                return None;
+            }
+            let next = reader.varint().and_then(|head| {
+                let len = usize::try_from(head >> 1).unwrap_or(usize::MAX);
+                Ok((reader.take(len)?, head & 1 == 1))
+            });
+            if next.is_err() {
+                reader.bytes = &[];
+            }
+            Some(next)
+        })
+    }
 }
 
 /// A catalog key.
@@ -295,7 +378,8 @@ mod tests {
     proptest! {
         #[test]
         fn states_round_trip(no: u32, seq: u64, next_id: u64, records: u64, bytes: u64, floor: u64, tombs: u64) {
-            let state = CollState { no, head: Head { seq, next_id, records, bytes }, floor, tombs };
+            let state =
+                CollState { no, head: Head { seq, next_id, records, bytes }, floor, tombs, logged: floor ^ tombs };
             prop_assert_eq!(CollState::decode(&state.encode()).unwrap(), state);
             let usage = Usage { vectors: seq, table_rows: next_id, storage_bytes: records };
             prop_assert_eq!(decode_usage(&encode_usage(&usage)).unwrap(), usage);
@@ -310,9 +394,19 @@ mod tests {
         }
 
         #[test]
+        fn logs_round_trip(keys in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..300), any::<bool>()), 0..9)) {
+            let mut log = LogEntry::default();
+            keys.iter().for_each(|(key, is_dead)| log.push(key, *is_dead));
+            let bytes = log.encode();
+            let read: Vec<_> = LogEntry::keys(&bytes).map(|key| key.unwrap()).map(|(key, dead)| (key.to_vec(), dead)).collect();
+            prop_assert_eq!(read, keys);
+        }
+
+        #[test]
         fn foreign_bytes_are_errors_not_panics(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
             let _ = (CollState::decode(&bytes), BotEntry::decode(&bytes), decode_usage(&bytes));
-            let _ = (decode_outcome(&bytes), decode_tomb(&bytes), decode_record(&bytes), split_change_key(&bytes));
+            let _ = (decode_outcome(&bytes), decode_tomb(&bytes), decode_record(&bytes), seq_of(&bytes));
+            let _ = LogEntry::keys(&bytes).count();
         }
 
         #[test]
@@ -327,10 +421,11 @@ mod tests {
     }
 
     #[test]
-    fn change_keys_sort_by_seq_within_a_collection() {
-        let row = row_key(row_prefix(7, 9), b"k");
-        assert!(change_key(&row, 255) < change_key(&row, 256));
-        assert!(change_key(&row, u64::MAX) < change_key(&row_key(row_prefix(7, 10), b""), 0));
-        assert_eq!(split_change_key(&change_key(&row, 42)).unwrap(), (42, &b"k"[..]));
+    fn log_keys_sort_by_seq_within_a_collection() {
+        let row = RowKey::new(7, 9, b"k");
+        assert_eq!((row.log_key(42), row.key()), (log_key(row_prefix(7, 9), 42), &b"k"[..]));
+        assert!(row.log_key(255) < row.log_key(256));
+        assert!(row.log_key(u64::MAX) < RowKey::new(7, 10, b"").log_key(0));
+        assert_eq!(seq_of(&row.log_key(42)).unwrap(), 42);
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::Error;
 use crate::engine::{Engine, Space};
-use crate::group::{Expire, Group};
+use crate::group::{Expire, Group, Thinned};
 use crate::outcomes::Outcomes;
 use crate::record::{Commit, Committed};
 use crate::state::Shared;
@@ -26,13 +26,14 @@ pub(crate) enum Request {
     SetUsage(BotId, Usage, Reply<()>),
     DropBot(BotId, Reply<()>),
     Expire(Expire, Reply<()>),
+    Thinned(Thinned, Reply<()>),
 }
 
 impl Request {
     fn bytes(&self) -> usize {
         match self {
             Self::Commit(commit, _) => commit.put.iter().map(|(_, key, value)| key.len() + value.len()).sum(),
-            Self::SetUsage(..) | Self::DropBot(..) | Self::Expire(..) => 0,
+            Self::SetUsage(..) | Self::DropBot(..) | Self::Expire(..) | Self::Thinned(..) => 0,
         }
     }
 
@@ -40,9 +41,10 @@ impl Request {
         // A caller that has gone away needs no answer.
         match self {
             Self::Commit(_, reply) => drop(reply.send(Err(error))),
-            Self::SetUsage(_, _, reply) | Self::DropBot(_, reply) | Self::Expire(_, reply) => {
-                drop(reply.send(Err(error)));
-            }
+            Self::SetUsage(_, _, reply)
+            | Self::DropBot(_, reply)
+            | Self::Expire(_, reply)
+            | Self::Thinned(_, reply) => drop(reply.send(Err(error))),
         }
     }
 }
@@ -121,6 +123,7 @@ impl Committer {
                 Request::SetUsage(bot, usage, reply) => Answer::Done(reply, group.set_usage(&bot, usage)),
                 Request::DropBot(bot, reply) => Answer::Done(reply, group.drop_bot(&bot)),
                 Request::Expire(expire, reply) => Answer::Done(reply, group.expire(&expire)),
+                Request::Thinned(thinned, reply) => Answer::Done(reply, group.thinned(&thinned)),
             });
         }
         let mut ready = group.finish();

@@ -24,6 +24,7 @@ pub async fn all(store: &dyn RecordStore) {
     pages_of_changes_never_split_a_commit(store).await;
     heads_count_records_and_bytes(store).await;
     quotas_refuse_and_release(store).await;
+    known_keys_count_in_their_state_only(store).await;
     a_repeated_commit_is_done_once(store).await;
     dropped_collections_are_gone(store).await;
     bots_do_not_see_one_another(store).await;
@@ -322,6 +323,30 @@ pub async fn quotas_refuse_and_release(store: &dyn RecordStore) {
     let racing = join_all((0..16).map(|_| change(Counter::Vectors, 1, 4))).await;
     assert_eq!(racing.iter().filter(|result| result.is_ok()).count(), 1);
     assert_eq!(store.usage(&bot).await.unwrap().vectors, 4);
+}
+
+/// What a caller knows of keys from a state counts as long as the collection is in that state.
+pub async fn known_keys_count_in_their_state_only(store: &dyn RecordStore) {
+    let (bot, rows) = (new_bot(), coll("rows"));
+    let seq = put(store, &bot, &rows, &[("a", "one"), ("b", "three")]).await;
+    let rewrite = |key: &str, version: Option<Seq>, len: Option<u64>, read_at: Seq| {
+        let mut commit = Commit::new(&bot);
+        commit.expect_key(&rows, key, version).put(&rows, key, "x");
+        commit.expect_keys[0].len = len;
+        commit.read_at.push((rows.clone(), read_at));
+        store.commit(commit)
+    };
+    let next = rewrite("a", Some(seq), Some(3), seq).await.unwrap().seq(&rows).unwrap();
+    // The state is another now: what was known of `a` is wrong, what was known of `b` still right.
+    let late = rewrite("a", Some(seq), Some(3), seq).await.unwrap_err();
+    assert!(matches!(late, Error::Conflict { .. }), "{late}");
+    let last = rewrite("b", Some(seq), Some(5), seq).await.unwrap().seq(&rows).unwrap();
+    rewrite("c", None, None, last).await.unwrap();
+    let head = store.head(&bot, &rows).await.unwrap();
+    assert_eq!((head.records, head.bytes), (3, 3));
+    let (changes, ..) = page(store, &bot, &rows, 0, 9).await;
+    let newest = |key: &str, seq: Seq| change(key, seq, Some("x"));
+    assert_eq!(changes, [newest("a", next), newest("b", last), newest("c", last + 1)]);
 }
 
 /// A commit with a known id answers its first outcome, also within one group and for each bot alone.

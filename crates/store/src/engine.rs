@@ -4,7 +4,9 @@
 //! that is not on disk, because fjall applies a batch to its memtables only after the journal sync.
 
 use crate::Error;
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
+use fjall::{
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Slice, Snapshot,
+};
 use std::ops::Deref;
 use std::path::Path;
 
@@ -26,16 +28,24 @@ pub(crate) enum Space {
 }
 
 impl Space {
-    fn key(self, key: &[u8]) -> Vec<u8> {
-        let mut full = Vec::with_capacity(1 + key.len());
-        full.push(self as u8);
-        full.extend_from_slice(key);
-        full
+    fn key(self, key: &[u8]) -> Slice {
+        crate::codec::joined(&[self as u8], key)
     }
 }
 
-/// One effect of a batch: a value to insert or, without one, a key to remove.
-pub(crate) type Effect = (Space, Vec<u8>, Option<Vec<u8>>);
+/// One effect of a batch.
+#[derive(Debug)]
+pub(crate) struct Effect {
+    key: Slice,
+    value: Option<Vec<u8>>,
+}
+
+impl Effect {
+    /// A value to insert or, without one, a key to remove.
+    pub(crate) fn new(space: Space, key: &[u8], value: Option<Vec<u8>>) -> Self {
+        Self { key: space.key(key), value }
+    }
+}
 
 #[derive(Clone)]
 pub(crate) struct Engine {
@@ -81,10 +91,10 @@ impl Engine {
         // fdatasync: it includes what is needed to read the appended bytes back (the file's length).
         // Clean-up is synced as well: the journal check relies on it.
         let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));
-        for (space, key, value) in effects {
+        for Effect { key, value } in effects {
             match value {
-                Some(value) => batch.insert(&self.keyspace, space.key(&key), value),
-                None => batch.remove(&self.keyspace, space.key(&key)),
+                Some(value) => batch.insert(&self.keyspace, key, value),
+                None => batch.remove(&self.keyspace, key),
             }
         }
         batch.commit().map_err(Error::io)
@@ -103,7 +113,7 @@ pub(crate) struct View<'a> {
 }
 
 /// A key without its space byte.
-pub(crate) struct SpaceKey(fjall::Slice);
+pub(crate) struct SpaceKey(Slice);
 
 impl Deref for SpaceKey {
     type Target = [u8];
@@ -114,17 +124,17 @@ impl Deref for SpaceKey {
 }
 
 /// Keys and values of a range, in key order.
-pub(crate) type Pairs = Box<dyn Iterator<Item = Result<(SpaceKey, fjall::Slice), Error>> + Send>;
+pub(crate) type Pairs = Box<dyn Iterator<Item = Result<(SpaceKey, Slice), Error>> + Send>;
 
 impl View<'_> {
-    pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<fjall::Slice>, Error> {
+    pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Slice>, Error> {
         self.snapshot.get(&self.engine.keyspace, space.key(key)).map_err(Error::io)
     }
 
     /// Pairs with `from` ≤ key < `to`; without `to`, to the end of the space.
     pub(crate) fn range(&self, space: Space, from: &[u8], to: Option<&[u8]>) -> Pairs {
         let from = space.key(from);
-        let to = to.map_or_else(|| vec![space as u8 + 1], |to| space.key(to));
+        let to = to.map_or_else(|| Slice::new(&[space as u8 + 1]), |to| space.key(to));
         // The engine panics on a range that ends before it starts.
         if to <= from {
             return Box::new(std::iter::empty());

@@ -4,15 +4,16 @@
 //! accepted requests before it in the group; a refused one leaves no trace in the group.
 
 use crate::Error;
-use crate::codec::{self, BotEntry, CollState, catalog_key, change_key, row_key, row_prefix, tag};
+use crate::codec::{self, BotEntry, CollState, LogEntry, RowKey, catalog_key, tag};
 use crate::engine::{Effect, Space, View};
 use crate::outcomes::{CatalogWrites, Outcomes};
 use crate::quota;
-use crate::record::{Coll, Commit, Committed, Key, Seq};
+use crate::record::{Coll, Commit, Committed, ExpectKey, Key, Seq};
+use crate::staged::{Place, StagedBot};
 use crate::state::{Shared, coll_key};
 use bytes::Bytes;
 use quarry_types::{BotId, Usage};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Tombstones of one collection that the sweep wants forgotten.
 #[derive(Debug)]
@@ -24,22 +25,18 @@ pub(crate) struct Expire {
     pub(crate) tombs: Vec<(Key, Seq)>,
 }
 
-/// A bot as the group changes it.
-struct StagedBot {
-    /// Absent until its first accepted commit.
-    no: Option<u32>,
-    next_coll: u32,
-    usage: Usage,
-    /// Collections changed by the group; `None` = dropped.
-    colls: HashMap<Coll, Option<CollState>>,
-    /// Dropped in this group: nothing published before counts.
-    reset: bool,
-    entry_changed: bool,
-    usage_changed: bool,
+/// Keys the sweep took out of the change log of one collection.
+#[derive(Debug)]
+pub(crate) struct Thinned {
+    pub(crate) bot: BotId,
+    pub(crate) coll: Coll,
+    /// As in [`Expire`].
+    pub(crate) coll_no: u32,
+    pub(crate) keys: u64,
 }
 
 /// A key's state.
-#[derive(Clone)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Slot {
     Absent,
     Live { seq: Seq, len: u64 },
@@ -54,6 +51,12 @@ struct Cell {
     changed: bool,
 }
 
+impl Cell {
+    fn found(disk: Slot) -> Self {
+        Self { disk, now: disk, value: None, changed: false }
+    }
+}
+
 /// Requests gathered for one batch.
 pub(crate) struct Group<'a> {
     shared: &'a Shared,
@@ -63,7 +66,7 @@ pub(crate) struct Group<'a> {
     now_ms: i64,
     next_bot: u32,
     bots: HashMap<BotId, StagedBot>,
-    cells: HashMap<Vec<u8>, Cell>,
+    cells: HashMap<RowKey, Cell>,
     catalog: CatalogWrites,
     garbage: bool,
 }
@@ -94,45 +97,66 @@ impl<'a> Group<'a> {
 
     /// Checks a commit against durable state and the group so far, and takes it in.
     pub(crate) fn commit(&mut self, commit: Commit) -> Result<Committed, Error> {
-        self.load_bot(&commit.bot)?;
-        let bot_no = self.bots.get(&commit.bot).and_then(|staged| staged.no);
-        if let (Some(id), Some(no)) = (commit.id, bot_no)
+        // Taken out for the time of the commit, so that it can be changed beside the rest.
+        let mut bot = self.take_bot(&commit.bot)?;
+        let name = commit.bot.clone();
+        let done = self.commit_in(&mut bot, commit);
+        self.bots.insert(name, bot);
+        done
+    }
+
+    fn commit_in(&mut self, bot: &mut StagedBot, commit: Commit) -> Result<Committed, Error> {
+        if let (Some(id), Some(no)) = (commit.id, bot.no)
             && let Some(seqs) = self.outcomes.find(&self.shared.engine, no, id)?
         {
             return Ok(Committed { seqs });
         }
-        self.check(&commit)?;
-        let usage = self.bots.get(&commit.bot).map(|staged| staged.usage).unwrap_or_default();
-        let usage_after = quota::apply(&usage, &commit.quota)?;
+        self.check(bot, &commit)?;
+        let usage = quota::apply(&bot.usage, &commit.quota)?;
         let deleted = commit.del.iter().map(|(coll, key)| (coll, key));
         for (coll, key) in deleted.chain(commit.put.iter().map(|(coll, key, _)| (coll, key))) {
-            self.load_cell(&commit.bot, coll, key)?;
+            let place = bot.place(&commit.bot, coll, self.shared);
+            self.load_cell(bot, place, key, None)?;
         }
-        self.check_numbers(&commit)?;
+        self.check_numbers(bot, &commit)?;
 
         // Nothing below fails: the commit is taken in whole.
-        let bot_no = self.number_bot(&commit.bot);
-        if usage_after != usage
-            && let Some(staged) = self.bots.get_mut(&commit.bot)
-        {
-            staged.usage = usage_after;
-            staged.usage_changed = true;
+        let bot_no = self.number_bot(bot);
+        if usage != bot.usage {
+            bot.usage = usage;
+            bot.usage_changed = true;
         }
-        let mut seqs: Vec<(Coll, Seq)> = Vec::new();
+        let mut seqs: Vec<(Place, Seq)> = Vec::new();
+        let mut touch = |bot: &mut StagedBot, place: Place| match seqs.iter().find(|(at, _)| *at == place) {
+            Some((_, seq)) => *seq,
+            None => {
+                let seq = bot.touch(place);
+                seqs.push((place, seq));
+                seq
+            }
+        };
         for (coll, key) in commit.del {
-            let seq = self.touch(&commit.bot, &coll, &mut seqs);
-            self.delete(&commit.bot, bot_no, &coll, &key, seq);
+            let place = bot.place(&commit.bot, &coll, self.shared);
+            let seq = touch(bot, place);
+            self.delete(bot, place, &key, seq);
         }
         for (coll, key, value) in commit.put {
-            let seq = self.touch(&commit.bot, &coll, &mut seqs);
-            self.put(&commit.bot, bot_no, &coll, &key, (seq, value));
+            let place = bot.place(&commit.bot, &coll, self.shared);
+            let seq = touch(bot, place);
+            self.put(bot, place, &key, (seq, value));
         }
         for (coll, next_id) in commit.next_id {
-            self.touch(&commit.bot, &coll, &mut seqs);
-            self.update(&commit.bot, &coll, |state| state.head.next_id = state.head.next_id.max(next_id));
+            let place = bot.place(&commit.bot, &coll, self.shared);
+            touch(bot, place);
+            bot.update(place, |state| state.head.next_id = state.head.next_id.max(next_id));
         }
+        let mut seqs: Vec<(Coll, Seq)> =
+            seqs.into_iter().filter_map(|(place, seq)| Some((bot.name(place)?.clone(), seq))).collect();
         for coll in commit.drop {
-            self.drop_coll(&commit.bot, bot_no, &coll, &mut seqs);
+            let place = bot.place(&commit.bot, &coll, self.shared);
+            let seq = bot.state(place).map_or(0, |state| state.head.seq) + 1;
+            self.drop_coll(bot, place, bot_no);
+            seqs.push((coll, seq));
         }
         if let Some(id) = commit.id {
             self.outcomes.add(&mut self.catalog, bot_no, id, &seqs);
@@ -142,47 +166,63 @@ impl<'a> Group<'a> {
 
     /// Overwrites a bot's counters.
     pub(crate) fn set_usage(&mut self, bot: &BotId, usage: Usage) -> Result<(), Error> {
-        self.load_bot(bot)?;
-        self.number_bot(bot);
-        if let Some(staged) = self.bots.get_mut(bot) {
-            staged.usage = usage;
-            staged.usage_changed = true;
-        }
+        let mut staged = self.take_bot(bot)?;
+        self.number_bot(&mut staged);
+        staged.usage = usage;
+        staged.usage_changed = true;
+        self.bots.insert(bot.clone(), staged);
         Ok(())
     }
 
     /// Drops a bot: its name becomes free, its rows garbage.
     pub(crate) fn drop_bot(&mut self, bot: &BotId) -> Result<(), Error> {
-        self.load_bot(bot)?;
-        let Some(staged) = self.bots.get_mut(bot) else { return Ok(()) };
-        let Some(no) = staged.no.take() else { return Ok(()) };
-        *staged = StagedBot { reset: true, ..StagedBot::absent() };
-        self.catalog.insert(catalog_key(tag::BOT, &[bot.as_str().as_bytes()]), None);
-        self.catalog.insert(catalog_key(tag::GARBAGE, &[&no.to_be_bytes()]), Some(Vec::new()));
-        self.garbage = true;
+        let mut staged = self.take_bot(bot)?;
+        if let Some(no) = staged.no {
+            staged = StagedBot::dropped();
+            self.catalog.insert(catalog_key(tag::BOT, &[bot.as_str().as_bytes()]), None);
+            self.catalog.insert(catalog_key(tag::GARBAGE, &[&no.to_be_bytes()]), Some(Vec::new()));
+            self.garbage = true;
+        }
+        self.bots.insert(bot.clone(), staged);
         Ok(())
     }
 
     /// Forgets old tombstones; those overwritten meanwhile stay.
     pub(crate) fn expire(&mut self, expire: &Expire) -> Result<(), Error> {
-        self.load_bot(&expire.bot)?;
+        let mut bot = self.take_bot(&expire.bot)?;
+        let done = self.expire_in(&mut bot, expire);
+        self.bots.insert(expire.bot.clone(), bot);
+        done
+    }
+
+    fn expire_in(&mut self, bot: &mut StagedBot, expire: &Expire) -> Result<(), Error> {
+        let place = bot.place(&expire.bot, &expire.coll, self.shared);
+        if bot.state(place).is_none_or(|state| state.no != expire.coll_no) {
+            return Ok(());
+        }
         for (key, seq) in &expire.tombs {
-            let Some(state) = self.coll(&expire.bot, &expire.coll) else { return Ok(()) };
-            if state.no != expire.coll_no {
-                return Ok(());
-            }
-            self.load_cell(&expire.bot, &expire.coll, key)?;
-            let Some(cell) = self.cell(&expire.bot, &expire.coll, key) else { continue };
-            if !matches!(cell.now, Slot::Dead { seq: now } if now == *seq) {
+            let Some(cell) = self.load_cell(bot, place, key, None)? else { continue };
+            if cell.now != (Slot::Dead { seq: *seq }) {
                 continue;
             }
             cell.now = Slot::Absent;
             cell.changed = true;
-            self.update(&expire.bot, &expire.coll, |state| {
+            bot.update(place, |state| {
                 state.tombs = state.tombs.saturating_sub(1);
                 state.floor = state.floor.max(*seq);
             });
         }
+        Ok(())
+    }
+
+    /// Takes over what the sweep took out of a change log.
+    pub(crate) fn thinned(&mut self, thinned: &Thinned) -> Result<(), Error> {
+        let mut bot = self.take_bot(&thinned.bot)?;
+        let place = bot.place(&thinned.bot, &thinned.coll, self.shared);
+        if bot.state(place).is_some_and(|state| state.no == thinned.coll_no) {
+            bot.update(place, |state| state.logged = state.logged.saturating_sub(thinned.keys));
+        }
+        self.bots.insert(thinned.bot.clone(), bot);
         Ok(())
     }
 
@@ -201,95 +241,83 @@ impl<'a> Group<'a> {
                 let key = catalog_key(tag::USAGE, &[&no.to_be_bytes()]);
                 catalog.insert(key, Some(codec::encode_usage(&staged.usage)));
             }
-            for (coll, state) in &staged.colls {
+            for (coll, state) in staged.changed() {
                 catalog.insert(coll_key(no, coll), state.map(|state| state.encode()));
             }
         }
         if numbered {
             catalog.insert(vec![tag::NEXT_BOT], Some(next_bot.to_be_bytes().to_vec()));
         }
-        let mut effects: Vec<Effect> =
-            catalog.into_iter().map(|(key, value)| (Space::Catalog, key, value)).collect();
-        for (row, cell) in cells {
-            if cell.changed {
-                cell.effects(row, now_ms, &mut effects);
+        let mut effects: Vec<Effect> = Vec::with_capacity(catalog.len() + cells.len() * 2);
+        effects.extend(catalog.into_iter().map(|(key, value)| Effect::new(Space::Catalog, &key, value)));
+        let mut changed: Vec<(RowKey, Cell)> = cells.into_iter().filter(|(_, cell)| cell.changed).collect();
+        // Neighbours go together, which the engine's memory likes.
+        changed.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let mut log: BTreeMap<[u8; 16], LogEntry> = BTreeMap::new();
+        for (row, cell) in changed {
+            if let Slot::Live { seq, .. } | Slot::Dead { seq } = cell.now {
+                let is_dead = matches!(cell.now, Slot::Dead { .. });
+                log.entry(row.log_key(seq)).or_default().push(row.key(), is_dead);
             }
+            cell.effects(row, now_ms, &mut effects);
         }
+        effects
+            .extend(log.into_iter().map(|(key, log)| Effect::new(Space::Changes, &key, Some(log.encode()))));
         Ready { effects, next_bot, garbage, bots }
     }
 
-    fn load_bot(&mut self, bot: &BotId) -> Result<(), Error> {
-        if !self.bots.contains_key(bot) {
-            let staged = self.shared.with_bot(bot, |state| match state {
-                Some(state) => StagedBot {
-                    no: Some(state.no),
-                    next_coll: state.next_coll,
-                    usage: state.usage,
-                    ..StagedBot::absent()
-                },
-                None => StagedBot::absent(),
-            })?;
-            self.bots.insert(bot.clone(), staged);
-        }
-        Ok(())
-    }
-
-    /// A collection as of now in the group; the bot must be loaded.
-    fn coll(&self, bot: &BotId, coll: &Coll) -> Option<CollState> {
-        let staged = self.bots.get(bot)?;
-        match staged.colls.get(coll) {
-            Some(state) => *state,
-            None if staged.reset => None,
-            None => self.shared.bots.read().get(bot)?.colls.get(coll).copied(),
+    /// A bot as the group leaves it so far; it must be put back.
+    fn take_bot(&mut self, bot: &BotId) -> Result<StagedBot, Error> {
+        match self.bots.remove(bot) {
+            Some(staged) => Ok(staged),
+            None => StagedBot::load(bot, self.shared),
         }
     }
 
-    fn row(&self, bot: &BotId, coll: &Coll, key: &[u8]) -> Option<Vec<u8>> {
-        let no = self.bots.get(bot)?.no?;
-        Some(row_key(row_prefix(no, self.coll(bot, coll)?.no), key))
-    }
-
-    fn cell(&mut self, bot: &BotId, coll: &Coll, key: &[u8]) -> Option<&mut Cell> {
-        let row = self.row(bot, coll, key)?;
-        self.cells.get_mut(&row)
-    }
-
-    /// Reads a key of an existing collection once per group.
-    fn load_cell(&mut self, bot: &BotId, coll: &Coll, key: &[u8]) -> Result<(), Error> {
-        let (Some(state), Some(row)) = (self.coll(bot, coll), self.row(bot, coll, key)) else {
-            return Ok(());
-        };
-        if self.cells.contains_key(&row) {
-            return Ok(());
+    /// A key of an existing collection, read once per group; `known` spares the reading.
+    fn load_cell(
+        &mut self,
+        bot: &StagedBot,
+        place: Place,
+        key: &[u8],
+        known: Option<Slot>,
+    ) -> Result<Option<&mut Cell>, Error> {
+        let (Some(bot_no), Some(state)) = (bot.no, bot.state(place)) else { return Ok(None) };
+        let row = RowKey::new(bot_no, state.no, key);
+        // Two look-ups: the borrow checker does not let one return early out of a loan it extends.
+        if !self.cells.contains_key(&row) {
+            let disk = match known {
+                Some(slot @ Slot::Live { .. }) => slot,
+                Some(_) => dead_or_absent(&self.view, &row, &state)?,
+                None => read(&self.view, &row, &state)?,
+            };
+            debug_assert_eq!(disk, read(&self.view, &row, &state)?, "what the caller knows is so");
+            self.cells.insert(row.clone(), Cell::found(disk));
         }
-        let disk = if let Some(bytes) = self.view.get(Space::Records, &row)? {
-            let (seq, value) = codec::decode_record(&bytes)?;
-            Slot::Live { seq, len: value.len() as u64 }
-        } else if state.tombs == 0 {
-            Slot::Absent
-        } else {
-            let tomb = self.view.get(Space::Tombs, &row)?;
-            let tomb = tomb.map(|bytes| codec::decode_tomb(&bytes)).transpose()?;
-            tomb.map_or(Slot::Absent, |(seq, _)| Slot::Dead { seq })
-        };
-        self.cells.insert(row, Cell { now: disk.clone(), disk, value: None, changed: false });
-        Ok(())
+        Ok(self.cells.get_mut(&row))
     }
 
-    fn check(&mut self, commit: &Commit) -> Result<(), Error> {
+    fn check(&mut self, bot: &mut StagedBot, commit: &Commit) -> Result<(), Error> {
         for (coll, seq) in &commit.expect {
-            let now = self.coll(&commit.bot, coll).map_or(0, |state| state.head.seq);
-            if now != *seq {
+            let place = bot.place(&commit.bot, coll, self.shared);
+            if bot.seq(place) != *seq {
                 return Err(Error::Conflict { coll: coll.clone() });
             }
         }
+        let mut level: Vec<Place> = Vec::new();
+        for (coll, seq) in &commit.read_at {
+            let place = bot.place(&commit.bot, coll, self.shared);
+            if bot.seq(place) == *seq {
+                level.push(place);
+            }
+        }
         for expected in &commit.expect_keys {
-            self.load_cell(&commit.bot, &expected.coll, &expected.key)?;
-            let cell = self.cell(&commit.bot, &expected.coll, &expected.key);
-            let now = cell.and_then(|cell| match cell.now {
-                Slot::Live { seq, .. } => Some(seq),
-                Slot::Absent | Slot::Dead { .. } => None,
-            });
+            let place = bot.place(&commit.bot, &expected.coll, self.shared);
+            let known = if level.contains(&place) { known(expected) } else { None };
+            let now = match self.load_cell(bot, place, &expected.key, known)?.map(|cell| cell.now) {
+                Some(Slot::Live { seq, .. }) => Some(seq),
+                Some(Slot::Absent | Slot::Dead { .. }) | None => None,
+            };
             if now != expected.seq {
                 return Err(Error::Conflict { coll: expected.coll.clone() });
             }
@@ -298,56 +326,30 @@ impl<'a> Group<'a> {
     }
 
     /// Whether there are numbers left for all this commit might create.
-    fn check_numbers(&self, commit: &Commit) -> Result<(), Error> {
+    fn check_numbers(&self, bot: &StagedBot, commit: &Commit) -> Result<(), Error> {
         let created = commit.put.len() + commit.del.len() + commit.next_id.len();
-        let next_coll = self.bots.get(&commit.bot).map_or(0, |staged| staged.next_coll);
-        let colls_fit = u32::try_from(created).is_ok_and(|created| next_coll.checked_add(created).is_some());
+        let colls_fit =
+            u32::try_from(created).is_ok_and(|created| bot.next_coll.checked_add(created).is_some());
         if self.next_bot == u32::MAX || !colls_fit {
             return Err(Error::Invalid("no more numbers for bots or collections".into()));
         }
         Ok(())
     }
 
-    fn number_bot(&mut self, bot: &BotId) -> u32 {
-        let staged = self.bots.entry(bot.clone()).or_insert_with(StagedBot::absent);
-        *staged.no.get_or_insert_with(|| {
+    fn number_bot(&mut self, bot: &mut StagedBot) -> u32 {
+        *bot.no.get_or_insert_with(|| {
             let no = self.next_bot;
             self.next_bot += 1;
-            staged.entry_changed = true;
+            bot.entry_changed = true;
             no
         })
     }
 
-    fn update(&mut self, bot: &BotId, coll: &Coll, change: impl FnOnce(&mut CollState)) {
-        let state = self.coll(bot, coll);
-        let Some(staged) = self.bots.get_mut(bot) else { return };
-        let mut state = state.unwrap_or_else(|| {
-            staged.next_coll += 1;
-            staged.entry_changed = true;
-            CollState::new(staged.next_coll)
-        });
-        change(&mut state);
-        staged.colls.insert(coll.clone(), Some(state));
-    }
-
-    /// The seq of this commit in a collection: one more than before, at its first mention.
-    fn touch(&mut self, bot: &BotId, coll: &Coll, seqs: &mut Vec<(Coll, Seq)>) -> Seq {
-        if let Some((_, seq)) = seqs.iter().find(|(known, _)| known == coll) {
-            return *seq;
-        }
-        let mut seq = 0;
-        self.update(bot, coll, |state| {
-            state.head.seq += 1;
-            seq = state.head.seq;
-        });
-        seqs.push((coll.clone(), seq));
-        seq
-    }
-
-    fn put(&mut self, bot: &BotId, bot_no: u32, coll: &Coll, key: &[u8], (seq, value): (Seq, Bytes)) {
+    fn put(&mut self, bot: &mut StagedBot, place: Place, key: &[u8], (seq, value): (Seq, Bytes)) {
         let len = value.len() as u64;
-        let old = self.replace(bot, bot_no, coll, key, (Slot::Live { seq, len }, Some(value)));
-        self.update(bot, coll, |state| {
+        let (old, logged) = self.replace(bot, place, key, (Slot::Live { seq, len }, Some(value)));
+        bot.update(place, |state| {
+            state.logged += logged;
             state.head.bytes += len;
             match old {
                 Slot::Live { len, .. } => state.head.bytes = state.head.bytes.saturating_sub(len),
@@ -360,88 +362,92 @@ impl<'a> Group<'a> {
         });
     }
 
-    fn delete(&mut self, bot: &BotId, bot_no: u32, coll: &Coll, key: &[u8], seq: Seq) {
-        let Some(Slot::Live { len, .. }) = self.cell(bot, coll, key).map(|cell| cell.now.clone()) else {
-            return;
-        };
-        self.replace(bot, bot_no, coll, key, (Slot::Dead { seq }, None));
-        self.update(bot, coll, |state| {
+    fn delete(&mut self, bot: &mut StagedBot, place: Place, key: &[u8], seq: Seq) {
+        let (Some(bot_no), Some(state)) = (bot.no, bot.state(place)) else { return };
+        let row = RowKey::new(bot_no, state.no, key);
+        let Some(Slot::Live { len, .. }) = self.cells.get(&row).map(|cell| cell.now) else { return };
+        let (_, logged) = self.replace(bot, place, key, (Slot::Dead { seq }, None));
+        bot.update(place, |state| {
+            state.logged += logged;
             state.head.records = state.head.records.saturating_sub(1);
             state.head.bytes = state.head.bytes.saturating_sub(len);
             state.tombs += 1;
         });
     }
 
+    /// Answers what was there, and how many keys the group's log lists for it more than before.
     fn replace(
         &mut self,
-        bot: &BotId,
-        bot_no: u32,
-        coll: &Coll,
+        bot: &StagedBot,
+        place: Place,
         key: &[u8],
         (now, value): (Slot, Option<Bytes>),
-    ) -> Slot {
+    ) -> (Slot, u64) {
+        let row = RowKey::new(bot.no.unwrap_or(0), bot.state(place).map_or(0, |state| state.no), key);
         // A key that was not loaded lies in a collection this commit creates.
-        let coll_no = self.coll(bot, coll).map_or(0, |state| state.no);
-        let row = row_key(row_prefix(bot_no, coll_no), key);
-        let absent = || Cell { disk: Slot::Absent, now: Slot::Absent, value: None, changed: false };
-        let cell = self.cells.entry(row).or_insert_with(absent);
+        let cell = self.cells.entry(row).or_insert_with(|| Cell::found(Slot::Absent));
+        let logged = u64::from(!cell.changed);
         cell.changed = true;
         cell.value = value;
-        std::mem::replace(&mut cell.now, now)
+        (std::mem::replace(&mut cell.now, now), logged)
     }
 
-    fn drop_coll(&mut self, bot: &BotId, bot_no: u32, coll: &Coll, seqs: &mut Vec<(Coll, Seq)>) {
-        let state = self.coll(bot, coll);
-        seqs.push((coll.clone(), state.map_or(0, |state| state.head.seq) + 1));
-        let Some(state) = state else { return };
-        if let Some(staged) = self.bots.get_mut(bot) {
-            staged.colls.insert(coll.clone(), None);
-        }
+    fn drop_coll(&mut self, bot: &mut StagedBot, place: Place, bot_no: u32) {
+        let Some(state) = bot.drop_coll(place) else { return };
         let key = catalog_key(tag::GARBAGE, &[&bot_no.to_be_bytes(), &state.no.to_be_bytes()]);
         self.catalog.insert(key, Some(Vec::new()));
         self.garbage = true;
     }
 }
 
-impl StagedBot {
-    fn absent() -> Self {
-        Self {
-            no: None,
-            next_coll: 0,
-            usage: Usage::default(),
-            colls: HashMap::new(),
-            reset: false,
-            entry_changed: false,
-            usage_changed: false,
-        }
+/// What a caller who read the collection as it is now says of a key.
+fn known(expected: &ExpectKey) -> Option<Slot> {
+    match (expected.seq, expected.len) {
+        (Some(seq), Some(len)) => Some(Slot::Live { seq, len }),
+        (None, _) => Some(Slot::Absent),
+        (Some(_), None) => None,
     }
 }
 
+fn read(view: &View<'_>, row: &RowKey, state: &CollState) -> Result<Slot, Error> {
+    match view.get(Space::Records, row.bytes())? {
+        Some(bytes) => {
+            let (seq, value) = codec::decode_record(&bytes)?;
+            Ok(Slot::Live { seq, len: value.len() as u64 })
+        }
+        None => dead_or_absent(view, row, state),
+    }
+}
+
+fn dead_or_absent(view: &View<'_>, row: &RowKey, state: &CollState) -> Result<Slot, Error> {
+    if state.tombs == 0 {
+        return Ok(Slot::Absent);
+    }
+    let tomb = view.get(Space::Tombs, row.bytes())?;
+    let tomb = tomb.map(|bytes| codec::decode_tomb(&bytes)).transpose()?;
+    Ok(tomb.map_or(Slot::Absent, |(seq, _)| Slot::Dead { seq }))
+}
+
 impl Cell {
-    fn effects(self, row: Vec<u8>, now_ms: i64, effects: &mut Vec<Effect>) {
-        // At most one change entry per key: the superseded one goes with the batch.
-        match self.disk {
-            Slot::Live { seq, .. } => effects.push((Space::Changes, change_key(&row, seq), None)),
-            Slot::Dead { seq } => {
-                effects.push((Space::Changes, change_key(&row, seq), None));
-                if !matches!(self.now, Slot::Dead { .. }) {
-                    effects.push((Space::Tombs, row.clone(), None));
-                }
+    fn effects(self, row: RowKey, now_ms: i64, effects: &mut Vec<Effect>) {
+        let row = row.bytes();
+        match (self.disk, self.now) {
+            (Slot::Dead { .. }, Slot::Live { .. } | Slot::Absent) => {
+                effects.push(Effect::new(Space::Tombs, row, None));
             }
-            Slot::Absent => {}
+            (Slot::Live { .. }, Slot::Dead { .. } | Slot::Absent) => {
+                effects.push(Effect::new(Space::Records, row, None));
+            }
+            _ => {}
         }
         match self.now {
             Slot::Live { seq, .. } => {
                 let value = codec::encode_record(seq, self.value.as_deref().unwrap_or(&[]));
-                effects.push((Space::Changes, change_key(&row, seq), Some(Vec::new())));
-                effects.push((Space::Records, row, Some(value)));
+                effects.push(Effect::new(Space::Records, row, Some(value)));
             }
             Slot::Dead { seq } => {
-                effects.push((Space::Changes, change_key(&row, seq), Some(vec![codec::TOMBSTONE])));
-                effects.push((Space::Tombs, row.clone(), Some(codec::encode_tomb(seq, now_ms).to_vec())));
-                if matches!(self.disk, Slot::Live { .. }) {
-                    effects.push((Space::Records, row, None));
-                }
+                let tomb = codec::encode_tomb(seq, now_ms).to_vec();
+                effects.push(Effect::new(Space::Tombs, row, Some(tomb)));
             }
             Slot::Absent => {}
         }
@@ -461,10 +467,10 @@ impl Ready {
             state.no = no;
             state.next_coll = staged.next_coll;
             state.usage = staged.usage;
-            for (coll, changed) in staged.colls {
+            for (coll, changed) in staged.changed() {
                 match changed {
-                    Some(changed) => drop(state.colls.insert(coll, changed)),
-                    None => drop(state.colls.remove(&coll)),
+                    Some(changed) => drop(state.colls.insert(coll.clone(), *changed)),
+                    None => drop(state.colls.remove(coll)),
                 }
             }
         }

@@ -213,7 +213,7 @@ fn batch_within(rest: &[u8]) -> Result<bool, Error> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::engine::{Engine, Space};
+    use crate::engine::{Effect, Engine, Space};
 
     const CACHE: u64 = 1024 * 1024;
 
@@ -225,7 +225,10 @@ mod tests {
     fn write(engine: &Engine, n: u8, len: u32) {
         let value = (0..len).map(|i| (i % 250) as u8 + n).collect();
         engine
-            .write(vec![(Space::Records, vec![n], Some(value)), (Space::Tombs, vec![n], Some(vec![]))])
+            .write(vec![
+                Effect::new(Space::Records, &[n], Some(value)),
+                Effect::new(Space::Tombs, &[n], Some(vec![])),
+            ])
             .unwrap();
     }
 

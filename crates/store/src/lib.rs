@@ -19,6 +19,7 @@ mod paths;
 mod quota;
 mod record;
 mod recovery;
+mod staged;
 mod state;
 mod sweep;
 

@@ -4,18 +4,17 @@
 //! half a commit or one that is not on disk.
 
 use crate::Error;
-use crate::codec::{self, row_key, row_prefix};
+use crate::codec::{self, LogEntry, log_key, row_key, row_prefix};
 use crate::committer::{Committer, Request};
 use crate::engine::{Engine, Space, View};
 use crate::local_blobs::blocking;
 use crate::record::{Change, Changes, Coll, Commit, Committed, Head, Key, Record, RecordStore, Seq};
 use crate::recovery::StoreOptions;
 use crate::state::{self, Shared};
-use crate::sweep::{self, Swept};
+use crate::sweep::{self, Limits, Swept};
 use async_trait::async_trait;
 use bytes::Bytes;
 use quarry_types::{BotId, Usage};
-use std::collections::HashSet;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +28,8 @@ const MAX_COLL_BYTES: usize = 200;
 const MAX_KEY_BYTES: usize = 1_024;
 /// Keys and values of one commit in bytes.
 const MAX_COMMIT_BYTES: usize = 256 * 1024 * 1024;
+/// Superseded keys looked at for each change a page may hold, before the page ends early.
+const SUPERSEDED_PER_CHANGE: usize = 16;
 /// Reads of so few keys are done at once; a hop to the blocking pool would cost more than they do.
 const INLINE_KEYS: usize = 16;
 
@@ -37,7 +38,7 @@ const INLINE_KEYS: usize = 16;
 pub struct LocalStore {
     shared: Arc<Shared>,
     queue: Option<mpsc::Sender<Request>>,
-    keep_tombstones_ms: i64,
+    limits: Limits,
     stop: Arc<AtomicBool>,
     wake: Option<std::sync::mpsc::Sender<()>>,
     threads: Vec<JoinHandle<()>>,
@@ -49,7 +50,10 @@ impl LocalStore {
         let (queue, receiver) = mpsc::channel(options.queued_commits.max(1));
         let (wake, woken) = std::sync::mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));
-        let keep_tombstones_ms = i64::try_from(options.keep_tombstones.as_millis()).unwrap_or(i64::MAX);
+        let limits = Limits {
+            keep_tombstones_ms: i64::try_from(options.keep_tombstones.as_millis()).unwrap_or(i64::MAX),
+            spare_log_keys: options.spare_log_keys,
+        };
         let wake_sweep = wake.clone();
         let on_garbage = Box::new(move || {
             // Fails only when the sweep thread has ended; the next start sweeps then.
@@ -62,7 +66,7 @@ impl LocalStore {
             let every = options.sweep_every;
             thread("quarry-sweep", move || {
                 loop {
-                    if let Err(error) = sweep::sweep(&shared, &queue, keep_tombstones_ms, &stop) {
+                    if let Err(error) = sweep::sweep(&shared, &queue, limits, &stop) {
                         tracing::warn!(%error, "the sweep of the record store failed; it will be tried again");
                     }
                     let woken = woken.recv_timeout(every);
@@ -75,7 +79,7 @@ impl LocalStore {
         Ok(Self {
             shared,
             queue: Some(queue),
-            keep_tombstones_ms,
+            limits,
             stop,
             wake: Some(wake),
             threads: vec![sweeps, commits],
@@ -100,8 +104,8 @@ impl LocalStore {
     /// When the engine fails; what was not swept stays for the next sweep.
     pub async fn sweep(&self) -> Result<Swept, Error> {
         let (shared, queue, stop) = (Arc::clone(&self.shared), self.queue()?.clone(), Arc::clone(&self.stop));
-        let keep = self.keep_tombstones_ms;
-        blocking(move || sweep::sweep(&shared, &queue, keep, &stop)).await
+        let limits = self.limits;
+        blocking(move || sweep::sweep(&shared, &queue, limits, &stop)).await
     }
 
     /// Bytes the records hold on disk, preallocated journal included.
@@ -241,6 +245,18 @@ impl RecordStore for LocalStore {
     }
 }
 
+/// The collections a commit names, each once; it names few, many times over.
+#[derive(Default)]
+struct Names<'c>(Vec<&'c Coll>);
+
+impl<'c> Names<'c> {
+    fn add(&mut self, coll: &'c Coll) {
+        if self.0.last() != Some(&coll) && !self.0.contains(&coll) {
+            self.0.push(coll);
+        }
+    }
+}
+
 /// What can be seen to be wrong without looking at the data.
 fn check_form(commit: &Commit) -> Result<(), Error> {
     let put = commit.put.iter().map(|(coll, key, _)| (coll, key));
@@ -258,16 +274,19 @@ fn check_form(commit: &Commit) -> Result<(), Error> {
     if bytes > MAX_COMMIT_BYTES {
         return Err(Error::Invalid(format!("{bytes} bytes in one commit, {MAX_COMMIT_BYTES} are allowed")));
     }
-    let mut colls: HashSet<&Coll> = written.map(|(coll, _)| coll).collect();
-    colls.extend(commit.next_id.iter().map(|(coll, _)| coll));
-    let mut dropped = HashSet::new();
+    let mut used = Names::default();
+    written.for_each(|(coll, _)| used.add(coll));
+    commit.next_id.iter().for_each(|(coll, _)| used.add(coll));
+    let mut dropped = Names::default();
     for coll in &commit.drop {
-        if !dropped.insert(coll) || colls.contains(coll) {
+        if dropped.0.contains(&coll) || used.0.contains(&coll) {
             return Err(Error::Invalid(format!("{coll:?} is dropped and used in one commit")));
         }
+        dropped.add(coll);
     }
-    colls.extend(expected.map(|(coll, _)| coll).chain(commit.expect.iter().map(|(coll, _)| coll)));
-    for coll in colls.into_iter().chain(dropped) {
+    expected.for_each(|(coll, _)| used.add(coll));
+    commit.expect.iter().chain(&commit.read_at).for_each(|(coll, _)| used.add(coll));
+    for coll in used.0.into_iter().chain(dropped.0) {
         let name = coll.as_str();
         if name.is_empty() || name.len() > MAX_COLL_BYTES || name.contains('\0') {
             let message = "a collection name must be 1 to 200 bytes without NUL";
@@ -284,29 +303,35 @@ fn changes(view: &View<'_>, bot_no: u32, coll: &Coll, after: Seq, max: usize) ->
         return Ok(Changes::TooOld);
     }
     let prefix = row_prefix(bot_no, state.no);
-    let from = codec::change_key(&prefix, after.saturating_add(1));
-    let mut changes: Vec<Change> = Vec::new();
+    let from = log_key(prefix, after.saturating_add(1));
+    let (mut changes, mut looked, mut upto): (Vec<Change>, usize, Seq) = (Vec::new(), 0, after);
     for pair in view.range(Space::Changes, &from, codec::prefix_end(&prefix).as_deref()) {
-        let (key, kind) = pair?;
-        let (seq, key) = codec::split_change_key(&key)?;
-        if let Some(last) = changes.last()
-            && last.seq < seq
-            && changes.len() >= max
-        {
-            let upto = last.seq;
+        let (key, log) = pair?;
+        if changes.len() >= max || looked >= max.saturating_mul(SUPERSEDED_PER_CHANGE) {
             return Ok(Changes::Page { changes, upto, more: true });
         }
-        let value = if kind.is_empty() {
-            let bytes = view.get(Space::Records, &row_key(prefix, key))?;
-            let bytes =
-                bytes.ok_or_else(|| Error::Corrupt(format!("a changed record of {coll:?} is missing")))?;
-            Some(Bytes::copy_from_slice(codec::decode_record(&bytes)?.1))
-        } else {
-            None
-        };
-        changes.push(Change { key: key.to_vec(), seq, value });
+        upto = codec::seq_of(&key)?;
+        for listed in LogEntry::keys(&log) {
+            let (key, is_dead) = listed?;
+            looked += 1;
+            // What a later commit wrote or deleted again is listed there.
+            if let Some(value) = version(view, &row_key(prefix, key), is_dead, upto)? {
+                changes.push(Change { key: key.to_vec(), seq: upto, value });
+            }
+        }
     }
     Ok(Changes::Page { changes, upto: state.head.seq, more: false })
+}
+
+/// The value a commit gave a key, `None` inside when it deleted it; `None` when it has another since.
+fn version(view: &View<'_>, row: &[u8], is_dead: bool, seq: Seq) -> Result<Option<Option<Bytes>>, Error> {
+    if is_dead {
+        let Some(bytes) = view.get(Space::Tombs, row)? else { return Ok(None) };
+        return Ok((codec::decode_tomb(&bytes)?.0 == seq).then_some(None));
+    }
+    let Some(bytes) = view.get(Space::Records, row)? else { return Ok(None) };
+    let (now, value) = codec::decode_record(&bytes)?;
+    Ok((now == seq).then(|| Some(Bytes::copy_from_slice(value))))
 }
 
 /// The answer for a collection that does not exist.
@@ -394,6 +419,31 @@ mod tests {
         assert_eq!((changes.len(), upto), (2, 4));
         let left = store.shared.engine.view().prefix(Space::Tombs, b"").count();
         assert_eq!(left, 0);
+    }
+
+    #[tokio::test]
+    async fn a_sweep_takes_superseded_keys_out_of_the_change_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = StoreOptions { spare_log_keys: 10, ..StoreOptions::default() };
+        let opened = open(dir.path(), &options).unwrap();
+        let store = &opened.store;
+        let (bot, rows) = (BotId::parse("bot").unwrap(), Coll::new("rows"));
+        for n in 0..40_u8 {
+            let mut commit = Commit::new(&bot);
+            commit.put(&rows, [n % 4], vec![n]).put(&rows, [100 + n % 3], "").del(&rows, [100 + (n + 1) % 3]);
+            store.commit(commit).await.unwrap();
+        }
+        let all = async || store.changes(&bot, &rows, 0, usize::MAX).await.unwrap();
+        let before = all().await;
+        let entries = || store.shared.engine.view().prefix(Space::Changes, b"").count();
+        assert_eq!(entries(), 40);
+        let swept = store.sweep().await.unwrap();
+        assert!(swept.superseded > 60, "{swept:?}");
+        assert!(entries() <= 7, "{} entries for 4 live keys, 1 that comes and goes and 2 deleted", entries());
+        assert_eq!(all().await, before);
+        assert_eq!(store.sweep().await.unwrap(), Swept::default());
+        let Changes::Page { changes, .. } = before else { panic!("nothing is forgotten") };
+        assert_eq!(changes.len(), 7);
     }
 
     #[tokio::test]

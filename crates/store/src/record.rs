@@ -104,6 +104,8 @@ pub struct ExpectKey {
     pub key: Key,
     /// The version it must have now; `None` = absent.
     pub seq: Option<Seq>,
+    /// The bytes of that version's value, when the caller knows them; see [`Commit::read_at`].
+    pub len: Option<u64>,
 }
 
 /// A change of a counter, refused when it would pass `limit`.
@@ -126,6 +128,9 @@ pub struct Commit {
     pub expect: Vec<(Coll, Seq)>,
     /// Key preconditions.
     pub expect_keys: Vec<ExpectKey>,
+    /// States of collections in which the key preconditions were found true, versions and lengths. As
+    /// long as a collection is still in that state they are not read again.
+    pub read_at: Vec<(Coll, Seq)>,
     /// Records to write.
     pub put: Vec<(Coll, Key, Bytes)>,
     /// Keys to delete; absent ones are no error.
@@ -149,6 +154,7 @@ impl Commit {
             bot: bot.clone(),
             expect: Vec::new(),
             expect_keys: Vec::new(),
+            read_at: Vec::new(),
             put: Vec::new(),
             del: Vec::new(),
             next_id: Vec::new(),
@@ -173,7 +179,7 @@ impl Commit {
     /// Adds a key precondition.
     pub fn expect_key(&mut self, coll: &Coll, key: impl Into<Key>, seq: Option<Seq>) -> &mut Self {
         let (coll, key) = (coll.clone(), key.into());
-        self.expect_keys.push(ExpectKey { coll, key, seq });
+        self.expect_keys.push(ExpectKey { coll, key, seq, len: None });
         self
     }
 

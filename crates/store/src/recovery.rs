@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Version of the folder's layout and of every encoding in it; FORMAT.md has the history.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// The text in front of the version.
 const FORMAT_NAME: &str = "quarry data";
 
@@ -29,6 +29,9 @@ pub struct StoreOptions {
     pub keep_tombstones: Duration,
     /// Pause between two sweeps of garbage and old tombstones.
     pub sweep_every: Duration,
+    /// Superseded keys that change logs may list, beyond as many as are current, before a sweep takes
+    /// them out.
+    pub spare_log_keys: u64,
     /// Commits that may wait; further callers wait for a place.
     pub queued_commits: usize,
 }
@@ -39,6 +42,7 @@ impl Default for StoreOptions {
             cache_bytes: 32 * 1024 * 1024,
             keep_tombstones: Duration::from_secs(6 * 3600),
             sweep_every: Duration::from_secs(3600),
+            spare_log_keys: 10_000,
             queued_commits: 4_096,
         }
     }
@@ -135,7 +139,10 @@ fn check_version(paths: &DataPaths) -> Result<(), Error> {
         Some(newer) if newer > FORMAT => Err(Error::Open(format!(
             "the data folder {folder} has format {newer}, this program reads up to {FORMAT}; use the newer program"
         ))),
-        _ => Err(Error::Open(format!("{folder}/VERSION is not Quarry's; choose another data folder"))),
+        Some(older) => Err(Error::Open(format!(
+            "the data folder {folder} has format {older}, which was never released; this program reads format {FORMAT}: choose an empty folder and fill it again"
+        ))),
+        None => Err(Error::Open(format!("{folder}/VERSION is not Quarry's; choose another data folder"))),
     }
 }
 

@@ -129,6 +129,15 @@ impl Model {
                     let seq = row.map(|(seq, _)| *seq);
                     let seq = if *right { seq } else { Some(seq.map_or(1, |seq| seq + 1)) };
                     commit.expect_key(&Coll::new(&name), [*key], seq);
+                    if *right && let Some(expected) = commit.expect_keys.last_mut() {
+                        expected.len = row.map(|(_, value)| value.len() as u64);
+                    }
+                    // What was found in this state, or in one that is not this.
+                    let read_at = now.colls.get(&name).map_or(0, |coll| coll.seq) + u64::from(!right);
+                    if commit.read_at.iter().all(|(coll, _)| coll.as_str() != name) || !right {
+                        commit.read_at.retain(|(coll, _)| coll.as_str() != name);
+                        commit.read_at.push((Coll::new(&name), read_at));
+                    }
                     fine &= right;
                 }
             }
@@ -328,7 +337,7 @@ async fn run(folder: &Path, steps: Vec<Step>, options: &StoreOptions) {
 
 fn check_history(steps: Vec<Step>, keep_tombstones: Duration) {
     let dir = tempfile::tempdir().unwrap();
-    let options = StoreOptions { keep_tombstones, ..StoreOptions::default() };
+    let options = StoreOptions { keep_tombstones, spare_log_keys: 0, ..StoreOptions::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     runtime.block_on(run(dir.path(), steps, &options));
 }

@@ -8,8 +8,8 @@ use quarry_embed::EmbedderSlot;
 use quarry_embed::testing::HashEmbedder;
 use quarry_store::{RecordStore, StoreOptions};
 use quarry_tables::{
-    DeleteRows, Duplicate, Error, Export, Find, InputFile, Job, JobStatus, NewFile, OpenFile, TableFiles,
-    TableSpec, Tables, TablesDeps, TablesOptions,
+    DeleteRows, Duplicate, Error, Export, Find, InputFile, Job, JobStatus, NewFile, OpenFile, Room,
+    TableFiles, TableSpec, Tables, TablesDeps, TablesOptions,
 };
 use quarry_transfer::Format;
 use quarry_types::{BotId, Scope};
@@ -36,6 +36,10 @@ impl TableFiles for Folder {
 
     fn scratch(&self) -> std::io::Result<std::fs::File> {
         tempfile::tempfile_in(&self.0)
+    }
+
+    async fn room(&self, _: &Scope) -> Result<Room, Error> {
+        Ok(Room { used: 0, limit: u64::MAX })
     }
 
     async fn store(&self, _: &Scope, file: NewFile) -> Result<String, Error> {

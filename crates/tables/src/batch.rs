@@ -7,7 +7,7 @@ use crate::api::TablesOptions;
 use crate::catalog::Entry;
 use crate::record::{self, KeyValue, StoredRow};
 use crate::view::{RowChange, Snapshot, View};
-use quarry_store::{Commit, Seq};
+use quarry_store::{Commit, ExpectKey, Seq};
 use quarry_types::{Counter, Scope};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -15,8 +15,15 @@ use std::sync::Arc;
 /// Bytes of row data per unit of factor.
 pub(crate) const FACTOR_BYTES: usize = 4_096;
 
+/// The record a row has in the store.
+#[derive(Debug, Clone, Copy)]
+struct Stored {
+    seq: Seq,
+    len: Option<u64>,
+}
+
 struct Draft {
-    before: Option<Seq>,
+    before: Option<Stored>,
     now: Option<Arc<StoredRow>>,
     encoded: bytes::Bytes,
 }
@@ -77,7 +84,21 @@ impl<'a> Batch<'a> {
             ));
         }
         let id = row.id;
+        let before = self.row(id);
         let key = self.key_of(&row);
+        // Most changes leave the key as it was: then it is this row's already.
+        if key.is_none() || before.as_ref().and_then(|before| self.key_of(before)) != key {
+            self.take_key(id, key)?;
+        }
+        let mut row = row;
+        row.stored_len = u32::try_from(encoded.len()).unwrap_or(0);
+        let before = self.before(id);
+        self.drafts.insert(id, Draft { before, now: Some(Arc::new(row)), encoded });
+        Ok(())
+    }
+
+    /// Gives a row another key value, or none.
+    fn take_key(&mut self, id: u32, key: Option<KeyValue>) -> Result<(), String> {
         if let Some(owner) = key.as_ref().and_then(|key| self.owner(key))
             && owner != id
         {
@@ -94,8 +115,6 @@ impl<'a> Batch<'a> {
         if let Some(key) = key {
             self.keys.insert(key, Some(id));
         }
-        let before = self.before(id);
-        self.drafts.insert(id, Draft { before, now: Some(Arc::new(row)), encoded });
         Ok(())
     }
 
@@ -110,10 +129,13 @@ impl<'a> Batch<'a> {
         true
     }
 
-    fn before(&mut self, id: u32) -> Option<Seq> {
+    fn before(&mut self, id: u32) -> Option<Stored> {
         match self.drafts.get(&id) {
             Some(draft) => draft.before,
-            None => self.stored(id).map(|(seq, _)| seq),
+            None => self.stored(id).map(|(seq, row)| {
+                let len = Some(u64::from(row.stored_len)).filter(|len| *len > 0);
+                Stored { seq, len }
+            }),
         }
     }
 
@@ -136,6 +158,7 @@ impl<'a> Batch<'a> {
         let coll = &view.coll;
         let mut commit = Commit::new(scope.bot());
         commit.expect_key(&record::tables(), record::meta_key(&record.id), Some(self.entry.meta.seq));
+        commit.read_at.push((coll.clone(), self.snapshot.seq));
         for (key, owner) in &self.keys {
             let Some(column) = record.key_column else { continue };
             let (before, key_name) = (self.snapshot.by_key(key), record::index_key(column, key));
@@ -160,7 +183,12 @@ impl<'a> Batch<'a> {
             if draft.before.is_none() && draft.now.is_none() {
                 continue;
             }
-            commit.expect_key(coll, key.clone(), draft.before);
+            commit.expect_keys.push(ExpectKey {
+                coll: coll.clone(),
+                key: key.clone(),
+                seq: draft.before.map(|stored| stored.seq),
+                len: draft.before.and_then(|stored| stored.len),
+            });
             match &draft.now {
                 Some(_) => {
                     commit.put(coll, key, draft.encoded);

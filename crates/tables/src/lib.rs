@@ -6,6 +6,7 @@
 
 mod api;
 mod batch;
+mod batches;
 mod catalog;
 mod compute;
 mod error;
@@ -14,6 +15,7 @@ mod jobs;
 mod query;
 mod record;
 mod recount;
+mod removal;
 mod rows;
 mod schema;
 mod search;
@@ -33,7 +35,7 @@ pub use api::{
 pub use compute::{Ask, CodeIn, ComputeDeps, ComputeOptions, Failure, HookCall, Network, Outside, Webhook};
 pub use error::Error;
 pub use jobs::{
-    Duplicate, Export, InputFile, Job, JobKind, JobStatus, NewFile, OpenFile, RefusedRow, TableFiles,
+    Duplicate, Export, InputFile, Job, JobKind, JobStatus, NewFile, OpenFile, RefusedRow, Room, TableFiles,
 };
 pub use recount::recount;
 pub use search::Cleared;

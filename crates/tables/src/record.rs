@@ -2,8 +2,8 @@
 //!
 //! Collection `tables`: `<table id>` metadata, `n/<name>` table id (unique name index).
 //! Collection `t/<table id>`: `r/<id, 4 bytes big endian>` row, `k/<column id>/<key value>` row id
-//! (unique index of the key column), `b` which imports are public. Collection `table_jobs`:
-//! `<table id>/<job id>`. A row is: version, created and updated at (8 bytes each,
+//! (unique index of the key column), `b` which imports are public, `d/<job id>` rows deleted at once
+//! whose records are still to go. Collection `table_jobs`: `<table id>/<job id>`. A row is: version, created and updated at (8 bytes each,
 //! little endian), in version 2 also its batch (varint, 0 = none) and the count and states of its computed
 //! columns (column varint, state, rule varint, at 8 bytes, error varint length and bytes), then per set column: id (varint), tag, payload (number and moment 8 bytes; text varint
 //! length and bytes; a moment written otherwise than 2024-11-21T09:30:00.000Z is followed by its text). Columns are named by id, so renaming or dropping one touches no row.
@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+
+pub(crate) use crate::batches::Batches;
 
 /// A row without batch and computed states.
 const ROW_PLAIN: u8 = 1;
@@ -89,6 +91,14 @@ pub(crate) fn job_key(table: &TableId, job: &str) -> Key {
 /// The record that says which imports of a table are public.
 pub(crate) const BATCHES_KEY: &[u8] = b"b";
 
+/// What the keys of removals begin with (see `removal.rs`).
+pub(crate) const REMOVALS_PREFIX: &[u8] = b"d/";
+
+/// The record of the rows a job deletes.
+pub(crate) fn removal_key(job: &str) -> Key {
+    [REMOVALS_PREFIX, job.as_bytes()].concat()
+}
+
 pub(crate) const ROW_PREFIX: &[u8] = b"r/";
 
 pub(crate) fn row_key(id: u32) -> Key {
@@ -101,9 +111,21 @@ pub(crate) fn parse_row_key(key: &[u8]) -> Option<u32> {
     Some(u32::from_be_bytes(id.try_into().ok()?))
 }
 
+const INDEX_PREFIX: &str = "k/";
+
+/// Whether a key of the collection is one of the unique index.
+pub(crate) fn is_index_key(key: &[u8]) -> bool {
+    key.starts_with(INDEX_PREFIX.as_bytes())
+}
+
+/// The row an entry of the unique index names.
+pub(crate) fn owner(entry: &[u8]) -> Option<u32> {
+    entry.try_into().ok().map(u32::from_be_bytes)
+}
+
 /// The unique-index key of a value.
 pub(crate) fn index_key(column: ColumnId, value: &KeyValue) -> Key {
-    let mut key = format!("k/{}/", column.0).into_bytes();
+    let mut key = format!("{INDEX_PREFIX}{}/", column.0).into_bytes();
     key.extend_from_slice(&value.0);
     key
 }
@@ -236,7 +258,7 @@ pub(crate) struct Computed {
 }
 
 /// A row as stored: unset columns are absent; cells and computed states ascend by column.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct StoredRow {
     pub(crate) id: u32,
     pub(crate) created_at: Timestamp,
@@ -245,12 +267,23 @@ pub(crate) struct StoredRow {
     pub(crate) computed: Vec<(ColumnId, Computed)>,
     /// The import that brought the row while it is not yet public; 0 = none.
     pub(crate) batch: u32,
+    /// Bytes of the record that holds it in the store; 0 = not known. No part of its value.
+    pub(crate) stored_len: u32,
+}
+
+impl PartialEq for StoredRow {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { id, created_at, updated_at, cells, computed, batch, stored_len: _ } = self;
+        (*id, *created_at, *updated_at, *batch) == (other.id, other.created_at, other.updated_at, other.batch)
+            && *cells == other.cells
+            && *computed == other.computed
+    }
 }
 
 impl StoredRow {
     /// A row without values.
     pub(crate) fn new(id: u32, created_at: Timestamp, updated_at: Timestamp) -> Self {
-        Self { id, created_at, updated_at, cells: Vec::new(), computed: Vec::new(), batch: 0 }
+        Self { id, created_at, updated_at, cells: Vec::new(), computed: Vec::new(), batch: 0, stored_len: 0 }
     }
 
     pub(crate) fn cell(&self, column: ColumnId) -> Option<&Cell> {
@@ -385,53 +418,8 @@ impl StoredRow {
             };
             row.cells.push((column, cell));
         }
+        row.stored_len = u32::try_from(bytes.len()).unwrap_or(0);
         Some(row)
-    }
-}
-
-/// Which imports of a table are public. One that is not known to be is hidden: a reader that lags
-/// behind may meet an import's rows before this record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Batches {
-    /// The number the next import takes.
-    pub(crate) next: u32,
-    /// Imports begun and not published.
-    pub(crate) hidden: Vec<u32>,
-}
-
-impl Default for Batches {
-    fn default() -> Self {
-        Self { next: 1, hidden: Vec::new() }
-    }
-}
-
-impl Batches {
-    pub(crate) fn is_public(&self, batch: u32) -> bool {
-        batch == 0 || (batch < self.next && !self.hidden.contains(&batch))
-    }
-
-    /// Gives out the next number, hidden.
-    pub(crate) fn begin(&mut self) -> u32 {
-        let batch = self.next;
-        self.next = self.next.saturating_add(1);
-        self.hidden.push(batch);
-        batch
-    }
-
-    pub(crate) fn end(&mut self, batch: u32) {
-        self.hidden.retain(|hidden| *hidden != batch);
-    }
-
-    pub(crate) fn encode(&self) -> Result<Bytes, Error> {
-        let text = serde_json::to_vec(self)
-            .map_err(|cause| Error::Internal(format!("import list does not encode: {cause}")))?;
-        Ok(text.into())
-    }
-
-    /// # Errors
-    /// [`Error::Corrupt`] when the bytes are no such list.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        serde_json::from_slice(bytes).map_err(|cause| Error::Corrupt(cause.to_string()))
     }
 }
 
@@ -564,7 +552,10 @@ mod tests {
             row.cells = cells.into_iter().map(|(column, cell)| (ColumnId(column), cell)).collect();
             row.computed = computed.into_iter().map(|(column, state)| (ColumnId(column), state)).collect();
             row.batch = batch;
-            prop_assert_eq!(StoredRow::decode(id, &row.encode()).unwrap(), row);
+            let bytes = row.encode();
+            let decoded = StoredRow::decode(id, &bytes).unwrap();
+            prop_assert_eq!(decoded.stored_len as usize, bytes.len());
+            prop_assert_eq!(decoded, row);
         }
 
         #[test]

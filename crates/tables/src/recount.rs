@@ -6,6 +6,7 @@ use crate::Error;
 use crate::api::Recount;
 use crate::catalog::Catalog;
 use crate::record;
+use crate::removal;
 use crate::search::header;
 use quarry_store::RecordStore;
 use quarry_types::Scope;
@@ -33,11 +34,17 @@ async fn rows(catalog: &Catalog, store: &dyn RecordStore, scope: &Scope) -> Resu
     let mut total = 0_u64;
     for entry in catalog.listing(scope).await?.entries() {
         let coll = record::rows_of(&entry.record().id);
+        let removals = removal::removals(store, scope.bot(), &coll).await?;
         let mut after: Option<Vec<u8>> = None;
         loop {
             let page =
                 store.scan(scope.bot(), &coll, record::ROW_PREFIX, after.as_deref(), SCAN_PAGE).await?;
-            total += page.len() as u64 * u64::from(entry.record().factor);
+            let is_there = |key: &[u8]| {
+                let id = record::parse_row_key(key);
+                id.is_none_or(|id| removals.values().all(|removal| !removal.ids.contains(id)))
+            };
+            let rows = page.iter().filter(|record| is_there(&record.key)).count();
+            total += rows as u64 * u64::from(entry.record().factor);
             let Some(last) = page.last().filter(|_| page.len() == SCAN_PAGE) else { break };
             after = Some(last.key.clone());
         }

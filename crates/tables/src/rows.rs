@@ -9,15 +9,18 @@ use crate::api::{Deleted, Row, Upserted, Written};
 use crate::batch::Batch;
 use crate::catalog::Entry;
 use crate::filter::{self, Filter};
+use crate::query::Output;
 use crate::record::{Cell, KeyValue, StoredRow};
 use crate::schema::{CheckedRow, ColumnId, Kind};
 use crate::tables::Tables;
-use crate::view::{Snapshot, View};
+use crate::view::{OwnChanges, RowChange, Snapshot, View};
 use crate::wire;
 use quarry_store::Seq;
 use quarry_types::{Scope, Timestamp};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::task::Poll;
 
 const MAX_ROWS: usize = 1_000;
 pub(crate) const MAX_ID: u64 = 2_147_483_647;
@@ -263,7 +266,7 @@ impl Tables {
                 errors: Vec::new(),
                 whole_table: false,
             };
-            let (commit, changes, rows) = {
+            let (mut commit, changes) = {
                 let batch = Batch::new(&entry, &snapshot);
                 let (entry, view, snapshot) = (entry.as_ref(), view.as_ref(), snapshot.as_ref());
                 let (unknown, ignored, now) = (BTreeSet::new(), BTreeSet::new(), Timestamp::now());
@@ -281,22 +284,26 @@ impl Tables {
                         .iter()
                         .map(|name| format!("column {name:?} is computed; the values given were ignored")),
                 );
-                let mut rows = BTreeMap::new();
-                for (id, _) in &outcome.batch_ids {
-                    if let Some(row) = attempt.batch.row(*id) {
-                        rows.insert(*id, wire::row(entry.columns(), &row));
-                    }
-                }
                 if attempt.batch.is_empty() {
-                    return Ok(Drafted::new(outcome, rows));
+                    return Ok(Drafted::new(outcome, BTreeMap::new()));
                 }
                 let (mut commit, changes) = attempt.batch.into_commit(scope, view, &self.options);
                 if outcome.whole_table {
                     commit.expect.push((view.coll.clone(), snapshot.seq));
                 }
-                (commit, changes, rows)
+                (commit, changes)
             };
-            match self.store.commit(commit).await {
+            self.expect_leaving(scope.bot(), &view, &snapshot, &mut commit).await?;
+            // What follows from the commit is made while it is on its way to the disk.
+            let mut committing = self.store.commit(commit);
+            let early = poll_fn(|context| Poll::Ready(committing.as_mut().poll(context))).await;
+            let rows = answered(&entry, &outcome, &changes);
+            let changes = OwnChanges::made_over(&snapshot, changes);
+            let done = match early {
+                Poll::Ready(done) => done,
+                Poll::Pending => committing.await,
+            };
+            match done {
                 Ok(committed) => {
                     if let Some(seq) = committed.seq(&view.coll) {
                         view.offer(seq, changes);
@@ -312,6 +319,17 @@ impl Tables {
         }
         Err(Error::Busy(table.to_owned()))
     }
+}
+
+/// The rows a write answers, in wire form.
+fn answered(entry: &Entry, outcome: &Outcome, changes: &[RowChange]) -> BTreeMap<u32, Row> {
+    let output = Output::whole(entry);
+    let written = |(id, _): &(u32, bool)| {
+        let at = changes.binary_search_by_key(id, |(id, _)| *id).ok()?;
+        let (_, row) = changes.get(at)?;
+        Some((*id, output.stored(row.as_ref()?)))
+    };
+    outcome.batch_ids.iter().filter_map(written).collect()
 }
 
 /// Judges one wire row.

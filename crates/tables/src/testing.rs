@@ -73,7 +73,7 @@ fn fixture() -> Fixture {
             (1, Arc::new(stored))
         })
         .collect();
-    let mut snapshot = Snapshot::load(1, Batches::default());
+    let mut snapshot = Snapshot::load(1, Batches::default(), Arc::default());
     stored.chunks(150).for_each(|chunk| snapshot.extend(chunk.to_vec()));
     let snapshot = Arc::new(snapshot.with_key(entry.record().key_column));
     let rows = stored.iter().map(|(_, row)| wire::row(entry.columns(), row)).collect();

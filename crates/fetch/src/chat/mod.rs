@@ -176,6 +176,8 @@ impl Completion {
 #[derive(Clone)]
 pub struct ChatModel {
     inner: Arc<Inner>,
+    /// Asked for instead of the one of the settings.
+    named: Option<Arc<str>>,
 }
 
 struct Inner {
@@ -223,13 +225,19 @@ impl ChatModel {
         let url = endpoint.join("chat/completions");
         let slots = Arc::new(Semaphore::new(settings.max_concurrent.clamp(1, Semaphore::MAX_PERMITS)));
         let inner = Inner { client, endpoint, url, settings, slots, shape: AtomicU8::new(0) };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), named: None })
     }
 
     /// The model's name, for metadata of what it wrote.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.inner.settings.model
+        self.named.as_deref().unwrap_or(&self.inner.settings.model)
+    }
+
+    /// Another model of the same endpoint, with the same key and slots.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Self {
+        Self { inner: Arc::clone(&self.inner), named: Some(name.into()) }
     }
 
     /// Asks for an answer. Busy and failing endpoints are asked up to three times, at the times they name.
@@ -370,7 +378,10 @@ impl ChatModel {
         tracing::warn!(status, said, "the language model endpoint refused");
         let detail = match status {
             401 | 403 => "it refuses the key; the operator must check llm_api_key".to_owned(),
-            404 => format!("{said}; the operator must check llm_url and llm_model"),
+            404 => match &self.named {
+                Some(name) => format!("{said}; it may not have the model {name:?}: name another or none"),
+                None => format!("{said}; the operator must check llm_url and llm_model"),
+            },
             300..=399 => "it redirects; the operator must set llm_url to the final address".to_owned(),
             _ => said,
         };

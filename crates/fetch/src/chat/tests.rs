@@ -135,6 +135,20 @@ async fn refusals_are_final_and_keep_the_key() {
 }
 
 #[tokio::test]
+async fn another_model_of_the_endpoint_may_be_named() {
+    let server = answering(vec![json_answer("200 OK", HELLO), json_answer("404 No", "no such model")]).await;
+    let tiny = model(&server, |_| {});
+    let large = tiny.named("large:v2");
+    large.complete(&ask(), &Options::default()).await.unwrap();
+    assert_eq!(
+        (&sent(&server, 0)["model"], large.name(), tiny.name()),
+        (&json!("large:v2"), "large:v2", "tiny")
+    );
+    let error = large.complete(&ask(), &Options::default()).await.unwrap_err().to_string();
+    assert!(error.contains("large:v2") && !error.contains("llm_model"), "{error}");
+}
+
+#[tokio::test]
 async fn malformed_answers_are_named() {
     let bodies =
         ["", "null", "[]", "{}", "{\"choices\":[]}", r#"{"choices":[{}]}"#, "<html>", r#"{"error":"no"}"#];

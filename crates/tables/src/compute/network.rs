@@ -47,6 +47,7 @@ impl Outside for Network {
         let messages = [Message::system(ask.system), Message::user(ask.prompt)];
         // A JSON mode of endpoints means one object, which a wanted array is not; the words say it.
         let options = Options { temperature: Some(0.0), ..Options::default() };
+        let model = ask.model.as_deref().map_or_else(|| model.clone(), |name| model.named(name));
         let done = model.complete(&messages, &options).await.map_err(|error| failure(&error))?;
         if done.is_cut {
             return Err(Failure::Lasting("the model's answer was cut off at its token limit".into()));

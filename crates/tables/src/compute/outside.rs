@@ -23,6 +23,8 @@ pub struct Ask {
     pub prompt: String,
     /// Whether the answer must be JSON.
     pub json: bool,
+    /// The model the column names; the operator's without.
+    pub model: Option<String>,
 }
 
 /// A call of a bot's webhook.
@@ -42,7 +44,7 @@ pub trait Outside: Send + Sync {
     /// Whether a language model is configured.
     fn has_model(&self) -> bool;
 
-    /// Asks the language model.
+    /// Asks the language model, or another of the same endpoint that the question names.
     async fn ask(&self, ask: Ask) -> Result<String, Failure>;
 
     /// Posts to a bot and answers the body of a 2xx answer.

@@ -1,7 +1,7 @@
 //! A column's prompt and a row to a question, and the model's words to a value of the column's type.
 
 use super::outside::{Ask, Failure};
-use super::rule::places;
+use super::rule::{ModelName, places};
 use crate::api::Row;
 use crate::schema::{Column, ColumnId, WireType};
 use crate::wire;
@@ -15,7 +15,7 @@ const SHOWN_CHARS: usize = 60;
 
 /// The question for one value.
 pub(crate) fn question(
-    prompt: &str,
+    (prompt, model): (&str, &ModelName),
     column: &Column,
     columns: &[Column],
     dependencies: &[ColumnId],
@@ -47,7 +47,7 @@ pub(crate) fn question(
             .unwrap_or_default(),
         wanted(column),
     );
-    Ask { system, prompt, json }
+    Ask { system, prompt, json, model: model.clone() }
 }
 
 fn shown(value: &Value) -> String {

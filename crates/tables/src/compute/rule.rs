@@ -15,11 +15,14 @@ const MAX_WORKFLOW_CHARS: usize = 20;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
     Code(Option<String>),
-    Ai(Option<String>),
+    Ai(Option<String>, ModelName),
     Workflow(Option<String>),
     /// A rule that an older version let through.
     Broken(String),
 }
+
+/// The model a column asks for; `None` = the operator's.
+pub(crate) type ModelName = Option<String>;
 
 /// A rule without its place in the order: what it does, and the columns it is computed from.
 #[derive(Debug, Clone)]
@@ -86,15 +89,15 @@ pub(crate) fn spec(column: &Column, columns: &[Column]) -> Result<Option<Spec>, 
         Some(Value::Bool(false)) => return Ok(None),
         Some(_) => return Err("enabled must be true or false".into()),
     }
-    text(given, "model", MAX_MODEL_CHARS)?;
+    let model = model_name(given)?;
     let action = match given.get("action").and_then(Value::as_str) {
         Some("code") => Action::Code(text(given, "code", usize::MAX)?),
-        Some("ai") => Action::Ai(text(given, "prompt", usize::MAX)?),
+        Some("ai") => Action::Ai(text(given, "prompt", usize::MAX)?, model),
         Some("workflow") => Action::Workflow(text(given, "workflowId", MAX_WORKFLOW_CHARS)?),
         _ => return Err("action must be \"ai\", \"code\" or \"workflow\"".into()),
     };
     let mut dependencies = named(given, columns)?;
-    if let Action::Ai(Some(prompt)) = &action {
+    if let Action::Ai(Some(prompt), _) = &action {
         let found = placed(prompt, columns)?;
         if dependencies.is_empty() {
             dependencies = found;
@@ -124,6 +127,16 @@ fn text(given: &Map<String, Value>, field: &str, max_chars: usize) -> Result<Opt
         }
         Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.trim().is_empty())),
         Some(_) => Err(format!("{field} must be a string")),
+    }
+}
+
+fn model_name(given: &Map<String, Value>) -> Result<ModelName, String> {
+    let name = text(given, "model", MAX_MODEL_CHARS)?.map(|name| name.trim().to_owned());
+    match name {
+        Some(name) if name.chars().any(|c| c.is_whitespace() || c.is_control()) => {
+            Err("model must be one name without spaces, such as \"gpt-4o\"".into())
+        }
+        name => Ok(name),
     }
 }
 

@@ -324,7 +324,7 @@ impl Job {
         let deps = &self.started.deps;
         match &rule.action {
             Action::Code(None) => lasting("the column has no code; set x-zui.computed.code"),
-            Action::Ai(None) => lasting("the column has no prompt; set x-zui.computed.prompt"),
+            Action::Ai(None, _) => lasting("the column has no prompt; set x-zui.computed.prompt"),
             Action::Workflow(_) => lasting(
                 "no bot webhook is configured; set bot_webhook, or the bot's own with PUT /v1/quarry/bots/webhook, then recompute",
             ),
@@ -342,13 +342,13 @@ impl Job {
                     other => Failure::Lasting(other.to_string()),
                 })
             }
-            Action::Ai(Some(_)) if !deps.outside.has_model() => {
+            Action::Ai(Some(_), _) if !deps.outside.has_model() => {
                 lasting("no language model is configured; set llm_url and llm_model, then recompute")
             }
-            Action::Ai(Some(text)) => {
+            Action::Ai(Some(text), model) => {
                 let _share = self.started.call_share(&self.scope).await;
                 let columns = self.entry.columns();
-                let ask = prompt::question(text, column, columns, &rule.dependencies, &work.wire);
+                let ask = prompt::question((text, model), column, columns, &rule.dependencies, &work.wire);
                 prompt::value(&deps.outside.ask(ask).await?, column)
             }
         }

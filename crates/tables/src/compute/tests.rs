@@ -65,6 +65,8 @@ fn bad_rules_are_refused_by_name() {
         (json!({ "action": "code", "code": "1", "enabled": "no" }), "enabled must be"),
         (json!({ "action": "ai", "prompt": "about {{b}}" }), "the prompt names \"b\""),
         (json!({ "action": "ai", "prompt": "hm", "model": "m".repeat(81) }), "model must have at most 80"),
+        (json!({ "action": "ai", "prompt": "hm", "model": "two names" }), "one name without spaces"),
+        (json!({ "action": "ai", "prompt": "hm", "model": 5 }), "model must be a string"),
         (json!({ "action": "workflow", "workflowId": "w".repeat(21) }), "at most 20"),
     ] {
         let schema =
@@ -256,7 +258,7 @@ fn models_words_become_values_of_the_column() {
     let ask = |prompt: &str, dependencies: &[&str]| {
         let ids: Vec<ColumnId> = dependencies.iter().map(|name| schema.column(name).unwrap().id).collect();
         prompt::question(
-            prompt,
+            (prompt, &None),
             schema.column("list").unwrap(),
             &schema.columns,
             &ids,

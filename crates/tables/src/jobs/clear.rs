@@ -1,15 +1,12 @@
-//! Jobs that take away: rows a filter matches, values of columns that are gone.
+//! Jobs that take away values of columns that are gone.
 
 use super::live::{Halt, Live};
 use super::record::{JobStatus, Work};
 use crate::Error;
 use crate::batch::Batch;
-use crate::filter;
-use crate::query::Query;
 use crate::schema::ColumnId;
 use crate::tables::Tables;
 use quarry_store::Commit;
-use serde_json::Value;
 use std::sync::Arc;
 
 /// Races after which a chunk takes the table alone.
@@ -17,59 +14,6 @@ const SHARED_TRIES: usize = 3;
 const MAX_TRIES: usize = 40;
 
 impl Tables {
-    /// Deletes the rows below an id that a filter matches.
-    pub(super) async fn delete_matching(
-        &self,
-        live: &mut Live,
-        filter: Option<&Value>,
-        below: u64,
-    ) -> Result<(), Halt> {
-        let table = live.record.table.clone();
-        let mut lost = 0;
-        loop {
-            live.check()?;
-            let entry = self.catalog.entry(&live.scope, table.as_str()).await?;
-            let view = self.catalog.view(&live.scope, &table);
-            let shared = if lost < SHARED_TRIES { Some(view.writers.read().await) } else { None };
-            let _alone = if shared.is_none() { Some(view.writers.write().await) } else { None };
-            let key = entry.record().key_column;
-            let snapshot = view.snapshot(key).await?;
-            let filter = filter::parse(filter.unwrap_or(&Value::Null), &entry.record().schema)?;
-            let query = Query::new(Arc::clone(&entry), Arc::clone(&snapshot), filter);
-            let ids = self.run(query.rows(), move || query.ids()).await?;
-            let ids: Vec<u32> =
-                ids.into_iter().filter(|id| u64::from(*id) < below).take(self.jobs.sizes.in_place).collect();
-            if ids.is_empty() {
-                return self.end(live, JobStatus::Completed, Commit::new(live.scope.bot())).await;
-            }
-            let (commit, changes) = {
-                let mut batch = Batch::new(&entry, &snapshot);
-                for id in &ids {
-                    batch.delete(*id);
-                }
-                batch.into_commit(&live.scope, &view, &self.options)
-            };
-            let before = live.record.clone();
-            live.record.rows += ids.len() as u64;
-            live.record.progress = percent(live.record.rows, live.record.total);
-            match self.commit_step(live, commit).await? {
-                Some(committed) => {
-                    lost = 0;
-                    if let Some(seq) = committed.seq(&view.coll) {
-                        view.offer(seq, changes);
-                        view.at_least(seq, key).await?;
-                    }
-                    self.indexes.wake(&live.scope, entry.record());
-                }
-                None if lost == MAX_TRIES => return Err(Halt::Failed(Error::Busy(table.to_string()))),
-                None => {
-                    lost += 1;
-                    live.record = before;
-                }
-            }
-        }
-    }
-
     /// Rewrites the rows that hold values of columns the schema has no more. Nobody sees such
     /// values; this gives their bytes back.
     pub(super) async fn clear_columns(&self, live: &mut Live, columns: &[ColumnId]) -> Result<(), Halt> {

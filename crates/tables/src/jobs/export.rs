@@ -1,7 +1,7 @@
 //! Exports: one state of a table, written to a file and kept with the bot's files.
 
 use super::clear::percent;
-use super::files::{NewFile, TableFiles};
+use super::files::{NewFile, Room, TableFiles};
 use super::import::file_column;
 use super::live::{Halt, Live};
 use super::record::{Job, JobRecord, JobStatus, Work};
@@ -13,12 +13,13 @@ use crate::tables::Tables;
 use crate::view::Snapshot;
 use quarry_store::Commit;
 use quarry_transfer::{Column, Format, Kind, RowWriter, WriteOptions};
-use quarry_types::Scope;
+use quarry_types::{Counter, QuotaRefusal, Scope};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Seek, SeekFrom};
+use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Rows between two looks at whether to go on.
 const STEP_ROWS: usize = 1_024;
@@ -72,6 +73,7 @@ impl Tables {
         let rows = snapshot.rows as u64;
         let writing = Writing {
             files: Arc::clone(self.files()?),
+            room: self.files()?.room(&live.scope).await?,
             entry: Arc::clone(&entry),
             snapshot,
             handle: Arc::clone(&live.handle),
@@ -112,6 +114,7 @@ impl Tables {
 /// What the blocking part of an export needs.
 struct Writing {
     files: Arc<dyn TableFiles>,
+    room: Room,
     entry: Arc<Entry>,
     snapshot: Arc<Snapshot>,
     handle: Arc<Handle>,
@@ -121,6 +124,19 @@ impl Writing {
     /// The file and its size; `None` when told to stop.
     fn run(self, options: WriteOptions) -> Result<Option<(File, u64)>, Error> {
         let scratch = self.files.scratch().map_err(|cause| of_disk(&cause))?;
+        let written = Arc::new(AtomicU64::new(0));
+        let most = self.room.limit.saturating_sub(self.room.used);
+        let scratch = Bounded { file: scratch, written: Arc::clone(&written), most };
+        let done = self.write(scratch, options);
+        let needed = written.load(Ordering::Relaxed);
+        if done.is_err() && needed > most {
+            let Room { used, limit } = self.room;
+            return Err(QuotaRefusal { counter: Counter::StorageBytes, used, limit, needed }.into());
+        }
+        done
+    }
+
+    fn write(&self, scratch: Bounded, options: WriteOptions) -> Result<Option<(File, u64)>, Error> {
         let mut writer = RowWriter::new(scratch, options).map_err(of_writer)?;
         let total = self.snapshot.rows as u64;
         let mut values: Map<String, Value> = Map::new();
@@ -144,10 +160,33 @@ impl Writing {
             }
             self.handle.set_progress(percent(writer.rows(), Some(total)));
         }
-        let mut file = writer.finish().map_err(of_writer)?;
+        let mut file = writer.finish().map_err(of_writer)?.file;
         let size = file.seek(SeekFrom::End(0)).map_err(|cause| of_disk(&cause))?;
         file.seek(SeekFrom::Start(0)).map_err(|cause| of_disk(&cause))?;
         Ok(Some((file, size)))
+    }
+}
+
+/// A file that takes no more bytes than there is room for.
+struct Bounded {
+    file: File,
+    /// What was asked to be written, the refused piece included.
+    written: Arc<AtomicU64>,
+    most: u64,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let before = self.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if before.saturating_add(bytes.len() as u64) > self.most {
+            return Err(std::io::Error::from(std::io::ErrorKind::QuotaExceeded));
+        }
+        self.file.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
     }
 }
 

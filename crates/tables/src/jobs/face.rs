@@ -33,8 +33,8 @@ impl Tables {
         }
     }
 
-    /// Deletes rows. Up to 20,000 go in one commit, so no reader sees a part of it; more are
-    /// deleted by a job, which is waited for no longer than `wait`.
+    /// Deletes rows, all at once: no reader sees a part of it. Over 20,000 are deleted by a job,
+    /// which is waited for no longer than `wait`; one that fails has deleted none.
     ///
     /// # Errors
     /// [`Error::Invalid`] for over 1,000 ids, [`Error::InvalidQuery`] for a bad filter.
@@ -68,7 +68,7 @@ impl Tables {
             let rows = self.delete_found(scope, table, &ids, still).await?;
             return Ok(Deleted { rows, job: None });
         }
-        let mut job = JobRecord::new(&entry.record().id, Work::DeleteRows { filter, below });
+        let mut job = JobRecord::new(&entry.record().id, Work::DeleteRows { filter, below, out: false });
         job.total = Some(ids.len() as u64);
         let job = self.start_job(scope, job, Commit::new(scope.bot())).await?;
         let job = self.wait_for_job(scope, table, &job.id, wait).await?;
@@ -104,7 +104,7 @@ impl Tables {
     }
 
     /// Asks a job to end; it fails with "cancelled" once all it made is taken back. One that has
-    /// ended, or is failing already, stays as it is.
+    /// ended, or is failing already, stays as it is; so does a delete whose rows are out.
     ///
     /// # Errors
     /// [`Error::NoTable`], [`Error::NoJob`].
@@ -114,7 +114,7 @@ impl Tables {
         for _ in 0..MAX_TRIES {
             let found = self.read_job(scope, table, job).await?;
             let (mut record, seq) = found.ok_or_else(|| no_job(job))?;
-            if record.status.is_finished() || record.error.is_some() {
+            if record.status.is_finished() || record.error.is_some() || record.is_done_for() {
                 return Ok(self.shown(&record));
             }
             record.error = Some("cancelled".into());

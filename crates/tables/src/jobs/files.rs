@@ -44,6 +44,15 @@ pub struct NewFile {
     pub content: File,
 }
 
+/// What a bot's files take of its storage, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// What they take now.
+    pub used: u64,
+    /// The most they may take.
+    pub limit: u64,
+}
+
 /// The files of a bot.
 #[async_trait]
 pub trait TableFiles: Send + Sync + 'static {
@@ -59,7 +68,13 @@ pub trait TableFiles: Send + Sync + 'static {
     /// When the disk refuses.
     fn scratch(&self) -> std::io::Result<File>;
 
-    /// Keeps a file, private, and answers its id.
+    /// How much may be kept: an export that would be larger is not written to its end.
+    ///
+    /// # Errors
+    /// When the file store fails.
+    async fn room(&self, scope: &Scope) -> Result<Room, Error>;
+
+    /// Keeps a file of any size the storage quota has room for, private, and answers its id.
     ///
     /// # Errors
     /// [`Error::File`] or [`Error::Quota`] when it may not be kept.

@@ -10,6 +10,7 @@ use crate::Error;
 use crate::batch::FACTOR_BYTES;
 use crate::catalog::Entry;
 use crate::record::{self, Batches, KeyValue, StoredRow};
+use crate::removal;
 use crate::rows::MAX_ID;
 use crate::tables::Tables;
 use crate::view::RowChange;
@@ -57,6 +58,8 @@ struct Draft {
     commit: Commit,
     keys: Vec<Option<(KeyValue, Key)>>,
     owners: HashMap<Key, u32>,
+    /// Index entries of rows that are leaving: free, but still there.
+    leaving: HashMap<Key, Seq>,
     first_id: u64,
     /// Whether a view wants to hear of the rows.
     watched: bool,
@@ -156,7 +159,7 @@ impl Tables {
                     Some((value, name))
                 })
                 .collect();
-            let owners = self.owners(&live.scope, &view.coll, &keys).await?;
+            let (owners, leaving) = self.owners(&live.scope, &view.coll, &keys).await?;
             let first_id = match ids {
                 Ids::New => view.allocate_fresh(rows.len()).await?,
                 Ids::Kept => 0,
@@ -167,7 +170,7 @@ impl Tables {
             }
             let (coll, commit) = (view.coll.clone(), Commit::new(live.scope.bot()));
             let watched = view.is_loaded();
-            let draft = Draft { entry, coll, commit, keys, owners, first_id, watched };
+            let draft = Draft { entry, coll, commit, keys, owners, leaving, first_id, watched };
             let (batch, limit, shared_rows) = (arrival.batch, self.options.row_quota, Arc::clone(&rows));
             let drafted =
                 tokio::task::spawn_blocking(move || draft.run(&shared_rows, (batch, ids), limit)).await?;
@@ -188,23 +191,30 @@ impl Tables {
         Err(Halt::Failed(Error::Busy(table.to_string())))
     }
 
-    /// The rows, seen or not, that own some key values.
+    /// The rows, seen or not, that own some key values; and the entries of those that are leaving.
     async fn owners(
         &self,
         scope: &Scope,
         coll: &Coll,
         keys: &[Option<(KeyValue, Key)>],
-    ) -> Result<HashMap<Key, u32>, Error> {
+    ) -> Result<(HashMap<Key, u32>, HashMap<Key, Seq>), Error> {
         let names: Vec<Key> = keys.iter().flatten().map(|(_, name)| name.clone()).collect();
         if names.is_empty() {
-            return Ok(HashMap::new());
+            return Ok((HashMap::new(), HashMap::new()));
         }
         let found = self.store.get(scope.bot(), coll, &names).await?;
-        let owned = names.into_iter().zip(found).filter_map(|(name, found)| {
-            let id = <[u8; 4]>::try_from(found?.value.as_ref()).ok()?;
-            Some((name, u32::from_be_bytes(id)))
-        });
-        Ok(owned.collect())
+        let removals = removal::removals(self.store.as_ref(), scope.bot(), coll).await?;
+        let (mut owners, mut leaving) = (HashMap::new(), HashMap::new());
+        for (name, found) in names.into_iter().zip(found) {
+            let Some(found) = found else { continue };
+            let Some(id) = record::owner(&found.value) else { continue };
+            if removals.values().any(|removal| removal.ids.contains(id)) {
+                leaving.insert(name, found.seq);
+            } else {
+                owners.insert(name, id);
+            }
+        }
+        Ok((owners, leaving))
     }
 
     /// Deletes the unseen rows of a batch and gives their quota back, chunk by chunk.
@@ -299,6 +309,7 @@ impl Draft {
                 });
                 continue;
             }
+            row.stored_len = u32::try_from(encoded.len()).unwrap_or(0);
             if ids == Ids::New {
                 row.id = u32::try_from(next_id).unwrap_or(u32::MAX);
             }
@@ -319,7 +330,8 @@ impl Draft {
                         free.insert(row.id);
                     }
                 }
-                self.commit.expect_key(&self.coll, name.clone(), None);
+                let leaving = self.leaving.get(&name).copied();
+                self.commit.expect_key(&self.coll, name.clone(), leaving);
                 self.commit.put(&self.coll, name, row.id.to_be_bytes().to_vec());
             }
             next_id += 1;

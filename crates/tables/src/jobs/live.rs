@@ -101,6 +101,7 @@ impl Tables {
                     Ok(()) | Err(Halt::Gone) => return Ok(()),
                     Err(Halt::Stopped) if self.jobs.is_stopping() => return Ok(()),
                     Err(Halt::Stopped) => self.reload(&mut live).await?,
+                    Err(Halt::Failed(error)) if live.record.is_done_for() => return Err(Halt::Failed(error)),
                     Err(Halt::Failed(error)) => match self.mark_failed(&mut live, &error).await {
                         // Cancelled at the same moment: that reason stands.
                         Err(Halt::Stopped) => self.reload(&mut live).await?,
@@ -132,7 +133,9 @@ impl Tables {
             Work::Export { format, compress } => self.export_rows(live, &format, compress).await,
             Work::ClearColumn { columns, .. } => self.clear_columns(live, &columns).await,
             Work::ClearVectors => self.drop_vectors(live).await,
-            Work::DeleteRows { filter, below } => self.delete_matching(live, filter.as_ref(), below).await,
+            Work::DeleteRows { filter, below, out } => {
+                self.delete_matching(live, filter.as_ref(), below, out).await
+            }
             Work::Duplicate { target, arrival } => self.copy_rows(live, &target, arrival).await,
         }
     }

@@ -13,11 +13,12 @@ mod hidden;
 mod import;
 mod live;
 mod record;
+mod remove;
 mod runner;
 
 pub use copy::Duplicate;
 pub use export::Export;
-pub use files::{InputFile, NewFile, OpenFile, TableFiles};
+pub use files::{InputFile, NewFile, OpenFile, Room, TableFiles};
 pub use record::{Job, JobKind, JobStatus, RefusedRow};
 
 pub(crate) use runner::{Runner, Sizes};

@@ -167,6 +167,9 @@ pub(crate) enum Work {
         filter: Option<Value>,
         /// Younger rows stay.
         below: u64,
+        /// Whether the rows are out; their records go after that.
+        #[serde(default)]
+        out: bool,
     },
     Duplicate {
         target: TableId,
@@ -245,6 +248,11 @@ impl JobRecord {
                 self.warnings.insert(shortened(&text));
             }
         }
+    }
+
+    /// Whether its effect is there and stays: it cannot fail any more.
+    pub(crate) fn is_done_for(&self) -> bool {
+        matches!(self.work, Work::DeleteRows { out: true, .. })
     }
 
     /// What is undone when the job fails.

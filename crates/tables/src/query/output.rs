@@ -1,6 +1,7 @@
 //! Hits to wire rows: chosen columns, nested selections.
 
 use super::order::pick;
+use super::pool;
 use super::scan::{Hit, Page, Places};
 use crate::Error;
 use crate::api::Row;
@@ -14,6 +15,8 @@ use quarry_types::Timestamp;
 use serde_json::{Map, Value};
 
 const MAX_SELECTED: usize = 200;
+/// What a value of an answer costs, in units of one plain comparison.
+const VALUE_COST: usize = 60;
 
 /// Which columns an answer shows.
 pub(crate) struct Output {
@@ -37,16 +40,7 @@ impl Output {
     /// # Errors
     /// [`Error::InvalidQuery`] when a selected column does not exist.
     pub(crate) fn new(entry: &Entry, select: Option<&[String]>) -> Result<Self, Error> {
-        let all = || {
-            entry.columns().iter().map(|column| Shown {
-                name: column.name.clone(),
-                column: column.id,
-                kind: column.kind(),
-                paths: Vec::new(),
-            })
-        };
-        let watched = Watched::of(entry.columns());
-        let Some(select) = select else { return Ok(Self::of(all().collect(), watched)) };
+        let Some(select) = select else { return Ok(Self::whole(entry)) };
         if select.len() > MAX_SELECTED {
             return Err(Error::InvalidQuery(format!(
                 "select has {} entries, the limit is {MAX_SELECTED}",
@@ -69,12 +63,17 @@ impl Output {
                 }
             }
         }
-        let columns = all().filter_map(|mut shown| {
+        let columns = shown(entry).filter_map(|mut shown| {
             let (_, paths) = wanted.iter().find(|(column, _)| *column == shown.column)?;
             shown.paths.clone_from(paths);
             Some(shown)
         });
-        Ok(Self::of(columns.collect(), watched))
+        Ok(Self::of(columns.collect(), Watched::of(entry.columns())))
+    }
+
+    /// All columns.
+    pub(crate) fn whole(entry: &Entry) -> Self {
+        Self::of(shown(entry).collect(), Watched::of(entry.columns()))
     }
 
     fn of(columns: Vec<Shown>, watched: Vec<Watched>) -> Self {
@@ -94,9 +93,16 @@ impl Output {
             Page::Rows(rows) => rows.iter().skip(offset).take(limit).map(|row| self.stored(row)).collect(),
             Page::Hits(hits) => {
                 let places = Places::new(snapshot);
-                let mut readers: Vec<(*const Block, Vec<Reader<'_>>)> = Vec::new();
-                let each = hits.iter().skip(offset).take(limit);
-                each.filter_map(|hit| self.hit(&places, *hit, &mut readers)).collect()
+                let end = offset.saturating_add(limit).min(hits.len());
+                let hits = hits.get(offset..end).unwrap_or_default();
+                let cost = hits.len() * self.blank.len() * VALUE_COST;
+                let shares: Vec<&[Hit]> =
+                    hits.chunks(hits.len().div_ceil(pool::shares(cost)).max(1)).collect();
+                let rows = pool::map(cost, &shares, |hits| {
+                    let mut readers: Vec<(*const Block, Vec<Reader<'_>>)> = Vec::new();
+                    hits.iter().filter_map(|hit| self.hit(&places, *hit, &mut readers)).collect::<Vec<Row>>()
+                });
+                rows.into_iter().flatten().collect()
             }
         }
     }
@@ -125,7 +131,8 @@ impl Output {
         Some(self.assemble(hit.id, [moment(0), moment(1)], block.computed(row), values))
     }
 
-    fn stored(&self, row: &StoredRow) -> Row {
+    /// A row by itself.
+    pub(crate) fn stored(&self, row: &StoredRow) -> Row {
         let moment = |moment: Timestamp| Value::String(moment.to_string());
         let values = self
             .columns
@@ -155,6 +162,16 @@ impl Output {
         }
         row
     }
+}
+
+/// All columns, each as a whole.
+fn shown(entry: &Entry) -> impl Iterator<Item = Shown> {
+    entry.columns().iter().map(|column| Shown {
+        name: column.name.clone(),
+        column: column.id,
+        kind: column.kind(),
+        paths: Vec::new(),
+    })
 }
 
 /// An object with only some places of a value; missing places are null.

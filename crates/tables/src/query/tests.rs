@@ -219,7 +219,7 @@ fn snapshot(entry: &Entry, rows: &[Value], changed: &[(usize, Value)]) -> Arc<Sn
         Arc::new(stored)
     };
     let rows: Vec<_> = rows.iter().zip(1..).map(|(row, id)| (1, stored(id, row))).collect();
-    let mut snapshot = Snapshot::load(1, crate::record::Batches::default());
+    let mut snapshot = Snapshot::load(1, crate::record::Batches::default(), std::sync::Arc::default());
     for chunk in rows.chunks(if rows.len() > 40 { 100 } else { 7 }) {
         snapshot.extend(chunk.to_vec());
     }

@@ -4,6 +4,7 @@ use super::files::Files;
 use super::*;
 use crate::{Export, JobStatus};
 use quarry_transfer::Format;
+use std::sync::atomic::Ordering;
 
 /// A table with a column of every kind.
 fn all_kinds() -> TableSpec {
@@ -118,6 +119,25 @@ async fn column_files_are_written_and_not_read() {
     let job = bench.tables.export(&bot(), "noneTable", how).await.unwrap();
     let file = bench.ended("noneTable", &job).await.output_file.unwrap();
     assert_eq!(files.content(&file), b"id,createdAt,updatedAt,a\r\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_export_stops_where_the_storage_quota_ends() {
+    let files = Files::new();
+    let bench = Bench::new().with_files(&files);
+    bench.table("nTable", json!({"n": 1})).await;
+    for from in 0..40_u32 {
+        let rows: Vec<Value> = (0..1_000).map(|n| json!({"n": from * 1_000 + n})).collect();
+        bench.add("nTable", rows.into()).await;
+    }
+    files.room.store(300_000, Ordering::Relaxed);
+    for format in [Format::Csv, Format::Arrow] {
+        let job = bench.tables.export(&bot(), "nTable", Export { format, compress: false }).await.unwrap();
+        let job = bench.ended("nTable", &job).await;
+        let said = job.error.as_deref().unwrap();
+        assert!(job.status == JobStatus::Failed && said.contains("0 used of 300000"), "{job:?}");
+        assert_eq!(files.names(), Vec::<String>::new());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,16 +1,19 @@
 //! Files in memory; reading one can be held up at a byte.
 
 use super::*;
-use crate::{InputFile, Job, JobStatus, NewFile, OpenFile, TableFiles};
+use crate::{InputFile, Job, JobStatus, NewFile, OpenFile, Room, TableFiles};
 use async_trait::async_trait;
 use parking_lot::{Condvar, Mutex};
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 #[derive(Default)]
 pub(super) struct Files {
     kept: Mutex<BTreeMap<String, Vec<u8>>>,
     pub(super) gate: Arc<Gate>,
+    /// Bytes that may be kept beside those there are; 0 = any number.
+    pub(super) room: AtomicU64,
 }
 
 /// Lets readers pass up to some byte until it is opened.
@@ -102,6 +105,12 @@ impl TableFiles for Files {
 
     fn scratch(&self) -> std::io::Result<std::fs::File> {
         tempfile::tempfile()
+    }
+
+    async fn room(&self, _: &Scope) -> Result<Room, Error> {
+        let used = self.kept.lock().values().map(Vec::len).sum::<usize>() as u64;
+        let room = self.room.load(Ordering::Relaxed);
+        Ok(Room { used, limit: if room == 0 { u64::MAX } else { used + room } })
     }
 
     async fn store(&self, _: &Scope, mut file: NewFile) -> Result<String, Error> {

@@ -217,3 +217,78 @@ async fn a_bot_may_not_pile_up_jobs() {
     assert_eq!(done.iter().filter(|job| job.status == JobStatus::Completed).count(), 99);
     assert_eq!(bench.count("aTable").await, 6);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rows_of_a_large_delete_go_at_once_and_free_their_keys() {
+    let bench = filled(3_000).await;
+    // Records go two by two, so that there is time to look.
+    let sizes = Sizes { arriving: 512, in_place: 2, at_once: 100 };
+    let bench = bench.with_sizes(sizes);
+    let most = DeleteRows::Filter(json!({"n": {"$lt": 2_900}}));
+    let deleted = bench.tables.remove_rows(&bot(), "kTable", most, Duration::ZERO).await.unwrap();
+    let job = deleted.job.unwrap();
+    let rows = loop {
+        let (rows, now) =
+            (bench.count("kTable").await, bench.tables.job(&bot(), "kTable", &job.id).await.unwrap());
+        assert!([3_000, 100].contains(&rows), "{rows} rows: a part of the delete is seen");
+        assert_ne!(now.status, JobStatus::Failed, "{now:?}");
+        if now.rows > 0 {
+            break now.rows;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!((rows, bench.count("kTable").await, bench.counted().await), (2_900, 100, 100));
+    let now = bench.tables.cancel_job(&bot(), "kTable", &job.id).await.unwrap();
+    assert_eq!(now.error, None, "what is out cannot be taken back");
+
+    // Their keys are free, and they are not there to be changed.
+    let rows = vec![json!({"k": "k2899", "n": 1}), json!({"k": "k2950", "n": 2}), json!({"k": "k7", "n": 3})];
+    let done = bench.tables.upsert_rows(&bot(), "kTable", rows, Some("k")).await.unwrap();
+    assert_eq!((done.inserted.len(), done.updated.len(), done.errors.len()), (2, 1, 0), "{done:?}");
+    let late = bench.tables.update_rows(&bot(), "kTable", vec![json!({"id": 2_899, "n": 5})]).await.unwrap();
+    assert!(late.errors[0].contains("does not exist"), "{late:?}");
+    let files = Files::new();
+    files.add("rows.csv", "k,n\nk2898,9\nk2951,9\n");
+    let bench = Bench { tables: bench.tables.with_files(Arc::clone(&files) as _), ..bench };
+    let import = bench.tables.import(&bot(), "kTable", "rows.csv").await.unwrap();
+    let import = bench.ended("kTable", &import).await;
+    assert_eq!((import.rows, import.refused), (1, 1), "{import:?}");
+    assert_eq!(
+        (bench.counted().await, bench.cold().count(&bot(), "kTable", None).await.unwrap()),
+        (103, 103)
+    );
+
+    // A restart goes on, and in the end no record and no key of theirs is left.
+    bench.tables.stop_jobs().await;
+    let bench = bench.reopened();
+    assert_eq!(bench.count("kTable").await, 103);
+    bench.tables.resume_jobs().await.unwrap();
+    let job = bench.ended("kTable", &job).await;
+    assert_eq!((job.status, job.rows, job.error), (JobStatus::Completed, 2_900, None));
+    let coll = crate::record::rows_of(&bench.tables.get(&bot(), "kTable").await.unwrap().0.id);
+    let bot_id = bot().bot().clone();
+    for (prefix, left) in [(b"r/".as_slice(), 103), (b"k/", 103), (b"d/", 0)] {
+        let found = bench.store.scan(&bot_id, &coll, prefix, None, usize::MAX).await.unwrap().len();
+        assert_eq!(found, left, "{}", String::from_utf8_lossy(prefix));
+    }
+    assert_eq!(bench.ids("kTable", json!({"k": "k2899"})).await, [3_001]);
+    assert_eq!((bench.count("kTable").await, bench.counted().await), (103, 103));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_large_delete_that_fails_deletes_nothing() {
+    let bench = filled(3_000).await;
+    let sizes = Sizes { arriving: 512, in_place: 300, at_once: 1_500 };
+    let bench = bench.with_sizes(sizes);
+    bench.tables.stop_jobs().await;
+    let most = DeleteRows::Filter(json!({"n": {"$lt": 2_900}}));
+    let job = bench.tables.remove_rows(&bot(), "kTable", most, Duration::ZERO).await.unwrap().job.unwrap();
+    // The filter reads a column that is gone when its turn comes.
+    let patch = TablePatch { schema: Some(json!({"n": null})), ..TablePatch::default() };
+    bench.tables.update(&bot(), "kTable", patch).await.unwrap();
+    let bench = bench.reopened();
+    bench.tables.resume_jobs().await.unwrap();
+    let job = bench.ended("kTable", &job).await;
+    assert_eq!((job.status, job.rows), (JobStatus::Failed, 0), "{job:?}");
+    assert_eq!((bench.count("kTable").await, bench.counted().await), (3_000, 3_000));
+}

@@ -54,9 +54,13 @@ impl Bench {
 
     /// The same with files to import and export, and jobs that commit few rows at a time.
     fn with_files(self, files: &Arc<files::Files>) -> Self {
-        let sizes = Sizes { arriving: 512, in_place: 300, at_once: 1_500 };
-        let jobs = Arc::new(Runner::new(sizes));
-        let tables = Tables { jobs, ..self.tables.with_files(Arc::clone(files) as _) };
+        let tables = self.tables.with_files(Arc::clone(files) as _);
+        Self { tables, ..self }.with_sizes(Sizes { arriving: 512, in_place: 300, at_once: 1_500 })
+    }
+
+    /// The same with jobs that commit so many rows at a time.
+    fn with_sizes(self, sizes: Sizes) -> Self {
+        let tables = Tables { jobs: Arc::new(Runner::new(sizes)), ..self.tables };
         Self { tables, ..self }
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Block {
     ids: Vec<u32>,
     /// The commit that wrote each row.
     seqs: Vec<Seq>,
+    /// The length of each row's record; 0 = not known.
+    lens: Vec<u32>,
     columns: BTreeMap<Slot, Column>,
     /// States of computed columns per row; `None` = no row has any.
     computed: Option<Vec<States>>,
@@ -64,7 +66,7 @@ impl Block {
             builder.finish(column, &mut slots);
         }
         let ids: Vec<u32> = rows.iter().map(|(_, row)| row.id).collect();
-        let seqs = rows.iter().map(|(seq, _)| *seq).collect();
+        let written = rows.iter().map(|(seq, row)| (*seq, row.stored_len)).unzip();
         let numbers: Float64Array = ids.iter().map(|id| f64::from(*id)).collect::<Vec<_>>().into();
         let moments = |of: fn(&StoredRow) -> Timestamp| -> ArrayRef {
             let moments: Vec<i64> = rows.iter().map(|(_, row)| of(row).as_ms()).collect();
@@ -77,20 +79,20 @@ impl Block {
         let computed =
             any_computed.then(|| rows.iter().map(|(_, row)| row.computed.as_slice().into()).collect());
         let column = |(slot, array)| Some((slot, Column::new(slot, &array)?));
-        Self::new(ids, seqs, slots.into_iter().filter_map(column).collect(), computed)
+        Self::new(ids, written, slots.into_iter().filter_map(column).collect(), computed)
     }
 
     fn new(
         ids: Vec<u32>,
-        seqs: Vec<Seq>,
+        (seqs, lens): (Vec<Seq>, Vec<u32>),
         columns: BTreeMap<Slot, Column>,
         computed: Option<Vec<States>>,
     ) -> Self {
         let arrays: usize = columns.values().map(Column::heap_bytes).sum();
         let states: usize =
             computed.iter().flatten().map(|states| size_of::<States>() + size_of_val(states.as_ref())).sum();
-        let heap_bytes = arrays + states + ids.len() * (size_of::<u32>() + size_of::<Seq>());
-        Self { ids, seqs, columns, computed, waiting: ArcSwapOption::empty(), heap_bytes }
+        let heap_bytes = arrays + states + ids.len() * (2 * size_of::<u32>() + size_of::<Seq>());
+        Self { ids, seqs, lens, columns, computed, waiting: ArcSwapOption::empty(), heap_bytes }
     }
 
     /// Rows with computed values waiting, dead ones included; found once per set of rules.
@@ -126,15 +128,18 @@ impl Block {
             }
         }
         let ids = rows.iter().filter_map(|(block, row)| Some(*blocks.get(*block)?.ids.get(*row)?)).collect();
-        let seqs =
-            rows.iter().filter_map(|(block, row)| Some(*blocks.get(*block)?.seqs.get(*row)?)).collect();
+        let written = rows.iter().filter_map(|(block, row)| {
+            let block = blocks.get(*block)?;
+            Some((*block.seqs.get(*row)?, *block.lens.get(*row)?))
+        });
+        let written = written.unzip();
         let computed = blocks.iter().any(|block| block.computed.is_some()).then(|| {
             let states = |(block, row): &(usize, usize)| {
                 blocks.get(*block).map_or(&[][..], |block| block.computed(*row)).into()
             };
             rows.iter().map(states).collect()
         });
-        Self::new(ids, seqs, columns, computed)
+        Self::new(ids, written, columns, computed)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -198,6 +203,7 @@ impl Block {
         let id = self.ids.get(row).copied().unwrap_or(0);
         let mut stored = StoredRow::new(id, Timestamp::default(), Timestamp::default());
         stored.computed = self.computed(row).to_vec();
+        stored.stored_len = self.lens.get(row).copied().unwrap_or(0);
         stored.cells.reserve(self.columns.len());
         for (slot, array) in &self.columns {
             let Slot::Values(column, kind) = slot else { continue };

@@ -6,11 +6,12 @@
 
 use super::snapshot::Snapshot;
 use crate::Error;
-use crate::record::{self, Batches, ROW_PREFIX, StoredRow};
+use crate::record::{self, Batches, REMOVALS_PREFIX, ROW_PREFIX, StoredRow};
+use crate::removal::{self, Removal};
 use crate::schema::ColumnId;
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
-use quarry_store::{Change, Changes, Coll, RecordStore, Seq};
+use quarry_store::{Change, Changes, Coll, Key, RecordStore, Seq};
 use quarry_types::{BotId, TableId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +25,35 @@ const MAX_RELOADS: usize = 3;
 /// A row id with its new version; `None` = deleted.
 pub(crate) type RowChange = (u32, Option<Arc<StoredRow>>);
 
+/// Commits of so many rows are made into a snapshot while they are on their way to the disk; of
+/// smaller ones many go together, so that most would be made in vain.
+const AHEAD_ROWS: usize = 64;
+
+/// The changes of one commit of this process, and the snapshot with them if no other comes between.
+pub(crate) struct OwnChanges {
+    rows: Vec<RowChange>,
+    /// Over which snapshot, and the one after it.
+    ahead: Option<(Arc<Snapshot>, Arc<Snapshot>)>,
+}
+
+impl OwnChanges {
+    /// Changes drafted over a snapshot, for a commit whose outcome is still open.
+    pub(crate) fn made_over(snapshot: &Arc<Snapshot>, rows: Vec<RowChange>) -> Self {
+        let seq = snapshot.seq + 1;
+        let ahead = (AHEAD_ROWS..=INLINE_ROWS).contains(&rows.len()).then(|| {
+            let changes = rows.iter().map(|(id, row)| (*id, seq, row.clone()));
+            (Arc::clone(snapshot), Arc::new(snapshot.apply(changes, seq)))
+        });
+        Self { rows, ahead }
+    }
+}
+
+impl From<Vec<RowChange>> for OwnChanges {
+    fn from(rows: Vec<RowChange>) -> Self {
+        Self { rows, ahead: None }
+    }
+}
+
 pub(crate) struct View {
     store: Arc<dyn RecordStore>,
     bot: BotId,
@@ -31,7 +61,7 @@ pub(crate) struct View {
     current: ArcSwapOption<Snapshot>,
     applying: tokio::sync::Mutex<()>,
     /// Changes this process committed itself, by the commit that made them.
-    own: Mutex<BTreeMap<Seq, Vec<RowChange>>>,
+    own: Mutex<BTreeMap<Seq, OwnChanges>>,
     /// Writers hold it shared; one that keeps losing races takes it alone.
     pub(crate) writers: tokio::sync::RwLock<()>,
     next_id: AtomicU64,
@@ -87,8 +117,8 @@ impl View {
     }
 
     /// Takes over the changes of a commit of our own, so they need not be read back.
-    pub(crate) fn offer(&self, seq: Seq, changes: Vec<RowChange>) {
-        self.own.lock().insert(seq, changes);
+    pub(crate) fn offer(&self, seq: Seq, changes: impl Into<OwnChanges>) {
+        self.own.lock().insert(seq, changes.into());
     }
 
     /// Keeps a loaded snapshot level with a commit of our own; an unloaded one stays so. Without
@@ -141,9 +171,16 @@ impl View {
         {
             let mut own = self.own.lock();
             *own = own.split_off(&(upto + 1));
+            let only = own.len() == 1;
             while let Some(next) = own.remove(&(upto + 1)) {
+                if let Some((before, after)) = next.ahead
+                    && only
+                    && Arc::ptr_eq(&before, &snapshot)
+                {
+                    return Ok(after);
+                }
                 upto += 1;
-                changes.rows.extend(next.into_iter().map(|(id, row)| (id, upto, row)));
+                changes.rows.extend(next.rows.into_iter().map(|(id, row)| (id, upto, row)));
             }
         }
         if upto == snapshot.seq {
@@ -158,7 +195,7 @@ impl View {
                 }
             }
         }
-        heavy(changes.rows.len(), move || changes.apply(&snapshot, upto)).await
+        heavy(changes.weight(), move || changes.apply(&snapshot, upto)).await
     }
 
     /// Reads all rows.
@@ -170,7 +207,8 @@ impl View {
             let batches = self.store.get(&self.bot, &self.coll, &[record::BATCHES_KEY.to_vec()]).await?;
             let batches = batches.into_iter().flatten().next();
             let batches = batches.map(|record| Batches::decode(&record.value)).transpose()?;
-            let mut snapshot = Snapshot::load(head.seq, batches.unwrap_or_default());
+            let removals = removal::removals(self.store.as_ref(), &self.bot, &self.coll).await?;
+            let mut snapshot = Snapshot::load(head.seq, batches.unwrap_or_default(), Arc::new(removals));
             let mut after: Option<Vec<u8>> = None;
             loop {
                 let page = self.store.scan(&self.bot, &self.coll, ROW_PREFIX, after.as_deref(), PAGE).await?;
@@ -206,7 +244,7 @@ impl View {
                 Changes::TooOld => return Ok(None),
                 Changes::Page { changes, upto, more } => {
                     let changes = decode(changes)?;
-                    snapshot = heavy(changes.rows.len(), move || changes.apply(&snapshot, upto)).await?;
+                    snapshot = heavy(changes.weight(), move || changes.apply(&snapshot, upto)).await?;
                     if !more {
                         return Ok(Some(snapshot));
                     }
@@ -221,26 +259,44 @@ impl View {
 struct Decoded {
     rows: Vec<(u32, Seq, Option<Arc<StoredRow>>)>,
     batches: Option<Batches>,
+    removals: Vec<(Key, Option<Arc<Removal>>)>,
 }
 
 impl Decoded {
+    /// About how many rows it touches.
+    fn weight(&self) -> usize {
+        let removed = self.removals.iter().flat_map(|(_, removal)| removal).map(|removal| removal.ids.len());
+        removed.fold(self.rows.len(), |sum, rows| {
+            sum.saturating_add(usize::try_from(rows).unwrap_or(usize::MAX))
+        })
+    }
+
     fn apply(self, snapshot: &Snapshot, upto: Seq) -> Snapshot {
-        let next = snapshot.apply(self.rows, upto);
-        match self.batches {
-            None => next,
-            Some(batches) => next.with_batches(batches),
+        let mut next = snapshot.apply(self.rows, upto);
+        if let Some(batches) = self.batches {
+            next = next.with_batches(batches);
         }
+        if !self.removals.is_empty() {
+            next = next.with_removals(self.removals);
+        }
+        next
     }
 }
 
 fn decode(changes: Vec<Change>) -> Result<Decoded, Error> {
-    let mut decoded = Decoded { rows: Vec::with_capacity(changes.len()), batches: None };
+    let rows = Vec::with_capacity(changes.len());
+    let mut decoded = Decoded { rows, ..Decoded::default() };
     for change in changes {
         if change.key == record::BATCHES_KEY {
             decoded.batches = Some(match &change.value {
                 Some(bytes) => Batches::decode(bytes)?,
                 None => Batches::default(),
             });
+        }
+        if change.key.starts_with(REMOVALS_PREFIX) {
+            let removal = change.value.as_ref().map(|bytes| Removal::decode(bytes)).transpose()?;
+            decoded.removals.push((change.key, removal.map(Arc::new)));
+            continue;
         }
         let Some(id) = record::parse_row_key(&change.key) else { continue };
         let row = change.value.map(|bytes| StoredRow::decode(id, &bytes)).transpose()?;

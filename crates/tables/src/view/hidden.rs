@@ -145,7 +145,7 @@ mod tests {
         // published and the other not.
         #[test]
         fn only_published_rows_are_seen(steps in proptest::collection::vec((0..3_u32, 1..3_000_u32, any::<bool>()), 1..12)) {
-            let mut snapshot = Snapshot::load(1, Batches { next: 3, hidden: vec![1, 2] }).with_key(Some(KEY));
+            let mut snapshot = Snapshot::load(1, Batches { next: 3, hidden: vec![1, 2] }, Arc::default()).with_key(Some(KEY));
             let mut model: BTreeMap<u32, u32> = BTreeMap::new();
             let (mut next, mut seq) = (1_u32, 1);
             for (batch, count, delete) in steps {
@@ -184,7 +184,8 @@ mod tests {
 
     #[test]
     fn an_import_nobody_announced_yet_is_hidden() {
-        let snapshot = Snapshot::load(1, Batches::default()).apply([(1, 2, Some(row(1, 1)))], 2);
+        let snapshot =
+            Snapshot::load(1, Batches::default(), Arc::default()).apply([(1, 2, Some(row(1, 1)))], 2);
         assert_eq!((snapshot.rows, snapshot.stored_rows()), (0, 1));
         let snapshot = snapshot.with_batches(Batches { next: 2, hidden: vec![] });
         assert_eq!(snapshot.ids(), [1]);

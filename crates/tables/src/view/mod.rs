@@ -6,9 +6,10 @@ mod column;
 mod follow;
 mod gather;
 mod hidden;
+mod removed;
 mod snapshot;
 
 pub(crate) use block::{Block, Reader};
 pub(crate) use column::{Codes, Column, Values, Words, Zone};
-pub(crate) use follow::{RowChange, View};
+pub(crate) use follow::{OwnChanges, RowChange, View};
 pub(crate) use snapshot::{Slab, Snapshot};

@@ -8,6 +8,7 @@ use super::block::Block;
 use super::hidden::Hidden;
 use crate::compute::Rules;
 use crate::record::{Batches, KeyValue, StoredRow};
+use crate::removal::Removals;
 use crate::schema::ColumnId;
 use arrow::buffer::{BooleanBuffer, Buffer};
 use imbl::{HashMap, OrdMap};
@@ -95,16 +96,20 @@ pub(crate) struct Snapshot {
     /// Owners of key values, rows of unpublished imports included.
     pub(super) keys: HashMap<KeyValue, u32>,
     pub(super) hidden: Hidden,
+    pub(super) removals: Arc<Removals>,
 }
 
 impl Snapshot {
     /// An empty snapshot, to be filled page by page.
-    pub(crate) fn load(seq: Seq, batches: Batches) -> Self {
-        Self { seq, hidden: Hidden::new(batches), ..Self::default() }
+    pub(crate) fn load(seq: Seq, batches: Batches, removals: Arc<Removals>) -> Self {
+        Self { seq, hidden: Hidden::new(batches), removals, ..Self::default() }
     }
 
     /// Adds rows with ids above all present ones (the load goes page by page).
     pub(crate) fn extend(&mut self, mut rows: Vec<(Seq, Arc<StoredRow>)>) {
+        if self.has_removals() {
+            rows.retain(|(seq, row)| !self.is_removed(row.id, *seq));
+        }
         let apart = rows.extract_if(.., |(_, row)| self.hidden.holds(row)).collect();
         self.hide(apart);
         self.slabs.extend(rows.chunks(Block::MAX_ROWS).map(|chunk| Slab::whole(Block::from_rows(chunk))));
@@ -123,6 +128,7 @@ impl Snapshot {
             key_column: self.key_column,
             keys: self.keys.clone(),
             hidden: self.hidden.clone(),
+            removals: Arc::clone(&self.removals),
         }
     }
 
@@ -173,6 +179,14 @@ impl Snapshot {
                 let block = &self.slabs.get(slab)?.block;
                 Some((block.seq(row), Arc::new(block.row(row))))
             }
+        }
+    }
+
+    /// The commit that wrote a row.
+    pub(super) fn get_seq(&self, id: u32) -> Option<Seq> {
+        match self.locate(id)? {
+            Place::Active => self.active.get(&id).map(|(seq, _)| *seq),
+            Place::Slab { slab, row } => self.slabs.get(slab).map(|slab| slab.block.seq(row)),
         }
     }
 
@@ -265,6 +279,7 @@ impl Snapshot {
         next.seq = upto;
         let mut apart: BTreeMap<u32, (Seq, Arc<StoredRow>)> = BTreeMap::new();
         for (id, seq, row) in changes {
+            let row = row.filter(|_| !next.is_removed(id, seq));
             apart.remove(&id);
             let before = next.remove(id);
             let now = row.as_ref().and_then(|row| row.cell(next.key_column?)?.key_value());
@@ -322,6 +337,15 @@ impl Snapshot {
                 self.rows -= 1;
                 self.remove_at(id, place)
             }
+        }
+    }
+
+    /// Takes a row out with its key.
+    pub(super) fn take_out(&mut self, id: u32) {
+        if let Some(value) = self.remove(id)
+            && self.keys.get(&value) == Some(&id)
+        {
+            self.keys.remove(&value);
         }
     }
 
@@ -514,7 +538,7 @@ mod tests {
 
     #[test]
     fn spread_updates_fold_back_into_the_main_run() {
-        let mut snapshot = Snapshot::load(1, Batches::default());
+        let mut snapshot = Snapshot::load(1, Batches::default(), Arc::default());
         let rows: Vec<_> = (1..=40_000).map(|id| (1, row(id, id))).collect();
         snapshot.extend(rows.clone());
         let mut snapshot = snapshot.with_key(Some(KEY));
