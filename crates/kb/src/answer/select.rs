@@ -19,6 +19,8 @@ pub(crate) const DEFAULT_THRESHOLD: f32 = 0.25;
 /// Sentences compared by meaning, the most promising ones; `scripts/eval_questions` and
 /// `scripts/eval_answers` printed no better answers with 16.
 const EMBEDDED: usize = 8;
+/// Sentences read for what the question asks for before those are picked.
+const READ: usize = 24;
 /// What a sentence loses whose passage holds none of the names and codes asked about while another does.
 const OTHER_NAME: f32 = 0.15;
 /// Most quotes of an answer.
@@ -184,16 +186,19 @@ impl Evidence {
             named(question, tongue).into_iter().map(placed).partition(|name| !name.places.is_empty());
         let expected = Expected::of(question);
         for candidate in &mut candidates {
-            candidate.met = expected.is_met_by(&beyond(question, &candidate.text));
-            let fits = candidate.met.map_or(0.0, |met| if met { 0.1 } else { -0.1 });
             candidate.astray = astray(&named, candidate.passage);
             candidate.prior = 0.2 * candidate.own
                 + 0.15 * candidate.coverage
                 + 0.2 * candidate.passage_cosine
                 + 0.2 * candidate.passage_score
-                + fits
                 + NAMED_SO * candidate.named_so
                 - OTHER_NAME * candidate.astray;
+        }
+        candidates.sort_by(|a, b| b.prior.total_cmp(&a.prior));
+        candidates.truncate(READ);
+        for candidate in &mut candidates {
+            candidate.met = expected.is_met_by(&beyond(question, &candidate.text));
+            candidate.prior += candidate.met.map_or(0.0, |met| if met { 0.1 } else { -0.1 });
         }
         candidates.sort_by(|a, b| b.prior.total_cmp(&a.prior));
         candidates.truncate(EMBEDDED);

@@ -12,14 +12,15 @@ pub(crate) fn terms(text: &str, tongue: Tongue) -> HashSet<String> {
 
 /// Small words that a question writes with a capital in its middle: "the Down programme" is not "down".
 pub(crate) fn emphasised(question: &str, tongue: Tongue) -> HashSet<String> {
-    let all: Vec<&str> = words(question).collect();
     let upper = |word: &str| word.chars().next().is_some_and(char::is_uppercase);
+    let all: Vec<&str> = words(question).collect();
     let titled = all.iter().filter(|word| upper(word)).count() * 2 > all.len();
     if titled || tongue.capitals_nouns() {
         return HashSet::new();
     }
-    let inner = all.iter().skip(1).filter(|word| word.chars().count() > 1 && upper(word));
-    inner.map(|word| word.to_lowercase()).filter(|word| tongue.is_small(word)).collect()
+    let inner = question.split_sentence_bounds().flat_map(|sentence| words(sentence).skip(1));
+    let capital = inner.filter(|word| word.chars().count() > 1 && upper(word));
+    capital.map(str::to_lowercase).filter(|word| tongue.is_small(word)).collect()
 }
 
 /// The names and codes of a question, as [`terms`] writes them: words with a digit, and words with a
@@ -143,7 +144,10 @@ mod tests {
             of("May I wash it if I am in?").is_empty()
                 && of("Wie wird Sie gepflegt und was ist das?").is_empty()
         );
-        assert!(of("HOW DO I WASH IT DOWN").is_empty());
+        assert!(
+            of("HOW DO I WASH IT DOWN").is_empty()
+                && of("It is locked inside. How do I get it out?").is_empty()
+        );
     }
 
     #[test]

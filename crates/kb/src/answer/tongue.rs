@@ -2,12 +2,14 @@
 //!
 //! Invariant: a text is never refused for its language; what no list knows is kept as it is.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use unicode_segmentation::UnicodeSegmentation;
 
 /// A language whose small words are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Tongue {
     English,
     German,
@@ -104,6 +106,10 @@ const ALL: [(Tongue, &[&str]); 7] = [
     (Tongue::Dutch, DUTCH),
 ];
 
+static SMALL: LazyLock<HashMap<Tongue, HashSet<&str>>> = LazyLock::new(|| {
+    ALL.into_iter().map(|(tongue, words)| (tongue, words.iter().copied().collect())).collect()
+});
+
 impl Tongue {
     /// The language with most small words in a text. A text of Latin letters alone that has none is taken
     /// for English.
@@ -111,8 +117,8 @@ impl Tongue {
         let lower = text.to_lowercase();
         let words: Vec<&str> = words(&lower).collect();
         let mut best = (0, Self::Unknown);
-        for (tongue, list) in ALL {
-            let count = words.iter().filter(|word| list.contains(word)).count();
+        for (tongue, _) in ALL {
+            let count = words.iter().filter(|word| tongue.is_small(word)).count();
             if count > best.0 {
                 best = (count, tongue);
             }
@@ -120,13 +126,9 @@ impl Tongue {
         if best.0 == 0 && text.is_ascii() { Self::English } else { best.1 }
     }
 
-    fn small_words(self) -> &'static [&'static str] {
-        ALL.iter().find(|(tongue, _)| *tongue == self).map_or(&[], |(_, list)| list)
-    }
-
     /// Whether a lower-cased word says nothing by itself.
     pub(crate) fn is_small(self, word: &str) -> bool {
-        self.small_words().contains(&word)
+        SMALL.get(&self).is_some_and(|words| words.contains(word))
     }
 
     /// The part of a lower-cased word that its forms share.
