@@ -66,6 +66,10 @@ fn spoken_in(text: &str) -> Option<&'static Grammar> {
     let mut best: Option<(usize, &'static Grammar)> = None;
     for grammar in std::iter::once(&ENGLISH).chain(ALL) {
         let weigh = |word: &Word<'_>| {
+            // A single letter is a word of too many languages.
+            if word.bare.chars().count() == 1 {
+                return 0;
+            }
             if word.is_in(grammar.question_words) {
                 return 2;
             }
