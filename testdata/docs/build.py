@@ -33,9 +33,11 @@ def main():
     parser.add_argument(
         "--out", type=Path, default=HERE, help="folder to write into (default: beside this script)"
     )
-    out = parser.parse_args().out
+    parser.add_argument("--src", type=Path, default=HERE / "src", help="folder of the sources")
+    options = parser.parse_args()
+    out = options.out
     out.mkdir(parents=True, exist_ok=True)
-    for path in sorted((HERE / "src").glob("*.md")):
+    for path in sorted(options.src.glob("*.md")):
         source = parse(path.read_text(encoding="utf-8"))
         target = out / source.meta["output"]
         WRITERS[target.suffix](source, target)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks questions.jsonl against the documents.
+"""Checks questions.jsonl, and the second set in ../strangers, against their documents.
 
 Each answer must stand in the named file (for a PDF: on the named page), each quote must stand there too and
 in no other place of any document. Exit code 1 and one line per fault otherwise.
@@ -70,20 +70,26 @@ def faults(question, documents):
             yield f"quote stands in more than one place: {quote}"
 
 
-def main():
-    documents = {path.name: texts(path) for path in sorted(DOCS.iterdir()) if path.suffix in SUFFIXES}
-    questions = [
-        json.loads(line) for line in (HERE / "questions.jsonl").read_text(encoding="utf-8").splitlines()
-    ]
+def check(questions_file, docs):
+    """Prints the faults of one set; whether there are any."""
+    documents = {path.name: texts(path) for path in sorted(docs.iterdir()) if path.suffix in SUFFIXES}
+    questions = [json.loads(line) for line in questions_file.read_text(encoding="utf-8").splitlines()]
     found = [f"{q['id']}: {fault}" for q in questions for fault in faults(q, documents)]
     if len({q["id"] for q in questions}) != len(questions):
         found.append("an id stands twice")
     unused = set(documents) - {q["file"] for q in questions}
     found += [f"no question about {name}" for name in sorted(unused)]
-    print("\n".join(found) or "all answers are where questions.jsonl says")
+    print("\n".join(found) or f"all answers are where {questions_file.parent.name}/questions.jsonl says")
     answerable = sum(q["answerable"] for q in questions)
     print(f"{len(questions)} questions, {answerable} answerable, {len(documents)} documents")
-    sys.exit(1 if found else 0)
+    return bool(found)
+
+
+def main():
+    strangers = HERE.parent / "strangers"
+    sets = [(HERE / "questions.jsonl", DOCS), (strangers / "questions.jsonl", strangers / "docs")]
+    faulty = [check(questions, docs) for questions, docs in sets]
+    sys.exit(1 if any(faulty) else 0)
 
 
 if __name__ == "__main__":

@@ -137,6 +137,64 @@ async fn follow_ups_keep_their_subject() {
     }
 }
 
+#[tokio::test]
+async fn follow_ups_in_german_keep_their_subject() {
+    let engine = Engine::new().await;
+    let manual = "# Handbuch der Norda N7\n\n## Daten\n\nDie Norda N7 wiegt 71 kg.\n\n## Wasser\n\nDer Tank fasst 4,6 Liter.\n";
+    indexed(&engine, "b", "n7.md", manual, json!({})).await;
+    let said = json!([{ "role": "user", "content": "Wie viel Wasser fasst die Norda N7?" }]);
+    let reply =
+        ask(&engine, "b", json!({ "question": "Und wie schwer ist sie?", "conversation": said })).await;
+    assert_eq!(reply["understoodAs"], "Und wie schwer ist sie – die Norda N7?");
+    assert!(reply["answer"].as_str().unwrap().contains("71 kg"), "{reply}");
+}
+
+#[tokio::test]
+async fn steps_are_quoted_as_a_list_and_in_order() {
+    let engine = Engine::new().await;
+    let help = "# Help\n\n## Cancel a plan\n\n1. Sign in as the owner.\n2. Open the billing page.\n3. Choose **Cancel plan** and confirm.\n\n\
+        ## Pause a plan\n\nA plan can be paused for three months.\n";
+    indexed(&engine, "b", "help.md", help, json!({})).await;
+    let reply = ask(&engine, "b", json!({ "question": "How do I cancel my plan?" })).await;
+    let answer = reply["answer"].as_str().unwrap();
+    let lines: Vec<&str> = answer.lines().collect();
+    assert!(
+        lines.len() == 3 && lines[0].starts_with("1. Sign in") && lines[2].contains("Cancel plan"),
+        "{answer}"
+    );
+    assert_eq!(reply["citations"].as_array().unwrap().len(), 1, "{reply}");
+}
+
+#[tokio::test]
+async fn files_that_answer_differently_are_both_named() {
+    let engine = Engine::new().await;
+    for (key, title, years) in [("pump.md", "Oro pump", "two"), ("fan.md", "Brisa fan", "five")] {
+        let text = format!("# Warranty\n\nThe warranty lasts {years} years from the date of purchase.\n");
+        indexed(&engine, "b", key, &text, json!({ "metadata": { "title": title } })).await;
+    }
+    let reply = ask(&engine, "b", json!({ "question": "How long is the warranty?" })).await;
+    let answer = reply["answer"].as_str().unwrap();
+    for part in ["Oro pump: The warranty lasts two years", "Brisa fan: The warranty lasts five years"] {
+        assert!(answer.contains(part), "{answer}");
+    }
+    assert_eq!(reply["citations"].as_array().unwrap().len(), 2);
+    let reply = ask(&engine, "b", json!({ "question": "How long is the warranty on the Oro pump?" })).await;
+    let answer = reply["answer"].as_str().unwrap();
+    assert!(answer.starts_with("The warranty lasts two years") && !answer.contains("five"), "{answer}");
+}
+
+#[tokio::test]
+async fn another_product_is_no_answer() {
+    let engine = Engine::new().await;
+    let text = "# Norda N9\n\n## Noise\n\nThe Norda N9 makes 58 dB of noise while spinning.\n";
+    indexed(&engine, "b", "n9.md", text, json!({})).await;
+    indexed(&engine, "b", "n7.md", MANUAL, json!({})).await;
+    let reply = ask(&engine, "b", json!({ "question": "How loud is the Norda N9?" })).await;
+    assert!(reply["answer"].as_str().unwrap().contains("58 dB"), "{reply}");
+    let reply = ask(&engine, "b", json!({ "question": "How loud is the Norda N7?" })).await;
+    assert!(!reply["answer"].as_str().unwrap().contains("58 dB"), "{reply}");
+}
+
 /// The events of a stream as (name, data).
 fn events(reply: &Reply) -> Vec<(String, Value)> {
     assert_eq!((reply.status, reply.header("content-type")), (200, "text/event-stream"), "{}", reply.text());

@@ -3,11 +3,11 @@
 //! Invariant: documents and tables of the scope only; whichever supports its answer better gives it.
 
 use crate::Error;
-use crate::ask::{Ask, Mode, Who, most_tables};
+use crate::ask::{Ask, Mode, most_tables};
 use crate::follow_up::standalone;
 use crate::links::{cleaned, visible};
 use crate::log::{LoggedQuery, QueryLog};
-use crate::model::{Checker, Citable, Fenced, NO_ANSWER, Pieces, Prompt, marker};
+use crate::model::{Checker, Citable, Fenced, NO_ANSWER, Pieces, Prompt, marker, spread};
 use crate::reply::{Event, Plan, Reply, RowCitation, Source, Spent, Took};
 use crate::rows::{self, RowsAnswer};
 use quarry_embed::{EmbedderSlot, TextKind};
@@ -136,9 +136,7 @@ impl Answers {
 
     async fn run(&self, scope: &Scope, ask: Ask, filters: Value, sink: &Sink) -> Result<Reply, Error> {
         let began = Instant::now();
-        let earlier: Vec<&str> =
-            ask.recent().iter().filter(|turn| turn.who == Who::User).map(|turn| turn.text.as_str()).collect();
-        let understood_as = standalone(&ask.question, &earlier);
+        let understood_as = standalone(&ask.question, ask.recent());
         let question = understood_as.clone().unwrap_or_else(|| ask.question.clone());
         let (found, mut timing) = self.find(scope, &ask, &question).await?;
         let passages = found.documents.as_ref().map(|answer| answer.passages.clone()).unwrap_or_default();
@@ -171,7 +169,8 @@ impl Answers {
         timing.total_ms = ms(began);
         reply.timing = timing;
         // An answer that is there is not withheld because it could not be logged.
-        reply.query_id = match self.logged(scope, &ask.question, filters, &reply, found.excerpts()).await {
+        let shown = found.excerpts().get(..reply.passages.len()).unwrap_or_default();
+        reply.query_id = match self.logged(scope, &ask.question, filters, &reply, shown).await {
             Ok(id) => id,
             Err(error) => {
                 tracing::warn!(%error, "an answer was not logged");
@@ -301,7 +300,7 @@ impl Answers {
         reply.min_confidence = ask.min_confidence.unwrap_or(LEAST_LLM);
         let evidence = found.evidence();
         reply.confidence = evidence.min(LEAST_LLM / 2.0);
-        let (citable, fenced) = sources(found);
+        let (citable, fenced) = sources(found, ask.limit);
         if fenced.is_empty() || evidence < WORTH_ASKING {
             return Ok(());
         }
@@ -497,7 +496,7 @@ fn told_rows(rows: &RowsAnswer) -> (String, Vec<Source>) {
 }
 
 /// What the language model may cite, and as it sees it, in the same order.
-fn sources(found: &Found) -> (Vec<Citable>, Vec<Fenced>) {
+fn sources(found: &Found, limit: usize) -> (Vec<Citable>, Vec<Fenced>) {
     let (mut citable, mut fenced) = (Vec::new(), Vec::new());
     if let Some(rows) = found.rows.as_ref().filter(|rows| rows.confidence >= LEAST_ROWS) {
         for line in &rows.lines {
@@ -509,7 +508,8 @@ fn sources(found: &Found) -> (Vec<Citable>, Vec<Fenced>) {
             fenced.push(Fenced { title: about(&rows.plan), text });
         }
     }
-    for excerpt in found.excerpts().iter().take(SHOWN_PASSAGES) {
+    let ordered = spread(found.excerpts().iter().collect(), |one| (one.file.id.clone(), one.score));
+    for excerpt in ordered.into_iter().take(limit.min(SHOWN_PASSAGES)) {
         let headings = excerpt.heading_path.join(" > ");
         let title = match headings.is_empty() {
             true => excerpt.file.key.clone(),

@@ -94,7 +94,7 @@ impl<'a> Parser<'a> {
             .map_or("", |token| token.folded.as_str())
     }
 
-    /// A term that carries nothing here. A word that may also be a column or value does.
+    /// A term that carries nothing here. A word that may also be a column, a value or a month ("in May") does.
     pub(crate) fn is_small(&self, at: usize) -> bool {
         let Some(term) = self.terms.get(at) else { return false };
         if self.taken.get(at) == Some(&true) {
@@ -103,6 +103,7 @@ impl<'a> Parser<'a> {
         let bare = term.values.is_empty()
             && term.columns.is_empty()
             && term.number.is_none()
+            && term.span.is_none()
             && term.grade.is_none();
         bare && matches!(
             term.word,

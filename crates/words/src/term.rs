@@ -243,9 +243,16 @@ fn value_fits_here(hit: &ValueHit, len: usize, tokens: &[Token], from: usize, le
 fn opposites(tokens: &[Token], from: usize, lexicon: &Lexicon) -> Vec<(ColumnHit, usize)> {
     let Some(token) = tokens.get(from).filter(|token| token.is_word()) else { return Vec::new() };
     let mut hits = Vec::new();
-    for (prefix, stem, floor) in
-        [("un", "", 0.55), ("in", "", 0.85), ("im", "", 0.85), ("dis", "", 0.85), ("off", "on", 0.85)]
-    {
+    for (prefix, stem, floor) in [
+        ("un", "", 0.55),
+        ("in", "", 0.85),
+        ("im", "", 0.85),
+        ("dis", "", 0.85),
+        ("off", "on", 0.85),
+        ("on", "off", 0.85),
+        ("in", "out", 0.85),
+        ("out", "in", 0.85),
+    ] {
         let Some(rest) = token.folded.strip_prefix(prefix).filter(|rest| rest.chars().count() >= 4) else {
             continue;
         };

@@ -78,9 +78,33 @@ fn comparisons_find_their_column() {
 }
 
 #[test]
+fn the_last_hired_is_one_row() {
+    for (text, last) in [("who was hired last?", true), ("hired first", false)] {
+        let got = read(text);
+        let order = (got.order_by.as_deref(), got.descending, got.limit);
+        assert_eq!(order, (Some("hiredAt"), last, Some(1)), "{text}: {got:?}");
+    }
+}
+
+#[test]
+fn indoor_is_not_outdoor() {
+    let column = Collector::new("outdoor", Kind::Bool, None);
+    let compiler = Compiler::new(&Vocabulary {
+        table: "eventsTable".into(),
+        columns: column.finish().into_iter().collect(),
+    });
+    for (text, outdoor) in [("outdoor events", true), ("indoor events", false)] {
+        let got = compiler.compile(text, now()).unwrap();
+        assert_eq!(got.filter, Some(json!({ "outdoor": outdoor })), "{text}: {got:?}");
+    }
+}
+
+#[test]
 fn days_are_whole() {
     filters(&[
         ("hired after March 2023", json!({"hiredAt": {"$gte": "2023-04-01"}})),
+        ("hired before May", json!({"hiredAt": {"$lt": "2024-05-01"}})),
+        ("may I see who is in Rome", json!({"city": "Rome"})),
         ("hired before 2020", json!({"hiredAt": {"$lt": "2020-01-01"}})),
         ("hired until 5 May 2023", json!({"hiredAt": {"$lt": "2023-05-06"}})),
         ("hired between March and May 2023", json!({"hiredAt": {"$gte": "2023-03-01", "$lt": "2023-06-01"}})),

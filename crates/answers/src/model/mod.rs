@@ -5,7 +5,9 @@
 mod check;
 mod pieces;
 mod prompt;
+mod spread;
 
 pub(crate) use check::{Checker, Citable};
 pub(crate) use pieces::Pieces;
 pub(crate) use prompt::{Fenced, NO_ANSWER, Prompt, marker};
+pub(crate) use spread::spread;

@@ -12,8 +12,44 @@ pub(super) struct Reading {
 
 /// Words for rows of any table.
 const ANY_ROW: &[&str] = &[
-    "product", "products", "item", "items", "thing", "things", "article", "articles", "entry", "entries",
-    "record", "records", "element", "elements", "object", "objects", "ones", "offer", "offers",
+    "product",
+    "products",
+    "item",
+    "items",
+    "thing",
+    "things",
+    "article",
+    "articles",
+    "entry",
+    "entries",
+    "record",
+    "records",
+    "element",
+    "elements",
+    "object",
+    "objects",
+    "ones",
+    "offer",
+    "offers",
+    "event",
+    "events",
+    "people",
+    "person",
+    "persons",
+    "member",
+    "members",
+    "customer",
+    "customers",
+    "order",
+    "orders",
+    "option",
+    "options",
+    "result",
+    "results",
+    "listing",
+    "listings",
+    "dish",
+    "dishes",
 ];
 /// Questions that ask for a way or a reason, which rows do not tell.
 const WAYS: &[&[&str]] = &[
@@ -55,6 +91,27 @@ const SMALL_TALK: &[&str] = &[
     "inventory",
     "table",
 ];
+
+/// Trust in a reading that found the row but not what was asked of it: "the warranty of the lamp".
+const ANOTHER_THING: f32 = 0.6;
+
+/// Whether a question asks what the something of a row is and that something was not understood.
+fn asks_for_other(asked: &[String], unused: &[String]) -> bool {
+    let mut words = asked.iter().map(String::as_str);
+    let asks = matches!(
+        words.next(),
+        Some("what" | "which" | "whats" | "what's" | "who" | "give" | "tell" | "show")
+    );
+    let small = |word: &&str| matches!(*word, "is" | "are" | "was" | "were" | "me" | "s");
+    let Some("the" | "a" | "an" | "its") = words.find(|word| !small(word)).filter(|_| asks) else {
+        return false;
+    };
+    // The thing asked for may be two words: "the delivery time of".
+    let thing = words.take_while(|word| !matches!(*word, "of" | "on" | "for" | "in" | "at" | "with")).take(3);
+    let unknown = |word: &str| unused.iter().any(|one| one.to_lowercase() == word);
+    let mut thing = thing.peekable();
+    thing.peek().is_some() && thing.all(unknown)
+}
 
 fn words(text: &str) -> Vec<String> {
     text.unicode_words().map(str::to_lowercase).collect()
@@ -104,6 +161,9 @@ pub(super) fn trust(question: &str, proposal: &Proposal) -> f32 {
     if way && !counts {
         trust *= if proposal.select.is_empty() && proposal.group.is_none() { 0.35 } else { 0.7 };
     }
+    if proposal.select.is_empty() && proposal.group.is_none() && asks_for_other(&asked, &proposal.unused) {
+        trust *= ANOTHER_THING;
+    }
     // A word read as another one that was not written is a guess.
     if proposal.explanation.contains("Read \"") {
         trust *= 0.75;
@@ -127,6 +187,9 @@ mod tests {
         };
         assert!((trust("red chairs in the shop", &read(&["shop"])) - LESS_THAN_SURE).abs() < 1e-6);
         assert!((trust("running cost of red chairs", &read(&["cost"])) - 0.6).abs() < 1e-6);
+        let of = |text: &str| trust(text, &Proposal { confidence: 0.75, ..read(&["warranty"]) });
+        assert!(of("What is the warranty on the red chair?") < 0.5);
+        assert!(of("Which red chairs have a warranty?") > 0.7);
         let mixed = trust("red chairs in the Rome shop", &read(&["shop", "Rome"]));
         assert!(mixed > 0.6 && mixed < 0.8, "{mixed}");
     }

@@ -338,7 +338,9 @@ fn contents_in_their_forms() {
     );
     assert_eq!(read(json!(null)).text, "");
     assert_eq!(read(json!("<think>hm\n</think>\n\nYes")).text, "Yes");
-    assert_eq!(read(json!("<think>endless")).text, "<think>endless");
+    assert_eq!(read(json!("<think>endless")).text, "", "as in a stream");
+    assert_eq!(read(json!("reasons\n</think>\nYes")).text, "Yes");
+    assert_eq!(read(json!("Write <think> and </think> so.")).text, "Write <think> and </think> so.");
     assert!(read(json!("x")).is_cut);
 }
 

@@ -121,10 +121,16 @@ fn usage(value: &Value) -> Option<(u64, u64)> {
     Some((count("prompt_tokens"), count("completion_tokens")))
 }
 
-/// An answer without the reasoning that some models put before it.
+/// An answer without the reasoning that some models put before it; reasoning that never ends leaves nothing.
 fn spoken(text: &str) -> &str {
-    let after = text.trim_start().strip_prefix(THINKS).and_then(|rest| rest.split_once(THOUGHT));
-    after.map_or(text, |(_, spoken)| spoken.trim_start())
+    let begun = text.trim_start().strip_prefix(THINKS);
+    match begun.unwrap_or(text).split_once(THOUGHT) {
+        Some((_, spoken)) if begun.is_some() => spoken.trim_start(),
+        // The opening mark may have stood in the prompt.
+        Some((thought, spoken)) if !thought.contains(THINKS) => spoken.trim_start(),
+        _ if begun.is_some() => "",
+        _ => text,
+    }
 }
 
 /// Marks around a model's reasoning.

@@ -1,8 +1,12 @@
 //! What kind of answer a question asks for, and whether a sentence has one of that kind.
 //!
-//! Works on English question words; questions in other languages expect nothing in particular, so
-//! that no sentence gains or loses by it.
+//! Works on the question words of English, German, Spanish, French, Italian, Portuguese and some Dutch;
+//! questions in other languages expect nothing in particular, so that no sentence gains or loses by it.
 
+use super::asking::{
+    GERMAN_MEASURES, HOURS, HOW_LONG, HOW_MANY, MEASURES, MOMENTS, MONEY, NUMBERS, PLACES, PRICES,
+    QUANTITIES, SPANS, STEPS, TIMES, WHEN, WHO,
+};
 use unicode_segmentation::UnicodeSegmentation;
 
 /// What must stand in a sentence that answers.
@@ -22,93 +26,19 @@ pub(crate) enum Expected {
     Name,
 }
 
-const SPANS: &[&str] = &[
-    "second",
-    "minute",
-    "hour",
-    "day",
-    "week",
-    "month",
-    "year",
-    "decade",
-    "century",
-    "seconds",
-    "minutes",
-    "hours",
-    "days",
-    "weeks",
-    "months",
-    "years",
-    "decades",
-    "centuries",
-    "min",
-    "h",
-    "s",
-];
-const MOMENTS: &[&str] = &[
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-    "monday",
-    "tuesday",
-    "wednesday",
-    "thursday",
-    "friday",
-    "saturday",
-    "sunday",
-    "century",
-    "after",
-    "before",
-    "when",
-    "during",
-    "until",
-    "within",
-    "noon",
-    "midnight",
-];
-const MONEY: &[&str] = &[
-    "euro", "euros", "dollar", "dollars", "cent", "cents", "pound", "pounds", "eur", "usd", "gbp", "chf",
-    "free",
-];
-const NUMBERS: &[&str] = &[
-    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty",
-    "ninety", "hundred", "thousand", "million", "billion", "half", "once", "twice", "every", "daily",
-    "weekly", "monthly", "yearly", "annually", "first", "second", "third",
-];
-const MEASURES: &[&str] = &[
-    "much", "many", "high", "heavy", "tight", "thick", "far", "fast", "big", "large", "deep", "wide", "tall",
-    "loud", "hot", "cold", "strong", "low", "small",
-];
-const QUANTITIES: &[&str] = &[
-    "size",
-    "temperature",
-    "temperatures",
-    "percent",
-    "percentage",
-    "number",
-    "weight",
-    "height",
-    "width",
-    "depth",
-    "load",
-    "torque",
-    "capacity",
-    "speed",
-    "length",
-];
-const PRICES: &[&str] = &["cost", "costs", "price", "prices", "charge", "charges", "fee", "fees", "pay"];
-const PLACES: &[&str] = &["town", "city", "country", "state", "region", "location", "continent"];
-const TIMES: &[&str] = &["year", "time", "date", "day", "month", "century", "decade"];
+fn begins(words: &[&str], with: &[&[&str]]) -> bool {
+    with.iter().any(|start| words.starts_with(start))
+}
+
+/// Whether a question asks for a way to do something or for a list rather than for one fact.
+pub(crate) fn asks_for_steps(question: &str) -> bool {
+    let lower = question.to_lowercase();
+    // "My display shows E7. What now?" asks in its last sentence.
+    lower.split_sentence_bounds().any(|sentence| {
+        let words: Vec<&str> = sentence.unicode_words().collect();
+        begins(&words, STEPS) || words.first().is_some_and(|word| matches!(*word, "steps" | "instructions"))
+    })
+}
 
 impl Expected {
     /// Reads a question.
@@ -119,20 +49,26 @@ impl Expected {
         let after = |first: &[&str], next: &[&str]| {
             words.windows(2).any(|pair| matches!(pair, [a, b] if first.contains(a) && next.contains(b)))
         };
-        let spans =
-            words.windows(3).any(|three| matches!(three, ["how", "many", unit] if SPANS.contains(unit)));
-        if spans || after(&["how"], &["long", "old", "often"]) {
+        let long = (0..words.len()).any(|at| begins(words.get(at..).unwrap_or_default(), HOW_LONG));
+        let spans = words
+            .windows(2)
+            .any(|pair| matches!(pair, [a, unit] if HOW_MANY.contains(a) && SPANS.contains(unit)))
+            || words
+                .windows(3)
+                .any(|three| matches!(three, ["combien", "de" | "d", unit] if SPANS.contains(unit)));
+        let hour = after(&["qué", "que", "che", "quelle", "quel", "welchem", "welchen", "welcher"], HOURS);
+        if spans || long {
             Self::Duration
         } else if has(PRICES)
             || after(&["how"], &["expensive", "cheap"])
             || after(&["which", "what"], &["amount"])
         {
             Self::Money
-        } else if has(&["when"]) || after(&["what", "which"], TIMES) {
+        } else if has(WHEN) || hour || after(&["what", "which"], TIMES) {
             Self::Moment
-        } else if after(&["how"], MEASURES) || has(QUANTITIES) {
+        } else if after(&["how"], MEASURES) || after(&["wie"], GERMAN_MEASURES) || has(QUANTITIES) {
             Self::Number
-        } else if has(&["who", "whom", "whose", "where"]) || has(PLACES) {
+        } else if has(WHO) || words.first() == Some(&"qui") || has(PLACES) {
             Self::Name
         } else {
             Self::Anything
@@ -205,9 +141,29 @@ mod tests {
             ("Who is the chief executive?", Expected::Name),
             ("In which town are they made?", Expected::Name),
             ("Can I wash wool?", Expected::Anything),
-            ("Wie lange gilt die Garantie?", Expected::Anything),
+            ("Jak długo trwa gwarancja?", Expected::Anything),
+            ("Wie lange gilt die Garantie?", Expected::Duration),
+            ("Wie viele Tage habe ich?", Expected::Duration),
+            ("¿Cuánto cuesta el envío?", Expected::Money),
+            ("À quelle heure ouvre la piscine ?", Expected::Moment),
+            ("¿A qué hora abren?", Expected::Moment),
+            ("Wie schwer ist sie?", Expected::Number),
+            ("Wer leitet den Kurs?", Expected::Name),
+            ("Qui a fondé le club ?", Expected::Name),
         ] {
             assert_eq!(Expected::of(question), expected, "{question}");
+        }
+    }
+
+    #[test]
+    fn ways_are_asked_for_in_any_sentence() {
+        for text in
+            ["How do I descale it?", "It shows E7. What now?", "¿Cómo la limpio?", "Wie kann ich kündigen?"]
+        {
+            assert!(asks_for_steps(text), "{text}");
+        }
+        for text in ["How long does it take?", "Wie lange dauert es?", "Can I pay by card?"] {
+            assert!(!asks_for_steps(text), "{text}");
         }
     }
 

@@ -3,23 +3,27 @@
 //!
 //! Invariant: a citation's `quote` is the slice `start..end` of the file's extracted text.
 
+mod asking;
+mod cite;
 mod expect;
+mod extent;
 mod memory;
 mod select;
 mod sentences;
 mod support;
 mod terms;
+mod tongue;
 
 use crate::kb::Kb;
 use crate::records;
 use crate::search::{Match, Search};
 use crate::view::Snapshot;
 use crate::{Error, File, SearchHit, TagFilter};
+use cite::cite;
 use quarry_embed::TextKind;
 use quarry_types::Scope;
-use quarry_types::{CharRange, PassageKind};
-use select::{Candidate, Choice, Evidence};
-use std::collections::{BTreeSet, HashMap};
+use select::{Choice, Evidence};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -60,7 +64,8 @@ pub struct Answer {
     pub citations: Vec<Citation>,
     /// The best passages, whether or not an answer was given.
     pub passages: Vec<SearchHit>,
-    /// The same passages without neighbours, as whoever writes an answer of its own cites them.
+    /// The same passages without neighbours, best first, as whoever writes an answer of its own cites them, and
+    /// up to ten in all where fewer are returned.
     pub excerpts: Vec<Excerpt>,
     /// Where the time went.
     pub timing: Timing,
@@ -198,9 +203,9 @@ impl Kb {
         let responded = confidence >= threshold && !sentences.is_empty();
         let (answer, citations) = if responded { cite(&matches, &sentences) } else { Default::default() };
         let timing = Timing { embed_ms, search_ms, answer_ms: ms(selecting) };
+        let excerpts = matches.iter().map(Excerpt::of).collect();
         let shown: Vec<Match> = matches.into_iter().take(limit).collect();
         let read = shown.iter().map(|found| counter.count_tokens(&found.record.passage.text)).sum();
-        let excerpts = shown.iter().map(Excerpt::of).collect();
         let passages = crate::search::show(shown, &search);
         let tokens = Tokens { question: question_tokens, passages: read };
         Ok(Answer { answer, responded, confidence, citations, passages, excerpts, timing, tokens })
@@ -300,89 +305,6 @@ fn bases(snapshot: &Snapshot, wanted: &[String]) -> Result<Option<BTreeSet<Strin
         Some(id) => Err(Error::Reference { what: "knowledge base", id }),
         None => Ok(Some(marks)),
     }
-}
-
-/// Puts the sentences together and numbers their sources from 1. Sentences that follow one another
-/// become one quote; the rows of a table are written out with the names of their columns.
-fn cite(matches: &[Match], chosen: &[Candidate]) -> (String, Vec<Citation>) {
-    let mut quotes: Vec<(&Match, CharRange, Option<&str>)> = Vec::new();
-    for sentence in chosen {
-        let Some(found) = matches.get(sentence.passage) else { continue };
-        let alone = chosen.len() == 1;
-        let range = sentence.grown().filter(|_| alone).unwrap_or(sentence.range);
-        let prose = !matches!(found.record.passage.kind, PassageKind::Table | PassageKind::Code);
-        if let Some((last, before, _)) = quotes.last_mut()
-            && prose
-            && std::ptr::eq(*last, found)
-            && range.start >= before.end
-            && between(found, before.end, range.start).chars().all(|c| c == ' ')
-        {
-            before.end = range.end;
-            continue;
-        }
-        quotes.push((found, range, sentence.header.as_deref()));
-    }
-    let mut answer = String::new();
-    let mut citations: Vec<Citation> = Vec::new();
-    let mut seen: HashMap<String, ()> = HashMap::new();
-    for (found, range, header) in quotes {
-        let quote = between(found, range.start, range.end).to_owned();
-        if quote.is_empty() || seen.insert(quote.to_lowercase(), ()).is_some() {
-            continue;
-        }
-        let token = format!("【{}】", citations.len() + 1);
-        let said = header.and_then(|header| written_out(header, &quote)).unwrap_or_else(|| quote.clone());
-        if !answer.is_empty() {
-            let row = found.record.passage.kind != PassageKind::Paragraph;
-            answer.push(if row || quote.contains('\n') { '\n' } else { ' ' });
-        }
-        // A document's own brackets must not pass for tokens.
-        answer.push_str(&said.replace('【', "[").replace('】', "]"));
-        answer.push_str(&token);
-        let published = found.file.published.as_ref();
-        let page = published.and_then(|published| published.page_of(range.start));
-        citations.push(Citation {
-            token,
-            passage_id: records::passage_uuid(
-                &found.file.id,
-                found.generation,
-                found.record.passage.position,
-            ),
-            page: page.or(found.record.passage.page),
-            start: range.start,
-            end: range.end,
-            quote,
-            file: found.file.clone(),
-        });
-    }
-    (answer, citations)
-}
-
-/// The slice of a match's passage between two characters of its file.
-fn between(found: &Match, start: u32, end: u32) -> &str {
-    let passage = &found.record.passage;
-    let local = |at: u32| at.saturating_sub(passage.range.start);
-    CharRange { start: local(start), end: local(end) }.slice(&passage.text)
-}
-
-/// A row of a table as `first cell: column value, column value`; `None` when it does not fit its header.
-fn written_out(header: &str, row: &str) -> Option<String> {
-    let cells = |line: &str| -> Vec<String> {
-        line.trim_matches([' ', '|']).split('|').map(|cell| cell.trim().to_owned()).collect()
-    };
-    let (names, values) = (cells(header), cells(row));
-    let (first, rest) = values.split_first()?;
-    if names.len() != values.len() || rest.is_empty() || row.contains('\n') || first.is_empty() {
-        return None;
-    }
-    let told: Vec<String> = names
-        .iter()
-        .skip(1)
-        .zip(rest)
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| if name.is_empty() { value.clone() } else { format!("{name} {value}") })
-        .collect();
-    (!told.is_empty()).then(|| format!("{first}: {}", told.join(", ")))
 }
 
 fn ms(since: Instant) -> f32 {

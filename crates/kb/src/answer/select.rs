@@ -4,29 +4,35 @@
 //! neighbours and its headings hold (weighted by how rare they are among the sentences at hand), by
 //! whether it has what the question asks for (a number, a date, …) and by its passage's score.
 
-use super::expect::Expected;
+use super::expect::{Expected, asks_for_steps};
+use super::extent::{grown, with_list};
 use super::sentences::{sentences, table_header};
-use super::terms::{named, terms};
+use super::terms::{emphasised, named, terms};
+use super::tongue::{Tongue, words};
 use crate::search::Match;
 use quarry_types::{CharRange, PassageKind};
 use std::collections::{HashMap, HashSet};
+use unicode_segmentation::UnicodeSegmentation;
 
 /// Answers below this confidence are not given unless the caller asks otherwise.
 pub(crate) const DEFAULT_THRESHOLD: f32 = 0.25;
-/// Sentences compared by meaning; more cost time and hardly ever win.
-const EMBEDDED: usize = 16;
+/// Sentences compared by meaning, the most promising ones; `scripts/eval_questions` and
+/// `scripts/eval_answers` printed no better answers with 16.
+const EMBEDDED: usize = 8;
+/// Sentences read for what the question asks for before those are picked.
+const READ: usize = 24;
 /// What a sentence loses whose passage holds none of the names and codes asked about while another does.
 const OTHER_NAME: f32 = 0.15;
 /// Most quotes of an answer.
 const MOST: usize = 3;
 /// A further sentence must score at least this share of the best one.
 const NEAR_BEST: f32 = 0.90;
-/// Longest quote in characters when a lead-in line pulls its list along.
-const MAX_QUOTE_CHARS: u32 = 700;
-/// A best sentence shorter than this many characters takes the one that follows it along.
-const SHORT_CHARS: u32 = 120;
-/// Longest answer in characters that is grown that way.
-const GROWN_CHARS: u32 = 320;
+/// The same for a sentence of another file.
+const NEAR_BEST_ELSEWHERE: f32 = 0.94;
+/// What a sentence gains whose heading asks the same, or a row whose first cell the question names.
+const NAMED_SO: f32 = 0.1;
+/// Share of the question's words a heading holds that asks the same.
+const SAME_QUESTION: f32 = 0.7;
 
 /// A sentence that may answer.
 #[derive(Debug, Clone)]
@@ -39,8 +45,12 @@ pub(crate) struct Candidate {
     pub(crate) text: String,
     /// The row that names its columns, for a row of a table.
     pub(crate) header: Option<String>,
-    /// End of the sentence after it, in the file's text, when that follows in the same passage.
-    next_end: Option<u32>,
+    /// What to quote when it is quoted alone: it with what explains it.
+    pub(crate) grown: Option<CharRange>,
+    /// Whether that is a list or a paragraph which answers whole.
+    is_whole: bool,
+    /// The file, by its first match.
+    pub(crate) file: usize,
     lead: String,
     terms: HashSet<String>,
     around: HashSet<String>,
@@ -48,7 +58,15 @@ pub(crate) struct Candidate {
     own: f32,
     /// The same with its neighbours and headings.
     coverage: f32,
+    /// Share of the words of its heading, or of the first cell of its row, that the question has.
+    named_so: f32,
     passage_score: f32,
+    /// Whether it has what is asked for; `None` when that is nothing in particular.
+    met: Option<bool>,
+    /// Share of the names asked about that its passage does not hold.
+    astray: f32,
+    /// Its score without its own meaning.
+    prior: f32,
     /// Cosine of the passage to the question; 0 when it was found by words alone.
     passage_cosine: f32,
 }
@@ -56,13 +74,14 @@ pub(crate) struct Candidate {
 /// The question's words and the sentences at hand.
 pub(crate) struct Evidence {
     candidates: Vec<Candidate>,
-    expected: Expected,
     /// Cosine of the nearest passage.
     dense: f32,
     /// Share of the question's words that no passage at hand holds.
     absent: f32,
     /// Names and codes of the question that some passage holds.
     named: Vec<Named>,
+    /// How many names and codes no passage at hand holds.
+    strange: usize,
 }
 
 /// A name or code of the question.
@@ -83,7 +102,19 @@ pub(crate) struct Choice {
 impl Evidence {
     /// Collects the sentences of the matches, most promising first.
     pub(crate) fn gather(question: &str, matches: &[Match]) -> Self {
+        let tongue = Tongue::of(question);
+        let kept = emphasised(question, tongue);
+        let terms = |text: &str| {
+            let mut found = terms(text, tongue);
+            if !kept.is_empty() {
+                found.extend(
+                    words(&text.to_lowercase()).filter(|word| kept.contains(*word)).map(str::to_owned),
+                );
+            }
+            found
+        };
         let wanted = terms(question);
+        let steps = asks_for_steps(question);
         let mut candidates = Vec::new();
         let mut passages: Vec<HashSet<String>> = Vec::with_capacity(matches.len());
         for (passage, found) in matches.iter().enumerate() {
@@ -96,27 +127,42 @@ impl Evidence {
                 header.as_deref().unwrap_or("")
             ));
             let lead = header.clone().or_else(|| record.heading_path.last().cloned()).unwrap_or_default();
+            let heading = terms(record.heading_path.last().map_or("", String::as_str));
+            let same = shared(&wanted, &heading) >= SAME_QUESTION;
+            let alike = match shared(&heading, &wanted) + shared(&wanted, &heading) {
+                0.0 => 0.0,
+                both => (2.0 * shared(&heading, &wanted) * shared(&wanted, &heading) / both).powi(2),
+            };
+            let file = matches.iter().position(|other| other.file.id == found.file.id).unwrap_or(passage);
             let all = sentences(record);
-            let words: Vec<HashSet<String>> = all.iter().map(|(_, text)| terms(text)).collect();
+            let each: Vec<HashSet<String>> = all.iter().map(|(_, text)| terms(text)).collect();
             for (at, (range, _)) in all.iter().enumerate() {
                 let (range, text) = with_list(&record.text, record.range.start, *range, &all, at);
                 let mut around = above.clone();
-                for near in words.iter().skip(at.saturating_sub(1)).take(if at == 0 { 2 } else { 3 }) {
+                for near in each.iter().skip(at.saturating_sub(1)).take(if at == 0 { 2 } else { 3 }) {
                     around.extend(near.iter().cloned());
                 }
                 let prose = !matches!(record.kind, PassageKind::Table | PassageKind::Code);
-                let next = all.get(at + 1).filter(|(next, _)| prose && next.start >= range.end);
+                let key = header.as_ref().map(|_| terms(text.split('|').next().unwrap_or_default()));
+                let key = key.unwrap_or_default();
+                let grown = prose.then(|| grown(record, &all, at, range, steps, same)).flatten();
                 candidates.push(Candidate {
                     passage,
                     range,
                     terms: terms(&text),
                     text,
                     header: header.clone(),
-                    next_end: next.map(|(next, _)| next.end),
+                    grown: grown.map(|(range, _)| range),
+                    is_whole: grown.is_some_and(|(_, whole)| whole),
+                    file,
                     lead: lead.clone(),
                     around,
+                    named_so: if header.is_some() { shared(&key, &wanted) } else { alike },
                     own: 0.0,
                     coverage: 0.0,
+                    met: None,
+                    astray: 0.0,
+                    prior: 0.0,
                     passage_score: found.fused.score,
                     passage_cosine: found.fused.dense.map_or(0.0, |(_, cosine)| cosine),
                 });
@@ -127,8 +173,6 @@ impl Evidence {
             passages.push(whole);
         }
         weigh(&wanted, &mut candidates);
-        candidates.sort_by(|a, b| (b.coverage + b.passage_score).total_cmp(&(a.coverage + a.passage_score)));
-        candidates.truncate(EMBEDDED);
         let cosines = matches.iter().filter_map(|found| found.fused.dense);
         let dense = cosines.map(|(_, cosine)| cosine).fold(0.0, f32::max);
         let holding = |word: &String| -> HashSet<usize> {
@@ -138,13 +182,27 @@ impl Evidence {
         let absent = wanted.iter().filter(|word| holding(word).is_empty()).count() as f32;
         let placed =
             |word: String| Named { worded: word.chars().any(char::is_alphabetic), places: holding(&word) };
-        Self {
-            named: named(question).into_iter().map(placed).filter(|name| !name.places.is_empty()).collect(),
-            candidates,
-            expected: Expected::of(question),
-            dense,
-            absent: absent / wanted.len().max(1) as f32,
+        let (named, strange): (Vec<Named>, Vec<Named>) =
+            named(question, tongue).into_iter().map(placed).partition(|name| !name.places.is_empty());
+        let expected = Expected::of(question);
+        for candidate in &mut candidates {
+            candidate.astray = astray(&named, candidate.passage);
+            candidate.prior = 0.2 * candidate.own
+                + 0.15 * candidate.coverage
+                + 0.2 * candidate.passage_cosine
+                + 0.2 * candidate.passage_score
+                + NAMED_SO * candidate.named_so
+                - OTHER_NAME * candidate.astray;
         }
+        candidates.sort_by(|a, b| b.prior.total_cmp(&a.prior));
+        candidates.truncate(READ);
+        for candidate in &mut candidates {
+            candidate.met = expected.is_met_by(&beyond(question, &candidate.text));
+            candidate.prior += candidate.met.map_or(0.0, |met| if met { 0.1 } else { -0.1 });
+        }
+        candidates.sort_by(|a, b| b.prior.total_cmp(&a.prior));
+        candidates.truncate(EMBEDDED);
+        Self { candidates, dense, absent: absent / wanted.len().max(1) as f32, named, strange: strange.len() }
     }
 
     /// What is to be compared with the question: each sentence under its heading.
@@ -160,26 +218,13 @@ impl Evidence {
 
     /// The answer's sentences, the best passage's first and within a passage as they stand there.
     pub(crate) fn select(self, question: &[f32], vectors: &[Vec<f32>]) -> Choice {
-        let Self { candidates, expected, dense, absent, named } = self;
-        let codes: Vec<&Named> = named.iter().filter(|name| name.worded).collect();
-        let astray = |candidate: &Candidate| {
-            let missing = codes.iter().filter(|name| !name.places.contains(&candidate.passage)).count();
-            missing as f32 / codes.len().max(1) as f32
-        };
+        let Self { candidates, dense, absent, named, strange } = self;
         let mut scored: Vec<(f32, f32, Candidate)> = candidates
             .into_iter()
             .zip(vectors)
             .map(|(candidate, vector)| {
                 let cosine: f32 = question.iter().zip(vector).map(|(a, b)| a * b).sum();
-                let fits =
-                    expected.is_met_by(&candidate.text).map_or(0.0, |met| if met { 0.1 } else { -0.1 });
-                let score = 0.5 * cosine
-                    + 0.2 * candidate.own
-                    + 0.15 * candidate.coverage
-                    + 0.2 * candidate.passage_cosine
-                    + 0.2 * candidate.passage_score
-                    + fits
-                    - OTHER_NAME * astray(&candidate);
+                let score = 0.5 * cosine + candidate.prior;
                 (score, cosine, candidate)
             })
             .collect();
@@ -192,7 +237,8 @@ impl Evidence {
             absent,
             elsewhere: named.iter().filter(|name| !name.places.contains(&first.passage)).count().min(2)
                 as f32,
-            unmet: f32::from(u8::from(expected.is_met_by(&first.text) == Some(false))),
+            unmet: f32::from(u8::from(first.met == Some(false))),
+            strange: strange.min(2) as f32,
         };
         let (best, leading) = (*best, first.passage);
         let mut chosen: Vec<Candidate> = Vec::new();
@@ -200,9 +246,30 @@ impl Evidence {
             if chosen.len() == MOST || score < best * NEAR_BEST {
                 break;
             }
-            if !chosen.iter().any(|taken| repeats(taken, &candidate)) {
-                chosen.push(candidate);
+            // Beside a list or a paragraph that answers whole nothing else is said.
+            let whole = chosen.first().is_some_and(|first| first.is_whole);
+            if whole || chosen.iter().any(|taken| repeats(taken, &candidate)) {
+                continue;
             }
+            // A row that has less of what was asked than the best one is another row.
+            let poorer = |first: &Candidate| {
+                first.header.is_some()
+                    && first.passage == candidate.passage
+                    && (candidate.own < first.own || candidate.named_so < first.named_so)
+            };
+            if chosen.first().is_some_and(poorer) {
+                continue;
+            }
+            // Nor is what is about another product than the one asked about.
+            if chosen.first().is_some_and(|first| candidate.astray > first.astray) {
+                continue;
+            }
+            // Another file is quoted beside the first when it answers the same question as well.
+            let elsewhere = chosen.first().is_some_and(|first| first.file != candidate.file);
+            if elsewhere && (candidate.met == Some(false) || score < best * NEAR_BEST_ELSEWHERE) {
+                continue;
+            }
+            chosen.push(candidate);
         }
         let ranks: Vec<usize> = chosen.iter().map(|candidate| candidate.passage).collect();
         let rank = |passage: usize| ranks.iter().position(|at| *at == passage).unwrap_or(ranks.len());
@@ -213,14 +280,11 @@ impl Evidence {
     }
 }
 
-impl Candidate {
-    /// A short sentence reads better with the one that explains it; `None` when it stands alone.
-    pub(crate) fn grown(&self) -> Option<CharRange> {
-        let end = self.next_end?;
-        let short = self.range.end.saturating_sub(self.range.start) < SHORT_CHARS;
-        let fits = end.saturating_sub(self.range.start) <= GROWN_CHARS;
-        (short && fits).then_some(CharRange { start: self.range.start, end })
-    }
+/// Share of the names and codes that a passage does not hold although another one does.
+fn astray(named: &[Named], passage: usize) -> f32 {
+    let worded = named.iter().filter(|name| name.worded);
+    let missing = worded.clone().filter(|name| !name.places.contains(&passage)).count();
+    missing as f32 / worded.count().max(1) as f32
 }
 
 /// What tells an answer from a look-alike.
@@ -231,19 +295,21 @@ struct Signs {
     absent: f32,
     elsewhere: f32,
     unmet: f32,
+    strange: f32,
 }
 
 impl Signs {
     /// How likely the documents hold the answer: a logistic regression on half of the paragraphs of
-    /// XQuAD (English; each question once with and once without its paragraph) and the sample
-    /// questions, both classes weighted alike. `scripts/eval_questions` and `scripts/eval_answers`
-    /// print how well it separates and how well it is calibrated.
+    /// XQuAD (English; each question once with and once without its paragraph), the sample questions and
+    /// the `dev` half of `testdata/strangers`, both classes weighted alike. `scripts/eval_questions` and
+    /// `scripts/eval_answers` print how well it separates and how well it is calibrated.
     fn confidence(&self) -> f32 {
-        let sum = 5.47 * self.cosine + 4.32 * self.coverage + 4.25 * self.dense
-            - 3.37 * self.absent
-            - 1.79 * self.elsewhere
-            - 0.57 * self.unmet
-            - 5.51;
+        let sum = 6.5 * self.cosine + 5.17 * self.coverage + 3.38 * self.dense
+            - 1.21 * self.absent
+            - 1.42 * self.elsewhere
+            - 2.56 * self.unmet
+            - self.strange
+            - 6.21;
         1.0 / (1.0 + (-sum).exp())
     }
 }
@@ -276,25 +342,20 @@ fn weigh(wanted: &HashSet<String>, candidates: &mut [Candidate]) {
     }
 }
 
-/// A lead-in that ends with a colon is quoted with the lines it announces.
-fn with_list(
-    text: &str,
-    text_start: u32,
-    range: CharRange,
-    all: &[(CharRange, &str)],
-    at: usize,
-) -> (CharRange, String) {
-    let local = |range: CharRange| CharRange { start: range.start - text_start, end: range.end - text_start };
-    let mut quoted = range;
-    if local(range).slice(text).ends_with(':') {
-        for (next, _) in all.iter().skip(at + 1) {
-            if next.end - range.start > MAX_QUOTE_CHARS {
-                break;
-            }
-            quoted.end = next.end;
-        }
+/// A sentence without the numbers and codes that the question itself holds: "the Oro 800" tells no price.
+fn beyond(question: &str, sentence: &str) -> String {
+    let lower = question.to_lowercase();
+    let given: HashSet<&str> =
+        words(&lower).filter(|word| word.bytes().any(|byte| byte.is_ascii_digit())).collect();
+    if given.is_empty() {
+        return sentence.to_owned();
     }
-    (quoted, local(quoted).slice(text).to_owned())
+    sentence.split_word_bounds().filter(|word| !given.contains(word.to_lowercase().as_str())).collect()
+}
+
+/// Share of the words that the others hold too.
+fn shared(words: &HashSet<String>, others: &HashSet<String>) -> f32 {
+    words.intersection(others).count() as f32 / words.len().max(1) as f32
 }
 
 fn repeats(taken: &Candidate, other: &Candidate) -> bool {

@@ -61,6 +61,42 @@ fn header_at(passage: &Passage) -> Option<(usize, &str)> {
     None
 }
 
+/// Whether a line is an item of a list.
+pub(crate) fn is_item(text: &str) -> bool {
+    let text = text.trim_start();
+    let bullet = text.strip_prefix(['-', '*', '•', '–', '·', '▪', '◦']);
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let numbered = (1..=3).contains(&digits).then(|| text.get(digits..)?.strip_prefix(['.', ')'])).flatten();
+    bullet.or(numbered).is_some_and(|rest| rest.starts_with(char::is_whitespace))
+}
+
+/// The paragraph or list around a sentence, in the file's text: up to the empty lines before and after it,
+/// and of a text whose paragraphs are single lines that line; the lines of a list stay together.
+pub(crate) fn paragraph(passage: &Passage, around: CharRange) -> CharRange {
+    let mut found = around;
+    let mut open: Option<(CharRange, bool)> = None;
+    let mut start = passage.range.start;
+    for line in passage.text.split_inclusive('\n') {
+        let end = start.saturating_add(u32::try_from(line.chars().count()).unwrap_or(u32::MAX));
+        let (item, empty) = (is_item(line), line.trim().is_empty());
+        open = match open {
+            _ if empty => None,
+            // A line that goes on an item belongs to it.
+            Some((block, true)) if item || line.starts_with([' ', '\t']) => {
+                Some((CharRange { end, ..block }, true))
+            }
+            _ => Some((CharRange { start, end }, item)),
+        };
+        if let Some((block, _)) =
+            open.filter(|(block, _)| block.start <= around.start && around.start < block.end)
+        {
+            found = CharRange { start: block.start, end: block.end.max(around.end) };
+        }
+        start = end;
+    }
+    found
+}
+
 /// Sentences of one line as (byte offset, text); too short ones ride with the one before.
 fn line_sentences(line: &str) -> Vec<(usize, &str)> {
     let mut parts: Vec<(usize, usize)> = Vec::new();
@@ -155,6 +191,22 @@ mod tests {
             texts("Code | Meaning\nE42 | No water. Check tap.", PassageKind::Table),
             ["E42 | No water. Check tap."]
         );
+    }
+
+    #[test]
+    fn a_paragraph_or_a_whole_list_stands_around_a_sentence() {
+        let text =
+            "Read this.\nThen this.\n\nDo so:\n1. Open it.\n2. Clean\n   it well.\n3. Close it.\nDone now.";
+        let passage = passage(text, PassageKind::Paragraph);
+        let around = |part: &str| {
+            let at = 100 + text.find(part).unwrap_or_default() as u32;
+            let found = paragraph(&passage, CharRange { start: at, end: at + part.len() as u32 });
+            text.get(found.start as usize - 100..found.end as usize - 100).unwrap_or_default().trim()
+        };
+        assert_eq!(around("Then this."), "Then this.");
+        assert_eq!(around("2. Clean"), "1. Open it.\n2. Clean\n   it well.\n3. Close it.");
+        assert_eq!(around("Done now."), "Done now.");
+        assert!(is_item("- one") && is_item("12) two") && !is_item("2.5 litres") && !is_item("-5 degrees"));
     }
 
     proptest! {

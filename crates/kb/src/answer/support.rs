@@ -3,6 +3,7 @@
 //! Knows no vectors; whoever has a model may weigh meaning as well.
 
 use super::terms::{in_digits, numbers, terms};
+use super::tongue::Tongue;
 use unicode_segmentation::UnicodeSegmentation;
 
 /// How far a passage supports a claim.
@@ -32,7 +33,8 @@ pub fn denies(text: &str) -> bool {
 /// Weighs a claim against a passage and finds the sentence, or two neighbours, that carry it best.
 #[must_use]
 pub fn support(claim: &str, passage: &str) -> Support {
-    let terms = |text: &str| terms(&in_digits(text));
+    let tongue = Tongue::of(claim);
+    let terms = |text: &str| terms(&in_digits(text), tongue);
     let wanted = terms(claim);
     let held = terms(passage);
     let share = if wanted.is_empty() {

@@ -1,54 +1,47 @@
 //! The words of a question that must be covered by an answer.
 
+use super::tongue::{Tongue, words};
 use std::collections::HashSet;
 use unicode_segmentation::UnicodeSegmentation;
 
-const STOP_WORDS: &[&str] = &[
-    "a", "about", "above", "after", "again", "all", "also", "am", "an", "and", "any", "are", "as", "at",
-    "be", "because", "been", "before", "being", "below", "between", "both", "but", "by", "can", "could",
-    "did", "do", "does", "doing", "down", "each", "few", "for", "from", "further", "get", "give", "had",
-    "has", "have", "having", "he", "her", "here", "hers", "him", "his", "how", "i", "if", "in", "into", "is",
-    "it", "its", "just", "long", "many", "may", "me", "might", "more", "most", "much", "must", "my", "no",
-    "nor", "not", "of", "off", "often", "on", "once", "only", "or", "other", "our", "out", "over", "own",
-    "please", "same", "shall", "she", "should", "so", "some", "such", "tell", "than", "that", "the", "their",
-    "them", "then", "there", "these", "they", "this", "those", "through", "to", "too", "under", "until",
-    "up", "very", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom", "whose",
-    "why", "will", "with", "would", "you", "your",
-];
-
 /// Lower-cased content words, lightly stemmed; numbers and codes as they are.
-pub(crate) fn terms(text: &str) -> HashSet<String> {
-    let words = text.unicode_words().map(str::to_lowercase);
-    words.filter(|word| !STOP_WORDS.contains(&word.as_str())).map(|word| stem(&word).to_owned()).collect()
+pub(crate) fn terms(text: &str, tongue: Tongue) -> HashSet<String> {
+    let lower = text.to_lowercase();
+    words(&lower).filter(|word| !tongue.is_small(word)).map(|word| tongue.stem(word)).collect()
+}
+
+/// Small words that a question writes with a capital in its middle: "the Down programme" is not "down".
+pub(crate) fn emphasised(question: &str, tongue: Tongue) -> HashSet<String> {
+    let upper = |word: &str| word.chars().next().is_some_and(char::is_uppercase);
+    let all: Vec<&str> = words(question).collect();
+    let titled = all.iter().filter(|word| upper(word)).count() * 2 > all.len();
+    if titled || tongue.capitals_nouns() {
+        return HashSet::new();
+    }
+    let inner = question.split_sentence_bounds().flat_map(|sentence| words(sentence).skip(1));
+    let capital = inner.filter(|word| word.chars().count() > 1 && upper(word));
+    capital.map(str::to_lowercase).filter(|word| tongue.is_small(word)).collect()
 }
 
 /// The names and codes of a question, as [`terms`] writes them: words with a digit, and words with a
-/// capital that do not merely begin it.
-pub(crate) fn named(question: &str) -> HashSet<String> {
-    let words = question.unicode_words().enumerate();
-    let marked = |(at, word): &(usize, &str)| {
-        word.bytes().any(|byte| byte.is_ascii_digit())
-            || (*at > 0 && word.chars().next().is_some_and(char::is_uppercase))
+/// capital that do not merely begin it. Where all nouns have a capital, one alone is no name.
+pub(crate) fn named(question: &str, tongue: Tongue) -> HashSet<String> {
+    let all: Vec<&str> = words(question).collect();
+    let digit = |word: &str| word.bytes().any(|byte| byte.is_ascii_digit());
+    let marked = |at: usize| {
+        at > 0
+            && all.get(at).is_some_and(|word| {
+                word.chars().next().is_some_and(char::is_uppercase) && !tongue.is_small(&word.to_lowercase())
+            })
     };
-    words.filter(marked).flat_map(|(_, word)| terms(word)).collect()
-}
-
-/// Takes common English endings off, so that `filters`, `filter` and `filtering` meet.
-fn stem(word: &str) -> &str {
-    if !word.is_ascii() || word.len() < 4 || word.bytes().any(|b| b.is_ascii_digit()) {
-        return word;
-    }
-    let word = word.strip_suffix("'s").unwrap_or(word);
-    for ending in
-        ["ations", "ation", "ings", "ing", "edly", "ied", "ies", "ed", "es", "ly", "ys", "s", "e", "y"]
-    {
-        if let Some(stem) = word.strip_suffix(ending)
-            && stem.len() >= 3
-        {
-            return stem;
-        }
-    }
-    word
+    let beside = |at: usize| {
+        let near = |at: usize| marked(at) || all.get(at).is_some_and(|word| digit(word));
+        near(at.wrapping_sub(1)) || near(at + 1)
+    };
+    let is_name =
+        |at: usize, word: &str| digit(word) || (marked(at) && (!tongue.capitals_nouns() || beside(at)));
+    let names = all.iter().enumerate().filter(|(at, word)| is_name(*at, word));
+    names.flat_map(|(_, word)| terms(word, tongue)).collect()
 }
 
 /// The numbers of a text as written, without signs around them: `4.6`, `1,000`, `20`.
@@ -112,9 +105,11 @@ pub(crate) fn in_digits(text: &str) -> String {
 
 /// Whether a text denies something.
 pub(crate) fn denies(text: &str) -> bool {
-    const WORDS: [&str; 22] = [
+    const WORDS: [&str; 37] = [
         "not", "no", "never", "cannot", "without", "none", "neither", "nor", "nobody", "nothing", "nicht",
         "kein", "keine", "keinen", "keinem", "keiner", "keines", "nie", "niemals", "ohne", "false", "non",
+        "nunca", "jamás", "sin", "ningún", "ninguna", "pas", "jamais", "sans", "aucun", "aucune", "mai",
+        "senza", "nessun", "não", "sem",
     ];
     let text = text.trim_start();
     // "No, it holds 4 litres" denies what was asked, not what it tells.
@@ -135,10 +130,32 @@ mod tests {
 
     #[test]
     fn forms_of_a_word_meet_and_small_words_go() {
-        let set = |text: &str| terms(text);
+        let set = |text: &str| terms(text, Tongue::English);
         assert_eq!(set("cleaning the filters"), set("How do I clean a filter?"));
         assert!(set("what is the").is_empty());
         assert!(set("error E42 at 60").contains("e42") && set("error E42 at 60").contains("60"));
+    }
+
+    #[test]
+    fn a_capital_makes_a_small_word_count() {
+        let of = |text: &str| emphasised(text, Tongue::of(text));
+        assert_eq!(of("What is the load of the Down programme?"), HashSet::from(["down".to_owned()]));
+        assert!(
+            of("May I wash it if I am in?").is_empty()
+                && of("Wie wird Sie gepflegt und was ist das?").is_empty()
+        );
+        assert!(
+            of("HOW DO I WASH IT DOWN").is_empty()
+                && of("It is locked inside. How do I get it out?").is_empty()
+        );
+    }
+
+    #[test]
+    fn names_are_told_from_nouns() {
+        let names = |text: &str| named(text, Tongue::of(text));
+        assert_eq!(names("How heavy is the Veya V4?"), HashSet::from(["veya".into(), "v4".into()]));
+        assert!(names("Wie lange gilt die Garantie?").is_empty());
+        assert!(names("Wie schwer ist die Brook W740?").contains("brook"));
     }
 
     #[test]

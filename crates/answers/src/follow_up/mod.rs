@@ -1,0 +1,180 @@
+//! Follow-up questions made whole: "How loud is it?" after "How heavy is the Brook W740?" becomes
+//! "How loud is the Brook W740?".
+//!
+//! By rules over the small words of English, German, Spanish, French, Italian and Portuguese, the same
+//! every time. In English the subject takes the pronoun's place, in the others it is put behind the
+//! question, which needs no endings. A short piece in another language takes the names of the question
+//! before along. A question that stands alone stays as it is. Knows no documents.
+
+mod english;
+mod grammar;
+mod piece;
+mod text;
+
+use crate::ask::{MAX_QUESTION_BYTES, Turn, Who};
+use grammar::{ALL, ENGLISH, Grammar};
+use text::{Word, has_no_spaces, words};
+
+/// Longest follow-up in words that is read as a mere piece of a question.
+const PIECE_WORDS: usize = 4;
+
+/// The question made whole with what was said before (oldest first); `None` when it stands alone.
+pub(crate) fn standalone(question: &str, turns: &[Turn]) -> Option<String> {
+    let mut before: Option<String> = None;
+    let mut answer: Option<&str> = None;
+    for turn in turns {
+        match turn.who {
+            Who::User => {
+                let whole = before.as_deref().and_then(|before| resolved(&turn.text, before, answer));
+                (before, answer) = (Some(whole.unwrap_or_else(|| turn.text.clone())), None);
+            }
+            Who::Assistant => answer = Some(&turn.text),
+        }
+    }
+    let whole = resolved(question, &before?, answer)?;
+    (whole.len() <= MAX_QUESTION_BYTES).then_some(whole)
+}
+
+fn resolved(question: &str, before: &str, answer: Option<&str>) -> Option<String> {
+    let Some(grammar) = spoken_in(question).or_else(|| spoken_in(before)) else {
+        return of_any_language(question, before);
+    };
+    let all = words(question);
+    let lead = lead(&all, grammar);
+    let rest = all.get(lead..).unwrap_or_default();
+    let asks = rest.iter().any(|word| word.is_in(grammar.verbs) || word.is_in(grammar.question_words));
+    let points = |word: &Word<'_>| word.is_in(grammar.pronouns);
+    let piece = !rest.is_empty() && !asks && (lead > 0 || rest.len() <= PIECE_WORDS);
+    if piece && !rest.iter().any(points) {
+        return Some(piece::swapped(before, rest, grammar));
+    }
+    let named = answer.and_then(|answer| entity(before, answer, grammar));
+    let subject = named.or_else(|| text::subject(before, grammar))?;
+    if std::ptr::eq(grammar, &raw const ENGLISH) {
+        return english::pronouns(rest, &subject);
+    }
+    if !points_back(rest, grammar) {
+        return None;
+    }
+    let known = |word: &str| all.iter().any(|own| own.bare == word.to_lowercase());
+    (!subject.split_whitespace().all(known)).then(|| behind(question, &subject))
+}
+
+/// The language whose small words a text has most of; `None` when it has none.
+fn spoken_in(text: &str) -> Option<&'static Grammar> {
+    let all = words(text);
+    let mut best: Option<(usize, &'static Grammar)> = None;
+    for grammar in std::iter::once(&ENGLISH).chain(ALL) {
+        let weigh = |word: &Word<'_>| {
+            // A single letter is a word of too many languages.
+            if word.bare.chars().count() == 1 {
+                return 0;
+            }
+            if word.is_in(grammar.question_words) {
+                return 2;
+            }
+            let lists =
+                [grammar.pronouns, grammar.determiners, grammar.prepositions, grammar.verbs, grammar.others];
+            usize::from(lists.iter().any(|list| word.is_in(list)))
+        };
+        let count = all.iter().map(weigh).sum::<usize>() + usize::from(lead(&all, grammar) > 0);
+        if count > best.map_or(0, |(most, _)| most) {
+            best = Some((count, grammar));
+        }
+    }
+    best.map(|(_, grammar)| grammar)
+}
+
+/// How many words at the beginning only say that more is asked.
+fn lead(all: &[Word<'_>], grammar: &Grammar) -> usize {
+    let begins = |lead: &&&str| {
+        let mut words = all.iter();
+        lead.split(' ').all(|part| words.next().is_some_and(|word| word.bare == part))
+    };
+    let longest = grammar.leads.iter().filter(begins).map(|lead| lead.split(' ').count()).max();
+    longest.filter(|count| *count < all.len()).unwrap_or(0)
+}
+
+/// Whether a question in another language than English has a pronoun, or no thing of its own.
+fn points_back(rest: &[Word<'_>], grammar: &Grammar) -> bool {
+    let verb = |word: &Word<'_>| word.is_in(grammar.verbs);
+    let small = |word: &Word<'_>| {
+        verb(word)
+            || word.is_in(grammar.question_words)
+            || word.is_in(grammar.prepositions)
+            || word.is_in(grammar.determiners)
+            || word.is_in(grammar.pronouns)
+    };
+    let impersonal = rest.iter().any(|word| grammar.impersonal.contains(&word.bare.as_str()));
+    let pronoun = rest.iter().enumerate().any(|(at, word)| {
+        // "Sie" is whom one speaks to; at the end "sein" is a verb.
+        let polite = at > 0 && grammar.capitals_nouns && word.starts_upper();
+        let last = at + 1 == rest.len() && word.bare == "sein";
+        word.is_in(grammar.pronouns) && !polite && !last && !impersonal
+    });
+    let enclitic = rest.iter().any(|word| grammar.enclitics.iter().any(|end| word.bare.ends_with(end)));
+    let alone = rest.iter().enumerate().any(|(at, word)| {
+        word.is_in(grammar.determiners)
+            && !word.is_in(grammar.prepositions)
+            && rest.get(at + 1).is_none_or(verb)
+    });
+    let content = rest.iter().filter(|word| !small(word)).count();
+    let thing =
+        rest.windows(2).any(|pair| matches!(pair, [a, b] if a.is_in(grammar.determiners) && !small(b)));
+    let named = !text::names(rest, grammar).is_empty();
+    // "¿Cómo la limpio?": the one word that is left is the verb.
+    let bare = !named && content <= 1 && (!thing || !rest.iter().any(verb));
+    let noun = grammar.capitals_nouns && rest.iter().skip(1).any(Word::starts_upper);
+    pronoun || enclitic || alone || (bare && !noun && !impersonal)
+}
+
+/// What a question for a thing or a person ("which", "who") was answered with, when the answer begins
+/// with its name.
+fn entity(before: &str, answer: &str, grammar: &Grammar) -> Option<String> {
+    let asked = words(before);
+    if !asked.iter().take(2).any(|word| word.is_in(grammar.choices)) {
+        return None;
+    }
+    let first = answer.lines().next().unwrap_or_default();
+    let first = first.split('【').next().unwrap_or_default();
+    // The lines of a table begin with the name of their row.
+    if let Some((label, _)) = first.split_once(": ").filter(|(label, _)| label.split(' ').count() <= 5) {
+        return Some(label.trim().to_owned()).filter(|label| !label.is_empty());
+    }
+    let all = words(first);
+    let places = text::names(&all, grammar);
+    let from = *places.first().filter(|at| **at <= 4)?;
+    let run = places.iter().enumerate().take_while(|(nth, at)| **at == from + nth).map(|(_, at)| *at);
+    let name: Vec<&str> = run.filter_map(|at| all.get(at)).map(|word| word.trimmed()).collect();
+    Some(name.join(" "))
+}
+
+/// A piece without a word of a known language takes the names of the question before, or its longer
+/// words, along.
+fn of_any_language(question: &str, before: &str) -> Option<String> {
+    if has_no_spaces(question) {
+        return (question.chars().count() <= 12).then(|| format!("{} {question}", before.trim()));
+    }
+    let all = words(question);
+    let joined = all.first().is_some_and(|word| word.bare.chars().count() == 1);
+    if all.is_empty() || all.len() > if joined { 3 } else { 2 } {
+        return None;
+    }
+    let earlier = words(before);
+    let names: Vec<&Word<'_>> = earlier.iter().skip(1).filter(|word| word.is_name()).collect();
+    let long = earlier.iter().skip(1).filter(|word| word.bare.chars().count() >= 4);
+    let kept: Vec<&str> = match names.is_empty() {
+        true => long.map(Word::trimmed).collect(),
+        false => names.into_iter().map(Word::trimmed).collect(),
+    };
+    (!kept.is_empty()).then(|| behind(question, &kept.join(" ")))
+}
+
+/// The question with its subject behind it.
+fn behind(question: &str, subject: &str) -> String {
+    let asked = question.trim().trim_end_matches(|c: char| c.is_whitespace() || "?!.".contains(c));
+    format!("{asked} – {subject}?")
+}
+
+#[cfg(test)]
+mod tests;

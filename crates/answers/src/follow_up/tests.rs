@@ -1,0 +1,155 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use proptest::prelude::*;
+
+fn asked(questions: &[&str]) -> Vec<Turn> {
+    questions.iter().map(|text| Turn { who: Who::User, text: (*text).to_owned() }).collect()
+}
+
+fn after(question: &str, before: &str) -> Option<String> {
+    standalone(question, &asked(&[before]))
+}
+
+#[test]
+fn follow_ups_carry_their_subject() {
+    for (before, question, whole) in [
+        ("How heavy is the Brook W740?", "How loud is it?", "How loud is the Brook W740?"),
+        ("How heavy is the Brook W740?", "And the W900?", "How heavy is the W900?"),
+        ("How heavy is the Brook W740?", "And Brook W900?", "How heavy is the Brook W900?"),
+        (
+            "How long is the warranty on the dryer?",
+            "Can it be extended?",
+            "Can the warranty on the dryer be extended?",
+        ),
+        (
+            "How long is the warranty on the dryer?",
+            "And on the dishwasher?",
+            "How long is the warranty on the dishwasher?",
+        ),
+        (
+            "How long is the warranty on the dryer?",
+            "What about the dishwasher?",
+            "How long is the warranty on the dishwasher?",
+        ),
+        ("How do I clean the filter?", "How often must I do that?", "How often must I do the filter?"),
+        ("What is the price of the Ember E340?", "What is its weight?", "What is the Ember E340's weight?"),
+        ("Do you sell robots?", "How much do they cost?", "How much do robots cost?"),
+        ("how many chairs are there?", "and tables?", "how many tables are there?"),
+    ] {
+        assert_eq!(after(question, before).as_deref(), Some(whole), "{before} / {question}");
+    }
+}
+
+#[test]
+fn whole_questions_stay() {
+    for question in [
+        "How much does it cost to have an integrated dishwasher fitted?",
+        "Does the Wren R90 have a camera?",
+        "How do I clean this filter?",
+        "Wie lange gilt die Garantie?",
+        "What does error code F12 mean?",
+    ] {
+        assert_eq!(after(question, "How heavy is the Brook W740?"), None, "{question}");
+    }
+    assert_eq!(standalone("How loud is it?", &[]), None);
+}
+
+#[test]
+fn chains_go_on() {
+    let earlier = ["How heavy is the Brook W740?", "And the Cinder D620?"];
+    assert_eq!(
+        standalone("How loud is it?", &asked(&earlier)).as_deref(),
+        Some("How loud is the Cinder D620?")
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read(question in ".{0,80}", before in ".{0,80}") {
+        let _ = after(&question, &before);
+    }
+
+    #[test]
+    fn any_words_are_read(question in "(and |what about )?((it|the|is|for|W740|dryer|that)[ ?]){0,8}",
+                          before in "((how|is|the|it|for|W740|dryer|that|of)[ ?]){0,9}") {
+        let _ = after(&question, &before);
+    }
+}
+
+#[test]
+fn follow_ups_in_other_languages_carry_their_subject() {
+    for (before, question, whole) in [
+        ("Wie schwer ist die Brook W740?", "Wie laut ist sie?", "Wie laut ist sie – die Brook W740?"),
+        ("Wie schwer ist die Brook W740?", "Und die W900?", "Wie schwer ist die W900?"),
+        (
+            "Wie lange gilt die Garantie auf den Trockner?",
+            "Und auf die Spülmaschine?",
+            "Wie lange gilt die Garantie auf die Spülmaschine?",
+        ),
+        ("Was kostet der Eintritt für Erwachsene?", "Und für Kinder?", "Was kostet der Eintritt für Kinder?"),
+        ("Wo steht der Automat?", "Was kostet das?", "Was kostet das – der Automat?"),
+        ("¿Cuánto cuesta la lavadora W740?", "¿Y cuánto pesa?", "¿Y cuánto pesa – la lavadora W740?"),
+        ("¿Cuánto cuesta la lavadora W740?", "¿Cómo la limpio?", "¿Cómo la limpio – la lavadora W740?"),
+        ("¿Cuánto cuesta la lavadora W740?", "¿Y la W900?", "¿Cuánto cuesta la W900?"),
+        ("¿Dónde está el filtro?", "¿Cómo puedo limpiarlo?", "¿Cómo puedo limpiarlo – el filtro?"),
+        (
+            "Combien coûte la machine W740 ?",
+            "Combien pèse-t-elle ?",
+            "Combien pèse-t-elle – la machine W740?",
+        ),
+        ("Combien coûte la machine W740 ?", "Et la W900 ?", "Combien coûte la W900?"),
+        ("Quanto costa la lavatrice W740?", "E quanto pesa?", "E quanto pesa – la lavatrice W740?"),
+        ("Quanto custa a máquina W740?", "Qual é o peso dela?", "Qual é o peso dela – a máquina W740?"),
+        ("Ile kosztuje pralka W740?", "A gwarancja?", "A gwarancja – W740?"),
+        ("W740の重さは？", "音量は？", "W740の重さは？ 音量は？"),
+    ] {
+        assert_eq!(after(question, before).as_deref(), Some(whole), "{before} / {question}");
+    }
+    for question in [
+        "Wie lange gilt die Garantie?",
+        "Haben Sie eine Kantine?",
+        "Gibt es einen Rabatt für Studenten?",
+        "¿Cuánto cuesta el envío a casa?",
+        "Quand ferme la piscine ?",
+        "Y a-t-il une garantie ?",
+        "Quanto costa la spedizione?",
+        "Quando abre a loja?",
+        "Jak długo trwa gwarancja na silnik?",
+    ] {
+        assert_eq!(after(question, "Wie schwer ist die Brook W740?"), None, "{question}");
+    }
+}
+
+#[test]
+fn what_was_named_in_the_answer_is_spoken_of() {
+    let turn = |who, text: &str| Turn { who, text: text.to_owned() };
+    for (before, answer, question, whole) in [
+        (
+            "Which washing machine is the quietest?",
+            "Brook W900: noise db 69【1】",
+            "How heavy is it?",
+            "How heavy is Brook W900?",
+        ),
+        (
+            "Which machine is quiet?",
+            "The Brook W900 is our quietest.【1】",
+            "How much does it cost?",
+            "How much does Brook W900 cost?",
+        ),
+        (
+            "Welche Maschine ist leise?",
+            "Die Brook W900 ist die leiseste.【1】",
+            "Was kostet sie?",
+            "Was kostet sie – Brook W900?",
+        ),
+        (
+            "How heavy is the dryer?",
+            "The Cinder D620 weighs 54 kg.【1】",
+            "How loud is it?",
+            "How loud is the dryer?",
+        ),
+    ] {
+        let turns = [turn(Who::User, before), turn(Who::Assistant, answer)];
+        assert_eq!(standalone(question, &turns).as_deref(), Some(whole), "{before} / {question}");
+    }
+}
