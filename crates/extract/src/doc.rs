@@ -1,4 +1,4 @@
-//! Word 97–2003 documents (and plain Word 6/95 ones), read from their streams.
+//! Word 97–2003 documents (and plain ones of Word 2 to 95), read from their streams.
 //!
 //! Structure after the published binary format [MS-DOC]: the piece table gives the text, paragraph
 //! runs give style, list and table membership, character runs tell hidden and deleted text. Every
@@ -25,6 +25,9 @@ const FORMAT: &str = "DOC";
 
 /// Reads a whole document.
 pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> Result<(), Error> {
+    if is_bare(bytes) {
+        return read(bytes, &Fib::read(bytes)?, &[], limits, builder);
+    }
     crate::compound::check(FORMAT, bytes)?;
     let mut file = cfb::CompoundFile::open(Cursor::new(bytes)).map_err(|e| Error::broken(FORMAT, e))?;
     let mut stream = |name: &str| -> Result<Vec<u8>, Error> {
@@ -41,24 +44,42 @@ pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> R
     };
     let facts = stream(summary::STREAM).unwrap_or_default();
     summary::read(&facts, builder);
-    let pieces = fib.pieces(&main, &table)?;
-    let runs = Runs::read(&main, &table, &fib);
-    let styles = Styles::read(&table, &fib);
-    let text = Text::decode(&main, &pieces, fib.encoding(), limits, builder);
+    read(&main, &fib, &table, limits, builder)
+}
+
+/// Whether a file is the main stream of a document alone, as Word 2 wrote it.
+pub(crate) fn is_bare(bytes: &[u8]) -> bool {
+    let known = [[0xdb, 0xa5], [0xdc, 0xa5], [0x9b, 0xa5]];
+    known.iter().any(|magic| bytes.starts_with(magic)) && fib::is_known_version(bytes)
+}
+
+fn read(main: &[u8], fib: &Fib, table: &[u8], limits: &Limits, builder: &mut Builder) -> Result<(), Error> {
+    let pieces = fib.pieces(main, table)?;
+    let runs = Runs::read(main, table, fib);
+    let styles = Styles::read(table, fib);
+    let text = Text::decode(main, &pieces, fib.encoding(), limits, builder);
+    read_parts(&fib.parts(), &text, &runs, &styles, builder);
+    if builder.is_empty() {
+        // A form may have its words in its headers only.
+        read_parts(&[fib.headers()], &text, &runs, &styles, builder);
+    }
+    Ok(())
+}
+
+fn read_parts(parts: &[(usize, usize)], text: &Text, runs: &Runs, styles: &Styles, builder: &mut Builder) {
     let mut body = Body {
         flow: Flow::new(builder),
-        styles: &styles,
+        styles,
         table: false,
         row: false,
         lists: 0,
         fields: Vec::new(),
         shift: 0,
     };
-    for part in fib.parts() {
-        body.read(text.part(part), &runs);
+    for part in parts {
+        body.read(text.part(*part), runs);
     }
     body.flow.finish();
-    Ok(())
 }
 
 /// The characters of the document with the file offset of each.
