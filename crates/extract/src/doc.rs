@@ -289,6 +289,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_document_without_container_is_read() {
+        let text = b"Spin speeds\r\x13 PAGE \x144\x15 of 9\r";
+        let mut file = vec![0_u8; 0x180];
+        file[..4].copy_from_slice(&[0xdb, 0xa5, 0x2d, 0]);
+        file[0x18..0x1c].copy_from_slice(&0x180_u32.to_le_bytes());
+        file[0x34..0x38].copy_from_slice(&(text.len() as u32).to_le_bytes());
+        file.extend_from_slice(text);
+        let document = crate::extract(&file, "old.doc", "", &Limits::default()).unwrap();
+        assert_eq!(document.text, "Spin speeds\n\n4 of 9");
+        // Any other text that begins with the same bytes is none.
+        file[2] = 0xff;
+        assert!(crate::extract(&file, "old.doc", "", &Limits::default()).is_err());
+    }
+
+    #[test]
     fn text_before_word_97_is_in_the_code_page_of_its_language() {
         let encoding = |version: u8, language: u16| {
             let mut head = vec![0_u8; 0x200];

@@ -248,7 +248,7 @@ impl Direction {
             if beside && is_near(gap, em) {
                 let least = match blank {
                     Blank::None => BLANK_GAP,
-                    Blank::Made => 0.05,
+                    Blank::Made => -0.1,
                     // The box of a character may reach into the blank before it.
                     Blank::Written => -0.3,
                 };
@@ -397,6 +397,38 @@ mod tests {
         assert_eq!(texts, [vec!["left", "right x"], vec!["up"]]);
         assert_eq!(page.chars, 12);
         assert!((page.groups[1][0].y - 50.0).abs() < 0.1, "{:?}", page.groups[1]);
+    }
+
+    #[test]
+    fn sizes_that_fonts_only_claim_join_no_words() {
+        let mut builder = LineBuilder::new(1);
+        for (n, c) in "all off".chars().enumerate() {
+            let left = n as f32 * 5.0;
+            let glyph = Glyph {
+                c,
+                left,
+                right: left + 5.0,
+                bottom: 98.0,
+                top: 108.0,
+                x: left,
+                y: 100.0,
+                size: 58.0,
+                angle: 0.0,
+            };
+            builder.add(glyph, || false);
+        }
+        let page = builder.finish();
+        assert_eq!(page.groups[0][0].text, "all off");
+        assert!(page.groups[0][0].size < 10.0);
+    }
+
+    #[test]
+    fn blanks_that_are_written_part_words_whose_boxes_touch() {
+        let mut builder = LineBuilder::new(1);
+        glyphs(&mut builder, "for", 0.0, 100.0, 0.0);
+        glyphs(&mut builder, " ", 15.0, 100.0, 0.0);
+        glyphs(&mut builder, "all", 14.0, 100.0, 0.0);
+        assert_eq!(builder.finish().groups[0][0].text, "for all");
     }
 
     #[test]
