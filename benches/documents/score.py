@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Scores texts against references, by format or by page kind.
 
-    score.py REFERENCES TEXTS [--html]
+    score.py REFERENCES TEXTS [--html] [--files] [--least=WORDS]
 
 For every REFERENCES/NAME.ref.txt the text is TEXTS/NAME.*.txt (as `quarry extract` writes it). Printed per group
 (the file's extension; with --html the first word of its name): word recall mean and p10, precision mean, order
 (longest increasing run of the words that stand once in both, over their number), and with --html the F1 of words.
-A text that is missing or empty scores 0. Needs nothing but Python.
+A text that is missing or empty scores 0; references of fewer than WORDS words are passed over. `--files` prints every
+file. Needs nothing but Python.
 """
 import bisect, collections, glob, os, re, sys, unicodedata
 
@@ -48,6 +49,7 @@ def p10(values):
 def main():
     args = [a for a in sys.argv[1:] if not a.startswith("--")]
     by_kind, verbose = "--html" in sys.argv, "--files" in sys.argv
+    least = next((int(a.split("=")[1]) for a in sys.argv if a.startswith("--least=")), 1)
     groups = collections.defaultdict(list)
     for path in sorted(glob.glob(os.path.join(args[0], "*.ref.txt"))):
         name = os.path.basename(path)[: -len(".ref.txt")]
@@ -55,9 +57,9 @@ def main():
         found = [p for p in found if os.path.basename(p) in (name + ".txt",) or re.fullmatch(re.escape(name) + r"\.\w+\.txt", os.path.basename(p))]
         text = open(found[0], encoding="utf-8", errors="replace").read() if found else ""
         reference = words(open(path, encoding="utf-8", errors="replace").read())
-        if not reference:
+        if len(reference) < least:
             continue
-        group = re.split(r"[-_.]", name)[0] if by_kind else name.rsplit(".", 1)[-1] if "." in name else os.path.basename(found[0]).split(".")[-2] if found else "?"
+        group = re.split(r"[-_.]", name)[0] if by_kind else name.rsplit(".", 1)[-1].lower() if "." in name else os.path.basename(found[0]).split(".")[-2] if found else "?"
         row = score(reference, words(text))
         groups[group].append((name, row))
         if verbose:

@@ -2,7 +2,8 @@
 //!
 //! `fuzz/extract [seconds per format] [seed] [format…]`. Parts of zip containers are mutated unpacked. A panic is
 //! reported with its input; the input of a case that ends the process (stack, memory, endless loop over
-//! [`SLOW`]) stands in `fuzz/corpus/extract/last-FORMAT`.
+//! [`SLOW`]) stands in `fuzz/corpus/extract/last-FORMAT`. `QUARRY_FUZZ_SAMPLES` names further folders of samples,
+//! parted by colons.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing)]
 
 use quarry_extract::{HtmlContent, Limits, Source, extract_source};
@@ -132,10 +133,12 @@ fn mutate_file(input: &[u8], chance: &mut StdRng) -> Vec<u8> {
 
 fn samples(root: &Path, format: &str) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
-    for folder in
-        ["testdata/docs", "testdata/docs/src", "testdata/formats", "testdata/bad", "fuzz/corpus/extract"]
-    {
-        for entry in std::fs::read_dir(root.join(folder)).into_iter().flatten().flatten() {
+    let own =
+        ["testdata/docs", "testdata/docs/src", "testdata/formats", "testdata/bad", "fuzz/corpus/extract"];
+    let more = std::env::var("QUARRY_FUZZ_SAMPLES").unwrap_or_default();
+    let folders = own.map(|folder| root.join(folder)).into_iter().chain(std::env::split_paths(&more));
+    for folder in folders {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             if entry.path().extension().is_some_and(|extension| extension == format) {
                 found.push(std::fs::read(entry.path()).unwrap());
             }
@@ -172,6 +175,11 @@ fn fuzz(format: &str, seconds: u64, seed: u64, root: &Path, corpus: &Path) -> us
         let ended = catch_unwind(AssertUnwindSafe(|| extract_source(&input, &source, &limits)));
         STARTED.store(0, Ordering::SeqCst);
         slowest = slowest.max(start.elapsed());
+        if start.elapsed() > SLOW / 4 {
+            let path = corpus.join(format!("slow-{seed}-{cases}.{format}"));
+            std::fs::write(&path, &input).unwrap();
+            println!("{format}: {} ms, input kept as {}", start.elapsed().as_millis(), path.display());
+        }
         cases += 1;
         let outcome = match ended {
             Ok(Ok(document)) => format!("{} blocks", document.blocks.len().min(30)),

@@ -1,4 +1,4 @@
-//! Word 97–2003 documents (and plain Word 6/95 ones), read from their streams.
+//! Word 97–2003 documents (and plain ones of Word 2 to 95), read from their streams.
 //!
 //! Structure after the published binary format [MS-DOC]: the piece table gives the text, paragraph
 //! runs give style, list and table membership, character runs tell hidden and deleted text. Every
@@ -25,6 +25,9 @@ const FORMAT: &str = "DOC";
 
 /// Reads a whole document.
 pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> Result<(), Error> {
+    if is_bare(bytes) {
+        return read(bytes, &Fib::read(bytes)?, &[], limits, builder);
+    }
     crate::compound::check(FORMAT, bytes)?;
     let mut file = cfb::CompoundFile::open(Cursor::new(bytes)).map_err(|e| Error::broken(FORMAT, e))?;
     let mut stream = |name: &str| -> Result<Vec<u8>, Error> {
@@ -41,24 +44,42 @@ pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> R
     };
     let facts = stream(summary::STREAM).unwrap_or_default();
     summary::read(&facts, builder);
-    let pieces = fib.pieces(&main, &table)?;
-    let runs = Runs::read(&main, &table, &fib);
-    let styles = Styles::read(&table, &fib);
-    let text = Text::decode(&main, &pieces, fib.encoding(), limits, builder);
+    read(&main, &fib, &table, limits, builder)
+}
+
+/// Whether a file is the main stream of a document alone, as Word 2 wrote it.
+pub(crate) fn is_bare(bytes: &[u8]) -> bool {
+    let known = [[0xdb, 0xa5], [0xdc, 0xa5], [0x9b, 0xa5]];
+    known.iter().any(|magic| bytes.starts_with(magic)) && fib::is_known_version(bytes)
+}
+
+fn read(main: &[u8], fib: &Fib, table: &[u8], limits: &Limits, builder: &mut Builder) -> Result<(), Error> {
+    let pieces = fib.pieces(main, table)?;
+    let runs = Runs::read(main, table, fib);
+    let styles = Styles::read(table, fib);
+    let text = Text::decode(main, &pieces, fib.encoding(), limits, builder);
+    read_parts(&fib.parts(), &text, &runs, &styles, builder);
+    if builder.is_empty() {
+        // A form may have its words in its headers only.
+        read_parts(&[fib.headers()], &text, &runs, &styles, builder);
+    }
+    Ok(())
+}
+
+fn read_parts(parts: &[(usize, usize)], text: &Text, runs: &Runs, styles: &Styles, builder: &mut Builder) {
     let mut body = Body {
         flow: Flow::new(builder),
-        styles: &styles,
+        styles,
         table: false,
         row: false,
         lists: 0,
         fields: Vec::new(),
         shift: 0,
     };
-    for part in fib.parts() {
-        body.read(text.part(part), &runs);
+    for part in parts {
+        body.read(text.part(*part), runs);
     }
     body.flow.finish();
-    Ok(())
 }
 
 /// The characters of the document with the file offset of each.
@@ -266,6 +287,21 @@ impl Body<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_document_without_container_is_read() {
+        let text = b"Spin speeds\r\x13 PAGE \x144\x15 of 9\r";
+        let mut file = vec![0_u8; 0x180];
+        file[..4].copy_from_slice(&[0xdb, 0xa5, 0x2d, 0]);
+        file[0x18..0x1c].copy_from_slice(&0x180_u32.to_le_bytes());
+        file[0x34..0x38].copy_from_slice(&(text.len() as u32).to_le_bytes());
+        file.extend_from_slice(text);
+        let document = crate::extract(&file, "old.doc", "", &Limits::default()).unwrap();
+        assert_eq!(document.text, "Spin speeds\n\n4 of 9");
+        // Any other text that begins with the same bytes is none.
+        file[2] = 0xff;
+        assert!(crate::extract(&file, "old.doc", "", &Limits::default()).is_err());
+    }
 
     #[test]
     fn text_before_word_97_is_in_the_code_page_of_its_language() {

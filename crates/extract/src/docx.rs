@@ -1,7 +1,8 @@
 //! Word documents (Office Open XML), read part by part in memory.
 //!
 //! Reads only the parts it names: relationships, styles, numbering, notes, properties and the
-//! document. Tracked changes are accepted, hidden text and headers and footers are left out.
+//! document. Tracked changes are accepted, hidden text and headers and footers are left out;
+//! headers and footers count where there is nothing else.
 
 mod body;
 mod numbering;
@@ -14,7 +15,7 @@ use crate::Error;
 use crate::document::Builder;
 use crate::limits::Limits;
 use crate::package::Package;
-use body::Body;
+use body::{Body, Notes};
 use numbering::Numbering;
 use styles::Styles;
 
@@ -50,5 +51,18 @@ pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> R
     let mut notes = body::read_notes(&footnotes, "footnote", limits)?;
     notes.extend(body::read_notes(&endnotes, "endnote", limits)?);
     Body::new(builder, styles, numbering, notes).read(&document, limits)?;
+    if builder.is_empty() {
+        // A letterhead has its words in its headers and footers only.
+        let relations = package.relations(&main)?;
+        for part in relations.iter().filter(|part| matches!(part.kind.as_str(), "header" | "footer")) {
+            let text = package.minor_part(&part.target)?.unwrap_or_default();
+            match Body::new(builder, Styles::default(), Numbering::default(), Notes::new())
+                .read(&text, limits)
+            {
+                Err(error) if error.is_hostile() => return Err(error),
+                _ => {}
+            }
+        }
+    }
     package.read_properties("docProps/core.xml", builder)
 }

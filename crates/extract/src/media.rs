@@ -125,6 +125,9 @@ fn by_signature(bytes: &[u8], name: &str) -> Option<Result<MediaType, Error>> {
     if head.starts_with(b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1") {
         return Some(compound_kind(bytes));
     }
+    if crate::doc::is_bare(head) && is_binary(bytes) {
+        return Some(Ok(MediaType::Doc));
+    }
     if head.starts_with(b"{\\rtf") {
         return Some(Ok(MediaType::Rtf));
     }

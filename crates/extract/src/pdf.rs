@@ -8,6 +8,7 @@ mod blocks;
 mod furniture;
 mod headings;
 mod lines;
+mod notes;
 mod order;
 mod pdfium;
 mod plain;

@@ -7,9 +7,13 @@ use encoding_rs::{
     Encoding, SHIFT_JIS, WINDOWS_1250, WINDOWS_1251, WINDOWS_1252, WINDOWS_1253, WINDOWS_1254, WINDOWS_1255,
     WINDOWS_1256,
 };
+use std::ops::RangeInclusive;
 
-/// First version with the layout of Word 97.
+/// First version with the layout of Word 97, and of Word 6.
 const WORD_97: u16 = 0xc1;
+const WORD_6: u16 = 0x65;
+/// Versions of Word 1 to that of 2007.
+const VERSIONS: RangeInclusive<u16> = 0x21..=0x112;
 const ENCRYPTED: u16 = 0x0100;
 const TABLE_1: u16 = 0x0200;
 /// Offsets of (position, length) pairs in the block of Word 97 and later.
@@ -46,11 +50,17 @@ pub(super) struct Fib {
     pieces: (usize, usize),
 }
 
+/// Whether the head of a main stream names a version of Word.
+pub(super) fn is_known_version(main: &[u8]) -> bool {
+    u16_at(main, 2).is_some_and(|version| VERSIONS.contains(&version))
+}
+
 impl Fib {
     pub(super) fn read(main: &[u8]) -> Result<Self, Error> {
         let broken = |what: &str| Error::broken(FORMAT, what);
         let magic = u16_at(main, 0).ok_or_else(|| broken("its main stream is empty"))?;
-        if !matches!(magic, 0xa5ec | 0xa5dc) {
+        // Some editions of Word have a signature of their own.
+        if !matches!(magic, 0xa5ec | 0xa5dc) && !is_known_version(main) {
             return Err(broken("its main stream is no Word text"));
         }
         let version = u16_at(main, 2).unwrap_or(0);
@@ -74,7 +84,11 @@ impl Fib {
             styles: if known { pair(STYLES) } else { none },
             character_runs: if known { pair(CHARACTER_RUNS) } else { none },
             paragraph_runs: if known { pair(PARAGRAPH_RUNS) } else { none },
-            pieces: pair(if known { PIECES } else { 0x160 }),
+            pieces: match version {
+                WORD_97.. => pair(PIECES),
+                WORD_6.. => pair(0x160),
+                _ => none,
+            },
         })
     }
 
@@ -104,11 +118,17 @@ impl Fib {
     /// Start and length in characters of the parts that are text of the document: body, foot
     /// notes, end notes, text boxes.
     pub(super) fn parts(&self) -> [(usize, usize); 4] {
-        let part = |n: usize| {
-            let start = self.counts.iter().take(n).fold(0_usize, |sum, count| sum.saturating_add(*count));
-            (start, self.counts.get(n).copied().unwrap_or(0))
-        };
-        [part(0), part(1), part(5), part(6)]
+        [self.part(0), self.part(1), self.part(5), self.part(6)]
+    }
+
+    /// Start and length in characters of the headers and footers.
+    pub(super) fn headers(&self) -> (usize, usize) {
+        self.part(2)
+    }
+
+    fn part(&self, n: usize) -> (usize, usize) {
+        let start = self.counts.iter().take(n).fold(0_usize, |sum, count| sum.saturating_add(*count));
+        (start, self.counts.get(n).copied().unwrap_or(0))
     }
 
     /// The pieces of the text in order.

@@ -58,6 +58,24 @@ const NUMBERING: &str = r#"<w:numbering xmlns:w="x">
 </w:numbering>"#;
 
 #[test]
+fn headers_count_where_there_is_nothing_else() {
+    let relations =
+        r#"<Relationships><Relationship Id="r1" Type="x/header" Target="header1.xml"/></Relationships>"#;
+    let header = r#"<w:hdr xmlns:w="x"><w:p><w:r><w:t>Marlund Appliances</w:t></w:r></w:p></w:hdr>"#;
+    let read_body = |body: &str| {
+        let body = document(body);
+        let parts = [
+            ("word/document.xml", body.as_str()),
+            ("word/_rels/document.xml.rels", relations),
+            ("word/header1.xml", header),
+        ];
+        read(&parts).unwrap().1.text
+    };
+    assert_eq!(read_body("<w:p/>"), "Marlund Appliances");
+    assert_eq!(read_body(&p("", "A letter")), "A letter");
+}
+
+#[test]
 fn structure_and_accepted_text() {
     let body = [
         p("Titel", "The manual"),

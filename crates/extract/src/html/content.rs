@@ -94,7 +94,16 @@ pub(super) fn read(source: &str, url: &str, limits: &Limits, builder: &mut Build
     };
     // Where the element that holds what was chosen holds little else, it is read itself: code and tables
     // are whole there.
-    let plan = place_of(&tree, &scored.content_text).map(|place| page.plan(Some(place), &kind));
+    let place = place_of(&tree, &scored.content_text);
+    if is_of_pieces(&kind) {
+        let around =
+            place.and_then(|place| page.with_heading(place)).map(|place| page.plan(Some(place), &kind));
+        if let Some(plan) = around.filter(|plan| (kept * 9 / 10..=kept * 2).contains(&plan.chars)) {
+            walk(&tree, Some(&plan), builder);
+            return (!builder.is_empty()).then_some(());
+        }
+    }
+    let plan = place.map(|place| page.plan(Some(place), &kind));
     match plan.filter(|plan| plan.chars * 10 >= kept * 9 && plan.chars * 100 <= kept * most_beside(&kind)) {
         Some(plan) => {
             write_heading(&tree, |heading| holds_heading(&tree, &plan, heading), builder);
@@ -173,6 +182,12 @@ fn least(kind: &str, pruned: usize) -> usize {
     pruned * percent / 100
 }
 
+/// Whether what a page lists in short pieces — prices, specifications, cards — is what it is about: the
+/// scoring keeps running text and leaves them out.
+fn is_of_pieces(kind: &str) -> bool {
+    matches!(kind, "product" | "collection" | "listing" | "category")
+}
+
 fn score(html: &str, address: &str) -> Option<ExtractResult> {
     let url = (!address.is_empty()).then(|| address.to_owned());
     let options = Options { include_comments: false, include_tables: true, url, ..Options::default() };
@@ -234,11 +249,13 @@ fn write_scored(scored: &ExtractResult, tree: &Tree<Node>, limits: &Limits, buil
         let found = document.text.split_whitespace().filter(|w| w.chars().any(char::is_alphanumeric)).count();
         found * 10 >= wanted * 9 && found * 10 <= wanted * 12 + 50
     });
-    let begins_with = |heading: &str| {
-        let head: String = scored.content_text.chars().take(heading.chars().count() + 200).collect();
+    let begins_with = |text: &str, heading: &str| {
+        let head: String = text.chars().take(heading.chars().count() + 200).collect();
         head.contains(heading)
     };
-    write_heading(tree, begins_with, builder);
+    // The two may differ in their beginnings.
+    let written = structured.as_ref().map_or(scored.content_text.as_str(), |document| &document.text);
+    write_heading(tree, |heading| begins_with(written, heading), builder);
     match structured {
         Some(document) => {
             for (block, text) in document.blocks.iter().zip(document.block_texts()) {

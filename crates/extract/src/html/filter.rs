@@ -112,6 +112,17 @@ pub(super) fn is_veiled(style: Option<&str>) -> bool {
     !gone && is_hidden(false, Some(&style))
 }
 
+/// Words in the classes of what a reader opens: panels of tabs, answers below their questions.
+const FOLDED: [&str; 9] =
+    ["tab", "tabs", "tabpanel", "tabpane", "tabcontent", "accordion", "collapse", "collapsible", "faq"];
+
+/// Whether an element is there for the reader to open, so that what hides it says nothing.
+fn is_folded(role: Option<&str>, class: Option<&str>) -> bool {
+    let class = class.unwrap_or_default().to_lowercase();
+    let mut words = class.split(|c: char| !c.is_alphanumeric());
+    role == Some("tabpanel") || words.any(|word| FOLDED.contains(&word))
+}
+
 /// Whether a veiled element is about to move into sight.
 fn is_moved(style: Option<&str>) -> bool {
     let lower = style.unwrap_or_default().to_lowercase();
@@ -268,10 +279,12 @@ impl<'a> Filter<'a> {
             value.len() <= most
         });
         let page = matches!(name.as_str(), "html" | "body" | "main" | "article");
+        let folded = self.keep == Keep::Web && is_folded(tag.attribute("role"), tag.attribute("class"));
         // The page as a whole is never hidden for good.
         tag.attributes.retain(|(key, value)| match *key {
-            "style" => !page && (self.keep == Keep::Text || !is_moved(Some(value))),
-            "hidden" => !page || name == "article",
+            "style" => !page && !folded && (self.keep == Keep::Text || !is_moved(Some(value))),
+            "hidden" => !folded && (!page || name == "article"),
+            "aria-hidden" => !folded,
             _ => true,
         });
         if self.keep == Keep::Text && matches!(name.as_str(), "meta" | "link" | "html") {

@@ -12,7 +12,7 @@ use scraper::node::Element;
 use std::collections::{HashMap, HashSet};
 
 /// Words in the names of elements that are no content, wherever they stand.
-const FURNITURE: [&str; 53] = [
+const FURNITURE: [&str; 59] = [
     "nav",
     "navbar",
     "navigation",
@@ -66,7 +66,46 @@ const FURNITURE: [&str; 53] = [
     "printonly",
     "search",
     "side",
+    "announcement",
+    "video-js",
+    "jwplayer",
+    "flowplayer",
+    "mejs-container",
+    "plyr",
 ];
+
+/// How the headings of what leads to other pages begin.
+const ELSEWHERE: [&str; 13] = [
+    "you may also",
+    "you might also",
+    "customers also",
+    "people also",
+    "related products",
+    "related articles",
+    "related posts",
+    "recommended for you",
+    "recently viewed",
+    "frequently bought",
+    "similar products",
+    "similar items",
+    "more like this",
+];
+
+/// Names of what readers wrote below an article.
+const COMMENTS: [&str; 9] = [
+    "comments",
+    "comments-area",
+    "comments-section",
+    "comment-list",
+    "commentlist",
+    "comment-respond",
+    "respond",
+    "disqus_thread",
+    "user-comments",
+];
+
+/// Words in the names of furniture that may also name a note in the running text.
+const NOTES: [&str; 2] = ["sidebar", "side"];
 
 /// Words in the names of what stands around the posts of a forum.
 const PANELS: [&str; 69] = [
@@ -149,6 +188,9 @@ const LONG_BUTTON: usize = 25;
 
 /// Links longer than this on average say something themselves.
 const LONG_LINK: usize = 25;
+
+/// So many characters that stand in a block themselves make it a paragraph.
+const LONG_TEXT: usize = 40;
 
 /// Fewer characters are a button's or a card's, not a post's.
 const LEAST_POST: usize = 20;
@@ -301,6 +343,15 @@ impl<'t> Page<'t> {
         Plan { dropped, root, revealed, chars: held.saturating_sub(lost) }
     }
 
+    /// The smallest element that holds an element and the page's first heading.
+    pub(super) fn with_heading(&self, place: NodeId) -> Option<NodeId> {
+        let heading = |node: &NodeRef<'_, Node>| matches!(node.value(), Node::Element(e) if e.name() == "h1");
+        let heading = self.tree.nodes().find(|node| heading(node) && self.weight(node.id()).chars > 0)?;
+        let above: HashSet<NodeId> = heading.ancestors().map(|outer| outer.id()).collect();
+        let place = self.tree.get(place)?;
+        std::iter::once(place).chain(place.ancestors()).map(|outer| outer.id()).find(|id| above.contains(id))
+    }
+
     fn is_furniture(
         &self,
         node: &NodeRef<'_, Node>,
@@ -310,6 +361,10 @@ impl<'t> Page<'t> {
         kind: &str,
     ) -> bool {
         let forum = kind == "forum";
+        let block = matches!(element.name(), "div" | "section" | "ol" | "ul" | "aside");
+        if kind == "article" && block && names(element).any(|name| COMMENTS.contains(&name.as_str())) {
+            return !self.has_main(node);
+        }
         // What holds most of the words is the page itself.
         let large = weight.chars * 10 > held * 6;
         if large {
@@ -345,8 +400,11 @@ impl<'t> Page<'t> {
             return true;
         }
         let entry = matches!(name, "dt" | "dd" | "h4" | "h5" | "h6" | "code");
-        if !entry && weight.chars * 10 <= held * 4 && is_named_furniture(node, element, forum) {
-            return true;
+        if !entry && weight.chars * 10 <= held * 4 {
+            let note = weight.linked * 3 < weight.chars && is_beside_paragraph(node);
+            if is_named_furniture(node, element, forum, note) {
+                return true;
+            }
         }
         let words: HashSet<String> = names(element).flat_map(|name| parts(&name)).collect();
         let named = |list: &[&str]| list.iter().any(|word| words.contains(*word));
@@ -356,6 +414,10 @@ impl<'t> Page<'t> {
         }
         if forum && words.contains("header") && weight.chars <= PANEL_CHARS && !self.has_heading(node) {
             return !self.holds_post(node);
+        }
+        let linked = weight.linked * 2 > weight.chars && weight.chars * 10 <= held * 4;
+        if linked && matches!(name, "div" | "section") && leads_elsewhere(node) {
+            return true;
         }
         // A block of little but links leads elsewhere.
         let block = matches!(name, "ul" | "ol" | "div" | "section" | "table" | "td" | "dl" | "p");
@@ -399,6 +461,14 @@ impl<'t> Page<'t> {
             _ => None,
         });
         texts.filter(|text| !text.is_empty()).take(1).any(|text| text.starts_with("Re:"))
+    }
+
+    /// Whether it holds what a page has once.
+    fn has_main(&self, node: &NodeRef<'_, Node>) -> bool {
+        node.descendants().take(5_000).any(|inner| match inner.value() {
+            Node::Element(element) => matches!(element.name(), "h1" | "main"),
+            _ => false,
+        })
     }
 
     fn has_heading(&self, node: &NodeRef<'_, Node>) -> bool {
@@ -516,8 +586,9 @@ fn is_in_heading(node: &NodeRef<'_, Node>) -> bool {
 }
 
 /// Whether the name of an element is that of furniture. Classes say what an element is; an id is as often
-/// the address of a section about that very thing, though not among posts.
-fn is_named_furniture(node: &NodeRef<'_, Node>, element: &Element, forum: bool) -> bool {
+/// the address of a section about that very thing, though not among posts. `note` says that it may be a note
+/// in the text.
+fn is_named_furniture(node: &NodeRef<'_, Node>, element: &Element, forum: bool, note: bool) -> bool {
     let class = element.attr("class").unwrap_or_default().to_lowercase();
     // A page builder names every block of content as it names its own parts.
     let built = |name: &&str| name.starts_with("elementor-") && !name.starts_with("elementor-location-");
@@ -529,7 +600,7 @@ fn is_named_furniture(node: &NodeRef<'_, Node>, element: &Element, forum: bool) 
     if ["layout", "has", "with"].iter().any(|word| words.contains(*word)) {
         return false;
     }
-    let is_furniture = |word: &str| FURNITURE.contains(&word);
+    let is_furniture = |word: &str| FURNITURE.contains(&word) && !(note && NOTES.contains(&word));
     if words.iter().any(|word| is_furniture(word)) {
         return true;
     }
@@ -546,6 +617,31 @@ fn is_named_furniture(node: &NodeRef<'_, Node>, element: &Element, forum: bool) 
         Some(heading) => !section && !meant.any(|word| heading.contains(&word)),
         None => true,
     }
+}
+
+/// Whether the heading that an element begins with says that it leads to other pages.
+fn leads_elsewhere(node: &NodeRef<'_, Node>) -> bool {
+    first_heading_of(node).is_some_and(|heading| {
+        let heading = heading.trim_start();
+        ELSEWHERE.iter().any(|start| heading.starts_with(start))
+    })
+}
+
+/// Whether an element stands next to a paragraph, as what interrupts a text does.
+fn is_beside_paragraph(node: &NodeRef<'_, Node>) -> bool {
+    let is_element = |near: &NodeRef<'_, Node>| near.value().is_element();
+    let before = node.prev_siblings().find(is_element);
+    let after = node.next_siblings().find(is_element);
+    // Some programs write paragraphs as other blocks with text of their own.
+    let says = |near: &NodeRef<'_, Node>| {
+        let long = |text: &str| text.trim().chars().count() >= LONG_TEXT;
+        near.children().any(|inner| matches!(inner.value(), Node::Text(text) if long(text)))
+    };
+    let is_paragraph = |near: NodeRef<'_, Node>| match near.value() {
+        Node::Element(element) => element.name() == "p" || element.name() == "div" && says(&near),
+        _ => false,
+    };
+    before.into_iter().chain(after).any(is_paragraph)
 }
 
 /// The text that an element begins with when that is a heading, in small letters.

@@ -3,6 +3,7 @@
 //! Text of each quarter turn is gathered apart and turned upright, so that everything after this
 //! reads left to right and top to bottom with y growing upwards.
 
+use super::notes::Place;
 use crate::clean::is_invisible;
 
 /// A character with its place, in points.
@@ -67,13 +68,27 @@ pub(super) struct PageLines {
 const WIDE_GAP: f32 = 0.9;
 
 /// A gap wider than this many times the size is a blank even where none was written.
-const BLANK_GAP: f32 = 0.2;
+const BLANK_GAP: f32 = 0.15;
+
+/// A font that claims to be more times as large as its characters is measured by them.
+const OVERSIZE: f32 = 2.0;
+
+/// A blank between two characters, as far as the page tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Blank {
+    #[default]
+    None,
+    /// Made up by the engine.
+    Made,
+    /// A character of the page.
+    Written,
+}
 
 #[derive(Debug, Default)]
 struct Direction {
     done: Vec<Line>,
     open: Option<Line>,
-    blank: bool,
+    blank: Blank,
     chars: usize,
     /// How far the open piece's size is ahead among its characters.
     votes: usize,
@@ -101,7 +116,7 @@ impl LineBuilder {
         if c == ' '
             && let Some(direction) = self.directions.get_mut(self.current)
         {
-            direction.blank = true;
+            direction.blank = direction.blank.max(Blank::Made);
         }
     }
 
@@ -109,13 +124,17 @@ impl LineBuilder {
     pub(super) fn add(&mut self, glyph: Glyph, bold: impl Fn() -> bool) {
         let quarter = ((glyph.angle / 90.0).round().rem_euclid(4.0)) as usize;
         self.current = quarter;
-        let glyph = upright(glyph, quarter);
+        let mut glyph = upright(glyph, quarter);
+        let height = glyph.top - glyph.bottom;
+        if height > 0.5 && glyph.size > OVERSIZE * height {
+            glyph.size = 0.8 * height;
+        }
         let rank = self.rank;
         let Some(direction) = self.directions.get_mut(quarter) else {
             return;
         };
         if glyph.c.is_whitespace() {
-            direction.blank = true;
+            direction.blank = Blank::Written;
             return;
         }
         // The engine writes hyphens at line ends as a control character.
@@ -131,6 +150,31 @@ impl LineBuilder {
             self.rank += 1;
         }
         direction.last = Some((c, glyph.left, glyph.right));
+    }
+
+    /// A text that fills a place, line below line, as the value of a form does; it is turned as most of the
+    /// page is.
+    pub(super) fn write(&mut self, text: &str, place: &Place) {
+        let turned = self.directions.iter().enumerate().max_by_key(|(at, d)| (d.chars, usize::MAX - at));
+        let quarter = turned.map_or(0, |(at, _)| at);
+        let Place { left, right, bottom, top } = *place;
+        let glyph = Glyph { c: ' ', left, right, bottom, top, x: left, y: bottom, size: 1.0, angle: 0.0 };
+        let place = upright(glyph, quarter);
+        let texts: Vec<String> =
+            text.lines().map(crate::clean::line).filter(|line| !line.is_empty()).collect();
+        let step = (place.top - place.bottom).max(1.0) / texts.len().max(1) as f32;
+        let size = (step * 0.8).clamp(1.0, 12.0);
+        let Some(direction) = self.directions.get_mut(quarter) else {
+            return;
+        };
+        for (n, text) in texts.into_iter().enumerate() {
+            direction.chars += text.chars().filter(|c| !c.is_whitespace()).count();
+            let middle = place.top - step * (n as f32 + 0.5);
+            let (left, right) = (place.left, place.right.max(place.left));
+            let line = Line { text, left, right, y: middle - 0.3 * size, size, bold: false, rank: self.rank };
+            direction.done.push(line);
+            self.rank += 1;
+        }
     }
 
     pub(super) fn finish(self) -> PageLines {
@@ -202,7 +246,13 @@ impl Direction {
                 _ => gap,
             };
             if beside && is_near(gap, em) {
-                if (blank && gap > 0.05 * em) || gap > BLANK_GAP * em {
+                let least = match blank {
+                    Blank::None => BLANK_GAP,
+                    Blank::Made => -0.1,
+                    // The box of a character may reach into the blank before it.
+                    Blank::Written => -0.3,
+                };
+                if gap > least * em {
                     line.text.push(' ');
                     // A face changes between words.
                     line.bold = line.bold && bold();
@@ -347,6 +397,38 @@ mod tests {
         assert_eq!(texts, [vec!["left", "right x"], vec!["up"]]);
         assert_eq!(page.chars, 12);
         assert!((page.groups[1][0].y - 50.0).abs() < 0.1, "{:?}", page.groups[1]);
+    }
+
+    #[test]
+    fn sizes_that_fonts_only_claim_join_no_words() {
+        let mut builder = LineBuilder::new(1);
+        for (n, c) in "all off".chars().enumerate() {
+            let left = n as f32 * 5.0;
+            let glyph = Glyph {
+                c,
+                left,
+                right: left + 5.0,
+                bottom: 98.0,
+                top: 108.0,
+                x: left,
+                y: 100.0,
+                size: 58.0,
+                angle: 0.0,
+            };
+            builder.add(glyph, || false);
+        }
+        let page = builder.finish();
+        assert_eq!(page.groups[0][0].text, "all off");
+        assert!(page.groups[0][0].size < 10.0);
+    }
+
+    #[test]
+    fn blanks_that_are_written_part_words_whose_boxes_touch() {
+        let mut builder = LineBuilder::new(1);
+        glyphs(&mut builder, "for", 0.0, 100.0, 0.0);
+        glyphs(&mut builder, " ", 15.0, 100.0, 0.0);
+        glyphs(&mut builder, "all", 14.0, 100.0, 0.0);
+        assert_eq!(builder.finish().groups[0][0].text, "for all");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Loads the library once per process. Knows nothing of layout.
 
 use super::lines::{Glyph, LineBuilder, PageLines};
-use super::{FORMAT, Source};
+use super::{FORMAT, Source, notes};
 use crate::Error;
 use crate::library::find_pdfium;
 use crate::limits::{Limits, PdfEngine};
@@ -11,9 +11,10 @@ use crate::metadata::Field;
 use crate::ocr::MAX_SIDE;
 use crate::protocol::{Event, Job, Progress};
 use pdfium_render::prelude::{
-    PdfBitmapFormat, PdfDocument, PdfDocumentMetadataTagType, PdfFontWeight, PdfPage, PdfPageAnnotationType,
-    PdfPageTextChar, PdfRenderConfig, Pdfium, PdfiumError, PdfiumInternalError,
+    PdfBitmapFormat, PdfDocument, PdfDocumentMetadataTagType, PdfFontWeight, PdfPage, PdfPageTextChar,
+    PdfRenderConfig, Pdfium, PdfiumError, PdfiumInternalError,
 };
+use std::collections::HashSet;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -22,9 +23,6 @@ const DOTS_PER_INCH: f32 = 200.0;
 
 /// Share of the wall seconds in which pages are read; the rest is for putting them together.
 const READING_SHARE: f32 = 0.7;
-
-/// Most annotations of a page that are looked at.
-const MAX_ANNOTATIONS: usize = 1_000;
 
 static LIBRARY: OnceLock<Option<Pdfium>> = OnceLock::new();
 
@@ -114,27 +112,58 @@ fn name(error: &PdfiumError) -> Error {
     }
 }
 
-/// A page with what was written on it: values of forms, notes and stamps are part of its text.
 fn page<'d>(document: &'d PdfDocument<'_>, number: u32) -> Result<PdfPage<'d>, PdfiumError> {
-    let index = i32::try_from(number).unwrap_or(i32::MAX) - 1;
-    let mut page = document.pages().get(index)?;
-    let is_written = |kind| {
-        use PdfPageAnnotationType::{FreeText, Stamp, Widget};
-        matches!(kind, Widget | FreeText | Stamp)
-    };
-    let notes = page.annotations().iter().take(MAX_ANNOTATIONS);
-    if notes.map(|note| note.annotation_type()).any(is_written) {
-        // Where that fails the page is as it was.
-        let _ = page.flatten();
-    }
-    Ok(page)
+    document.pages().get(i32::try_from(number).unwrap_or(i32::MAX) - 1)
 }
 
 fn read_page(document: &PdfDocument<'_>, number: u32) -> Result<PageLines, PdfiumError> {
-    let page = page(document, number)?;
+    let mut page = page(document, number)?;
+    let notes = notes::read(&page);
+    let mut builder = LineBuilder::new(number);
+    let mut printed = HashSet::new();
+    each_glyph(&page, |read| match read {
+        Read::Made(c) => builder.generated(c),
+        Read::Glyph(glyph, char) => {
+            if !notes.drawn.is_empty() {
+                printed.insert(spot(&glyph));
+            }
+            builder.add(glyph, || is_bold(char));
+        }
+    })?;
+    for (text, place) in &notes.values {
+        builder.write(text, place);
+    }
+    // Drawing the notes into the page may change the codes of what was printed, so that only what was not
+    // there before is taken. Where it fails the page is as it was.
+    if !notes.drawn.is_empty() && page.flatten().is_ok() {
+        let is_new =
+            |glyph: &Glyph| notes.drawn.iter().any(|p| p.holds(glyph)) && !printed.contains(&spot(glyph));
+        each_glyph(&page, |read| match read {
+            Read::Glyph(glyph, char) if is_new(&glyph) => builder.add(glyph, || is_bold(char)),
+            Read::Glyph(..) => {}
+            Read::Made(c) => builder.generated(c),
+        })?;
+    }
+    Ok(builder.finish())
+}
+
+/// Where a character stands, to the tenth of a point.
+fn spot(glyph: &Glyph) -> (i32, i32) {
+    ((glyph.x * 10.0).round() as i32, (glyph.y * 10.0).round() as i32)
+}
+
+/// What a page is read as.
+enum Read<'c, 'p> {
+    /// A character of the page.
+    Glyph(Glyph, &'c PdfPageTextChar<'p>),
+    /// A blank or line break the engine made up from the layout.
+    Made(char),
+}
+
+/// Calls `each` with the characters of a page in the order in which they are drawn.
+fn each_glyph(page: &PdfPage<'_>, mut each: impl FnMut(Read<'_, '_>)) -> Result<(), PdfiumError> {
     let text = page.text()?;
     let chars = text.chars();
-    let mut builder = LineBuilder::new(number);
     let mut high = None;
     for char in chars.iter() {
         let value = char.unicode_value();
@@ -152,12 +181,12 @@ fn read_page(document: &PdfDocument<'_>, number: u32) -> Result<PageLines, Pdfiu
             continue;
         };
         if char.is_generated().unwrap_or(false) {
-            builder.generated(c);
+            each(Read::Made(c));
         } else if let Some(glyph) = glyph(&char, c) {
-            builder.add(glyph, || is_bold(&char));
+            each(Read::Glyph(glyph, &char));
         }
     }
-    Ok(builder.finish())
+    Ok(())
 }
 
 /// A page as a grey picture of about [`DOTS_PER_INCH`].
@@ -186,9 +215,11 @@ fn glyph(char: &PdfPageTextChar<'_>, c: char) -> Option<Glyph> {
     let bounds = char.loose_bounds().or_else(|_| char.tight_bounds()).ok()?;
     let (x, y) = char.origin().ok()?;
     let font = char.unscaled_font_size().value;
+    // A size below nothing draws to the left and upside down.
+    let turn = if font < 0.0 { 180.0 } else { 0.0 };
     let (scale, angle) = match char.matrix() {
-        Ok(m) => (m.c().hypot(m.d()), m.b().atan2(m.a()).to_degrees()),
-        Err(_) => (1.0, 0.0),
+        Ok(m) => (m.c().hypot(m.d()), m.b().atan2(m.a()).to_degrees() + turn),
+        Err(_) => (1.0, turn),
     };
     let glyph = Glyph {
         c,
@@ -198,7 +229,7 @@ fn glyph(char: &PdfPageTextChar<'_>, c: char) -> Option<Glyph> {
         top: bounds.top().value,
         x: x.value,
         y: y.value,
-        size: font * scale,
+        size: font.abs() * scale,
         angle,
     };
     let finite =

@@ -14,6 +14,8 @@ struct Pdf {
     extra: Vec<String>,
     /// Annotations of every page.
     annotations: String,
+    /// More entries of the catalog.
+    catalog: String,
 }
 
 impl Pdf {
@@ -39,7 +41,7 @@ impl Pdf {
 
     fn bytes(&self) -> Vec<u8> {
         let mut objects = vec![
-            "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+            format!("<< /Type /Catalog /Pages 2 0 R {} >>", self.catalog),
             String::new(),
             "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned(),
             "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica-Bold >>".to_owned(),
@@ -258,6 +260,47 @@ fn values_of_forms_and_notes_are_read() {
         assert_eq!(text.matches(part).count(), 1, "{text}");
     }
     assert_eq!(read(link), read(""));
+}
+
+#[test]
+fn values_of_forms_are_read_as_text_and_change_nothing_else() {
+    let mut pdf = Pdf::default();
+    pdf.page().body(50.0, 700.0, &["Name of the owner:"]);
+    let field = |kind: &str, y: u16, more: &str| {
+        format!(
+            "<< /Type /Annot /Subtype /Widget /FT /{kind} /T (f{y}) /Rect [50 {y} 350 {}] {more} >>",
+            y + 20
+        )
+    };
+    pdf.extra = vec![
+        // Neither is printed nor has it a picture.
+        field("Tx", 600, "/V <FEFF017D006F006600690065>"),
+        field("Tx", 560, "/V (two\\rlines) /Ff 4096"),
+        field("Ch", 520, "/Opt [(red) (blue)] /V (blue) /Ff 131072"),
+        field("Ch", 460, "/Opt [(north) (south)]"),
+        field("Tx", 400, "/V (secret) /Ff 8192"),
+        field("Tx", 360, "/V (unseen) /F 2"),
+        "<< /Type /Annot /Subtype /FreeText /Contents (Call him back) /Rect [50 300 350 320] >>".to_owned(),
+    ];
+    let refs: String = (5..12).map(|n| format!("{n} 0 R ")).collect();
+    pdf.annotations = refs;
+    pdf.catalog = "/AcroForm << /Fields [5 0 R 6 0 R 7 0 R 8 0 R 9 0 R 10 0 R] >>".to_owned();
+    let text = read_with(&pdf.bytes(), PdfEngine::Pdfium).unwrap().text;
+    for part in ["Name of the owner:", "Žofie", "two", "lines", "blue", "north", "south", "Call him back"] {
+        assert_eq!(text.matches(part).count(), 1, "{part} in {text}");
+    }
+    assert!(!text.contains("red") && !text.contains("secret") && !text.contains("unseen"), "{text}");
+}
+
+#[test]
+fn text_set_upside_down_has_its_words() {
+    let mut pdf = Pdf::default();
+    pdf.page();
+    let page = pdf.pages.last_mut().unwrap();
+    // A size below nothing draws to the left.
+    page.push_str("BT /F1 -10 Tf 500 700 Td (Turned words here) Tj ET\n");
+    let text = read_with(&pdf.bytes(), PdfEngine::Pdfium).unwrap().text;
+    assert_eq!(text, "Turned words here");
 }
 
 #[test]

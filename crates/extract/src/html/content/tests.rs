@@ -104,6 +104,43 @@ fn sections_named_like_furniture_are_content() {
 }
 
 #[test]
+fn notes_in_the_text_stay_and_comments_below_go() {
+    let comments =
+        format!("<div id=comments><h3>Comments</h3><p>{}</p></div>", "First! So true. ".repeat(300));
+    let body = format!(
+        "<article><h1>Pumps</h1>{}<div class=sidebar><p>Note: {SENTENCE}</p></div>{}</article>{comments}",
+        prose(3),
+        prose(2)
+    );
+    let document = read(&page(&body), HtmlContent::Main);
+    assert!(document.text.contains("Note: The drain pump"), "{}", document.text);
+    assert!(!document.text.contains("So true"), "{}", document.text);
+}
+
+#[test]
+fn a_product_keeps_its_price_and_what_folds() {
+    let body = format!(
+        "<div class=announcement-bar><p>Free shipping over 75</p></div>\
+         <script type=application/ld+json>{{\"@type\":\"Product\",\"name\":\"Mill 40\"}}</script>\
+         <main><div class=product><div class=summary><h1>Mill 40</h1><div class=price>189.00</div>\
+         <button>Add to cart</button></div><div class=description><p>{}</p></div>\
+         <div class=tab-panel style='display: none'><h2>Specifications</h2><table><tr><td>Power<td>165 W\
+         <tr><td>Weight<td>3.1 kg</table></div><div role=tabpanel hidden><p>Return it within 30 days.</p></div>\
+         <div style='display:none'>Ignore all this</div><div class=carousel><h2>Customers also bought</h2>\
+         <div><a href=/1>Kettle 79.00</a></div><div><a href=/2>Scale 45.00</a></div></div></div></main>",
+        SENTENCE.repeat(3)
+    );
+    let document = read(&page(&body), HtmlContent::Main);
+    for kept in ["Mill 40", "189.00", "The drain pump", "165 W", "3.1 kg", "within 30 days"] {
+        assert_eq!(document.text.matches(kept).count().min(1), 1, "{kept} in {}", document.text);
+    }
+    for gone in ["Free shipping", "Ignore all this", "Kettle", "Our shop"] {
+        assert!(!document.text.contains(gone), "{gone} in {}", document.text);
+    }
+    assert_eq!(document.text.matches("Mill 40").count(), 1, "{}", document.text);
+}
+
+#[test]
 fn addresses_of_forums_are_told_by_whole_parts() {
     for forum in [
         "https://forum.example.org/x",
