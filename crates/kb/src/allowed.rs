@@ -11,7 +11,7 @@ use roaring::RoaringBitmap;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-/// Filters kept of one snapshot; each costs an eighth of a byte per passage at most.
+/// Filters kept of one snapshot; each costs two bytes per passage it lets through at most.
 const KEPT: usize = 32;
 
 /// The parts of a search that name files.
@@ -41,9 +41,16 @@ impl Allowed {
         let passages = Arc::new(snapshot.ordinals(|file| search.admits(file)));
         let (tags, bases, files) = (search.tags.clone(), search.bases.clone(), search.files.clone());
         let mut kept = self.0.lock();
+        // Others may have asked the same meanwhile.
+        kept.retain(|(filter, _)| !filter.is_of(search));
         kept.push_front((Filter { tags, bases, files }, passages.clone()));
         kept.truncate(KEPT);
         passages
+    }
+
+    /// Bytes of memory held.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.0.lock().iter().map(|(_, passages)| passages.serialized_size()).sum()
     }
 
     fn known(&self, search: &Search) -> Option<Arc<RoaringBitmap>> {

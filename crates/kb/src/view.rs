@@ -105,9 +105,10 @@ impl Snapshot {
     /// Rough size in memory.
     pub(crate) fn heap_bytes(&self) -> usize {
         // Measured order of magnitude of a tree node entry with its key: files carry tags and metadata,
-        // passages their words (four bytes each).
+        // passages their words (four bytes each) with a sketch of them.
         self.files.len() * 1_200
-            + self.places.len() * 580
+            + self.places.len() * 620
+            + self.allowed.heap_bytes()
             + self.vectors.heap_bytes()
             + self.lexical.heap_bytes()
     }

@@ -184,12 +184,17 @@ impl LexSnapshot {
 
     /// Looks up the allowed documents alone, term by term.
     fn search_few(&self, clauses: &[Box<dyn Query>], allowed: &RoaringBitmap, best: &mut Best) -> Result<()> {
+        let scoring = || EnableScoring::enabled_from_searcher(&self.searcher);
+        let weights =
+            clauses.iter().map(|clause| clause.weight(scoring())).collect::<tantivy::Result<Vec<_>>>()?;
         for (segment, of) in self.segments() {
             let mut docs = of.places.of(segment, &of.ids, allowed);
+            if docs.is_empty() {
+                continue;
+            }
             docs.sort_unstable();
             let mut scores = vec![0.0_f32; docs.len()];
-            for clause in clauses {
-                let weight = clause.weight(EnableScoring::enabled_from_searcher(&self.searcher))?;
+            for weight in &weights {
                 let mut holding = weight.scorer(segment, 1.0)?;
                 for ((doc, _), score) in docs.iter().zip(&mut scores) {
                     let there = if holding.doc() < *doc { holding.seek(*doc) } else { holding.doc() };
@@ -208,6 +213,12 @@ impl LexSnapshot {
 
     /// Whether looking up so many documents costs less than reading the lists of all words.
     pub(super) fn is_narrow(&self, text: &str, allowed: &RoaringBitmap) -> Result<bool> {
+        let documents: u64 =
+            self.searcher.segment_readers().iter().map(|segment| u64::from(segment.max_doc())).sum();
+        // No word is listed with more documents than there are.
+        if allowed.len().saturating_mul(LISTED_PER_LOOKED_UP) >= documents {
+            return Ok(false);
+        }
         let (mut terms, mut listed) = (0, 0);
         for (channel, word) in query_terms(text, TERMS_MAX) {
             let field = if channel == Channel::Words { self.fields.words } else { self.fields.exact };
@@ -228,7 +239,8 @@ impl Places {
     ) -> Vec<(DocId, u32)> {
         let places = self.0.get_or_init(|| {
             let of = |doc| Some((u32::try_from(ids.get_val(doc)).ok()?, doc));
-            let mut places: Vec<(u32, DocId)> = (0..segment.max_doc()).filter_map(of).collect();
+            let mut places: Vec<(u32, DocId)> = Vec::with_capacity(segment.max_doc() as usize);
+            places.extend((0..segment.max_doc()).filter_map(of));
             places.sort_unstable(); // nearly sorted: documents come in the order of their items
             places
         });

@@ -199,6 +199,12 @@ impl VectorSet {
             && foreign * 2 < now.exact.len().min(graph.len());
         if fits {
             self.start_using(&now, graph, (changed, gone));
+        } else {
+            tracing::info!(
+                points = graph.len(),
+                foreign,
+                "saved vector graph does not fit; another is built"
+            );
         }
         fits
     }

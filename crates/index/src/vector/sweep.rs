@@ -18,7 +18,7 @@ pub enum SweepBy {
     Scan,
     /// All of them, by int8 codes alone.
     Codes,
-    /// All of them, in half precision.
+    /// All of them, in half precision, looked up one by one.
     Halves,
     /// A graph.
     Graph {
@@ -106,9 +106,14 @@ impl VectorSnapshot {
                 Err(error) => return Err(error),
             };
             for breadth in breadths {
+                // As in operation: what the graph does not reach is scanned beside every walk.
                 let walk = |query: &Query| {
-                    let (near, _) = graph.nearest(query, *breadth, usize::MAX, |_| true);
-                    exact.rescored(query, near.into_iter(), DEPTH)
+                    let reached = |id: u32| !graph.unreachable().contains(id);
+                    let (near, _) = graph.nearest(query, *breadth, usize::MAX, reached);
+                    let mut best = Best::new(DEPTH);
+                    exact.rescore(query, &mut near.into_iter(), &mut best);
+                    exact.scan(query, DEPTH, &Candidates::Only(graph.unreachable()), &mut best);
+                    best.into_hits()
                 };
                 let by = SweepBy::Graph { links: *links, breadth: *breadth };
                 points.push(sweep.point(by, exact.len(), all + graph.heap_bytes(), walk));

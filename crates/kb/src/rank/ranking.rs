@@ -33,7 +33,7 @@ pub struct Ranking {
 
 impl Kb {
     /// Ranks as [`Kb::search`] does and tells what each stage made of it; reads no passage texts. With
-    /// `tuning` in place of the settings' (its recall target aside, which the index is opened with).
+    /// `tuning` in place of the settings' (its recall target and links aside, which the index is opened with).
     ///
     /// # Errors
     /// As [`Kb::search`].

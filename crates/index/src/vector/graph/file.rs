@@ -31,6 +31,7 @@ impl HnswIndex {
     /// When the disk does.
     pub fn save(&self, path: &Path) -> io::Result<()> {
         let new = path.with_extension("new");
+        #[allow(clippy::disallowed_methods)] // a cache: what a crash leaves fails its checksum
         let saved = self.write(&new).and_then(|()| std::fs::rename(&new, path));
         if saved.is_err() {
             drop(std::fs::remove_file(&new));
@@ -69,7 +70,8 @@ impl HnswIndex {
         file.flush()
     }
 
-    /// Reads a saved graph over vectors of `dims` dimensions.
+    /// Reads a saved graph over vectors of `dims` dimensions. It knows its ids and no vectors: only
+    /// [`super::super::VectorSet::install_saved`] makes it searchable.
     ///
     /// # Errors
     /// `NotFound` when there is none, `InvalidData` when it is not a whole graph of this version.

@@ -163,6 +163,22 @@ struct Cut {
     counter: Arc<dyn TokenCounter>,
 }
 
+/// Counts with room kept for the headings every part will carry.
+struct Under<'a> {
+    counter: &'a dyn TokenCounter,
+    headings: usize,
+}
+
+impl TokenCounter for Under<'_> {
+    fn count_tokens(&self, text: &str) -> usize {
+        self.counter.count_tokens(text) + self.headings
+    }
+
+    fn max_tokens(&self) -> usize {
+        self.counter.max_tokens()
+    }
+}
+
 impl Cut {
     fn apply(&self, (headings, whole): (Vec<String>, NewPassage)) -> Vec<(Vec<String>, NewPassage)> {
         let end = u32::try_from(whole.content.chars().count()).unwrap_or(u32::MAX);
@@ -170,7 +186,9 @@ impl Cut {
         let block = Block { kind: whole.kind, level: 0, range, page: whole.page, header: None };
         let document = Document { text: whole.content.clone(), blocks: vec![block], ..Document::default() };
         let options = ChunkOptions { max_chars: self.chars, ..ChunkOptions::default() };
-        let parts = chunk(&document, &options, self.counter.as_ref());
+        let counted = |text: &str| self.counter.count_tokens(text);
+        let room = counted(&headings.join(" > ")).saturating_sub(counted(""));
+        let parts = chunk(&document, &options, &Under { counter: self.counter.as_ref(), headings: room });
         let part = |text: String| (headings.clone(), NewPassage { content: text, ..whole.clone() });
         parts.into_iter().map(|passage| part(passage.text)).collect()
     }
