@@ -22,6 +22,7 @@ mod recovery;
 mod staged;
 mod state;
 mod sweep;
+mod upgrade;
 
 pub use blob::{BlobHash, BlobStore, BlobWriter};
 pub use error::Error;

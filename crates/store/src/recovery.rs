@@ -1,7 +1,7 @@
 //! The only start-up path: checks the folder, takes its lock, opens records and blobs.
 //!
 //! Knows nothing of what records mean. Invariant: two processes never use one data folder, and a
-//! folder of another format is left untouched. One log line per step.
+//! folder of a newer format is left untouched. One log line per step.
 
 use crate::Error;
 use crate::engine::Engine;
@@ -9,6 +9,7 @@ use crate::journal;
 use crate::local::LocalStore;
 use crate::local_blobs::LocalBlobs;
 use crate::paths::{self, DataPaths};
+use crate::upgrade;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// Version of the folder's layout and of every encoding in it; FORMAT.md has the history.
 const FORMAT: u32 = 2;
+/// The oldest format a start brings up to date.
+const OLDEST: u32 = 1;
 /// The text in front of the version.
 const FORMAT_NAME: &str = "quarry data";
 
@@ -68,7 +71,7 @@ pub fn open(data_dir: &Path, options: &StoreOptions) -> Result<Opened, Error> {
     let paths = DataPaths::new(data_dir);
     paths::create_folder(data_dir)?;
     let lock = take_lock(&paths)?;
-    check_version(&paths)?;
+    let found = check_version(&paths)?;
     for folder in [paths.blobs(), paths.views()] {
         paths::create_folder(&folder)?;
     }
@@ -82,6 +85,13 @@ pub fn open(data_dir: &Path, options: &StoreOptions) -> Result<Opened, Error> {
     let started = Instant::now();
     let engine = Engine::open(&paths.records(), options.cache_bytes)?;
     tracing::info!(ms = started.elapsed().as_millis(), bytes = engine.disk_bytes()?, "records are open");
+
+    if found < FORMAT {
+        let started = Instant::now();
+        upgrade::to_format_2(&engine)?;
+        write_version(&paths)?;
+        tracing::info!(ms = started.elapsed().as_millis(), found, now = FORMAT, "data folder upgraded");
+    }
 
     let store = LocalStore::start(engine, lock, options)?;
     let blobs = LocalBlobs::new(paths.clone());
@@ -121,7 +131,8 @@ fn take_lock(paths: &DataPaths) -> Result<File, Error> {
     Ok(file)
 }
 
-fn check_version(paths: &DataPaths) -> Result<(), Error> {
+/// The format of the folder; a new folder gets the current one.
+fn check_version(paths: &DataPaths) -> Result<u32, Error> {
     let folder = paths.root().display();
     let Some(bytes) = paths.read_small(&paths.version())? else {
         refuse_foreign(paths)?;
@@ -129,21 +140,22 @@ fn check_version(paths: &DataPaths) -> Result<(), Error> {
         for folder in [paths.tmp(), paths.blobs(), paths.views()] {
             std::fs::create_dir_all(&folder).map_err(|cause| paths::at(&folder, cause))?;
         }
-        return paths.write_small(&paths.version(), format!("{FORMAT_NAME} {FORMAT}\n").as_bytes());
+        return write_version(paths).map(|()| FORMAT);
     };
     let text = String::from_utf8_lossy(&bytes);
     let version =
         text.trim().strip_prefix(FORMAT_NAME).and_then(|version| version.trim().parse::<u32>().ok());
     match version {
-        Some(FORMAT) => Ok(()),
+        Some(readable @ OLDEST..=FORMAT) => Ok(readable),
         Some(newer) if newer > FORMAT => Err(Error::Open(format!(
             "the data folder {folder} has format {newer}, this program reads up to {FORMAT}; use the newer program"
         ))),
-        Some(older) => Err(Error::Open(format!(
-            "the data folder {folder} has format {older}, which was never released; this program reads format {FORMAT}: choose an empty folder and fill it again"
-        ))),
-        None => Err(Error::Open(format!("{folder}/VERSION is not Quarry's; choose another data folder"))),
+        _ => Err(Error::Open(format!("{folder}/VERSION is not Quarry's; choose another data folder"))),
     }
+}
+
+fn write_version(paths: &DataPaths) -> Result<(), Error> {
+    paths.write_small(&paths.version(), format!("{FORMAT_NAME} {FORMAT}\n").as_bytes())
 }
 
 /// A folder without `VERSION` may hold what a crash before that file leaves, a settings file and
