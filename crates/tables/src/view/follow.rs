@@ -95,6 +95,7 @@ impl View {
     /// Drops the snapshot; the next reader loads it again.
     pub(crate) fn evict(&self) {
         self.current.store(None);
+        self.own.lock().clear();
     }
 
     /// The rows as the store has them now, with `key` indexed.
@@ -118,7 +119,12 @@ impl View {
 
     /// Takes over the changes of a commit of our own, so they need not be read back.
     pub(crate) fn offer(&self, seq: Seq, changes: impl Into<OwnChanges>) {
-        self.own.lock().insert(seq, changes.into());
+        let changes = changes.into();
+        let mut own = self.own.lock();
+        // Nobody would fetch what a snapshot holds already, or what the next load will read.
+        if self.current.load().as_ref().is_some_and(|current| current.seq < seq) {
+            own.insert(seq, changes);
+        }
     }
 
     /// Keeps a loaded snapshot level with a commit of our own; an unloaded one stays so. Without
@@ -162,6 +168,9 @@ impl View {
             }
         }
         self.current.store(Some(Arc::clone(&snapshot)));
+        let mut own = self.own.lock();
+        *own = own.split_off(&(snapshot.seq + 1));
+        drop(own);
         Ok(snapshot)
     }
 
