@@ -321,3 +321,30 @@ async fn heavy(
     let snapshot = if rows <= INLINE_ROWS { work() } else { tokio::task::spawn_blocking(work).await? };
     Ok(Arc::new(snapshot))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn changes_nobody_will_fetch_are_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = quarry_store::open(folder.path(), &quarry_store::StoreOptions::default()).unwrap().store;
+        let bot = BotId::parse("bot_1").unwrap();
+        let view = View::new(store, bot, &TableId::parse("table_1").unwrap());
+        let kept = || view.own.lock().len();
+        view.offer(1, Vec::new());
+        assert_eq!(kept(), 0, "the next load reads it");
+        view.snapshot(None).await.unwrap();
+        view.offer(1, Vec::new());
+        view.offer(2, Vec::new());
+        assert_eq!(view.at_least(1, None).await.unwrap().seq, 2);
+        view.offer(2, Vec::new());
+        assert_eq!(kept(), 0, "the snapshot has it");
+        view.offer(4, Vec::new());
+        assert_eq!(kept(), 1);
+        view.evict();
+        assert_eq!(kept(), 0);
+    }
+}
