@@ -63,9 +63,14 @@ impl TableFiles for BotFiles {
         self.paths.scratch()
     }
 
-    async fn room(&self, scope: &Scope) -> Result<Room, Error> {
+    async fn room(&self, scope: &Scope, key: &str) -> Result<Room, Error> {
+        let replaced = match self.kb.file(scope, key).await {
+            Ok(file) => file.charged,
+            Err(error) if error.kind() == ErrorKind::NotFound => 0,
+            Err(error) => return Err(of_kb(error)),
+        };
         let (used, limit) = self.kb.storage(scope).await.map_err(of_kb)?;
-        Ok(Room { used, limit })
+        Ok(Room { used: used.saturating_sub(replaced), limit })
     }
 
     async fn store(&self, scope: &Scope, file: NewFile) -> Result<String, Error> {

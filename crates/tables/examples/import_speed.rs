@@ -38,7 +38,7 @@ impl TableFiles for Folder {
         tempfile::tempfile_in(&self.0)
     }
 
-    async fn room(&self, _: &Scope) -> Result<Room, Error> {
+    async fn room(&self, _: &Scope, _: &str) -> Result<Room, Error> {
         Ok(Room { used: 0, limit: u64::MAX })
     }
 

@@ -68,12 +68,12 @@ impl Tables {
             columns: columns(&entry),
             table: (format == Format::Json).then(|| description(entry.record())),
         };
-        let extension = options.extension();
+        let key = format!("exports/{}/{}.{}", entry.record().name, live.record.id, options.extension());
         let media_type = options.media_type().to_owned();
         let rows = snapshot.rows as u64;
         let writing = Writing {
             files: Arc::clone(self.files()?),
-            room: self.files()?.room(&live.scope).await?,
+            room: self.files()?.room(&live.scope, &key).await?,
             entry: Arc::clone(&entry),
             snapshot,
             handle: Arc::clone(&live.handle),
@@ -91,7 +91,7 @@ impl Tables {
             ("tableName", &meta.name),
         ];
         let file = NewFile {
-            key: format!("exports/{}/{}.{extension}", meta.name, live.record.id),
+            key,
             media_type,
             tags: tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             size,

@@ -70,6 +70,7 @@ impl Tables {
         }
         let mut job = JobRecord::new(&entry.record().id, Work::DeleteRows { filter, below, out: false });
         job.total = Some(ids.len() as u64);
+        drop(ids);
         let job = self.start_job(scope, job, Commit::new(scope.bot())).await?;
         let job = self.wait_for_job(scope, table, &job.id, wait).await?;
         Ok(Deleted { rows: job.rows, job: Some(job) })

@@ -68,11 +68,12 @@ pub trait TableFiles: Send + Sync + 'static {
     /// When the disk refuses.
     fn scratch(&self) -> std::io::Result<File>;
 
-    /// How much may be kept: an export that would be larger is not written to its end.
+    /// How much may be kept: an export that would be larger is not written to its end. A file at
+    /// `key`, which is to be replaced, counts as gone.
     ///
     /// # Errors
     /// When the file store fails.
-    async fn room(&self, scope: &Scope) -> Result<Room, Error>;
+    async fn room(&self, scope: &Scope, key: &str) -> Result<Room, Error>;
 
     /// Keeps a file of any size the storage quota has room for, private, and answers its id.
     ///

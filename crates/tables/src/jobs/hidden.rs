@@ -202,8 +202,9 @@ impl Tables {
         if names.is_empty() {
             return Ok((HashMap::new(), HashMap::new()));
         }
-        let found = self.store.get(scope.bot(), coll, &names).await?;
+        // In this order: an entry that is still there after its removal was read is known to be free.
         let removals = removal::removals(self.store.as_ref(), scope.bot(), coll).await?;
+        let found = self.store.get(scope.bot(), coll, &names).await?;
         let (mut owners, mut leaving) = (HashMap::new(), HashMap::new());
         for (name, found) in names.into_iter().zip(found) {
             let Some(found) = found else { continue };

@@ -8,10 +8,13 @@ use crate::tables::Tables;
 use quarry_store::{Commit, Committed, Seq};
 use quarry_types::{ErrorKind, Scope, TableId, Timestamp};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Finished jobs kept per table.
 const KEPT_JOBS: usize = 100;
 const MAX_TRIES: usize = 20;
+/// Before a job that could not be ended is tried again.
+const RETRY_PAUSE: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(10) };
 
 /// Why work ends early.
 pub(super) enum Halt {
@@ -62,18 +65,30 @@ impl Tables {
             let tables = self.clone();
             tokio::spawn(async move {
                 while let Some((ticket, handle)) = tables.jobs.next() {
-                    let work = tables.clone();
+                    let (work, again) = (tables.clone(), ticket.clone());
                     // On a task of its own: a panic ends the job and not the worker.
                     let ended = tokio::spawn(async move {
                         let _ending = Ending { runner: &work.jobs, job: ticket.job.clone() };
-                        work.run_job(&ticket, handle).await;
+                        work.run_job(&ticket, handle).await
                     });
-                    if ended.await.is_err() {
-                        tracing::error!("a table job panicked; it goes on at the next start");
+                    match ended.await {
+                        Ok(true) => {}
+                        Ok(false) => tables.enqueue_later(again),
+                        Err(_) => tracing::error!("a table job panicked; it goes on at the next start"),
                     }
                 }
             });
         }
+    }
+
+    /// Puts a job back in the queue after a pause, unless the process stops meanwhile.
+    fn enqueue_later(&self, ticket: Ticket) {
+        let tables = self.clone();
+        tokio::spawn(async move {
+            if tokio::time::timeout(RETRY_PAUSE, tables.jobs.stopping()).await.is_err() {
+                tables.enqueue(ticket);
+            }
+        });
     }
 
     pub(super) async fn read_job(
@@ -88,7 +103,8 @@ impl Tables {
         found.map(|found| Ok((JobRecord::decode(&found.value)?, found.seq))).transpose()
     }
 
-    async fn run_job(&self, ticket: &Ticket, handle: Arc<Handle>) {
+    /// Works on a job; false when it could not be ended and has to be tried again.
+    async fn run_job(&self, ticket: &Ticket, handle: Arc<Handle>) -> bool {
         let Ticket { scope, table, job } = ticket;
         let ended = async {
             let Some((record, seq)) = self.read_job(scope, table, job).await? else { return Ok(()) };
@@ -98,11 +114,13 @@ impl Tables {
             }
             if live.record.error.is_none() {
                 match self.work(&mut live).await {
+                    Err(Halt::Gone | Halt::Failed(Error::NoTable(_))) if live.record.is_done_for() => {
+                        return self.drop_job(&live).await;
+                    }
                     Ok(()) | Err(Halt::Gone) => return Ok(()),
                     Err(Halt::Stopped) if self.jobs.is_stopping() => return Ok(()),
                     Err(Halt::Stopped) => self.reload(&mut live).await?,
-                    Err(Halt::Failed(error)) if live.record.is_done_for() => return Err(Halt::Failed(error)),
-                    Err(Halt::Failed(error)) => match self.mark_failed(&mut live, &error).await {
+                    Err(Halt::Failed(error)) => match self.mark_failed(&mut live, error).await {
                         // Cancelled at the same moment: that reason stands.
                         Err(Halt::Stopped) => self.reload(&mut live).await?,
                         other => other?,
@@ -111,15 +129,27 @@ impl Tables {
             }
             self.take_back(&mut live).await
         };
-        match ended.await {
-            Ok(()) | Err(Halt::Gone | Halt::Stopped) => {}
+        let done = match ended.await {
+            Ok(()) | Err(Halt::Gone) => true,
+            Err(Halt::Stopped) => self.jobs.is_stopping(),
             Err(Halt::Failed(error)) => {
-                tracing::error!(%error, job, "a table job could not be ended; it goes on at the next start");
+                tracing::error!(%error, job, "a table job could not be ended; it is tried again");
+                false
             }
-        }
+        };
         if let Err(error) = self.prune_jobs(scope, table).await {
             tracing::warn!(%error, "old table jobs not removed");
         }
+        done
+    }
+
+    /// Deletes the record of a job whose table is gone.
+    async fn drop_job(&self, live: &Live) -> Result<(), Halt> {
+        let mut commit = Commit::new(live.scope.bot());
+        commit.del(&record::jobs(), record::job_key(&live.record.table, &live.record.id));
+        self.store.commit(commit).await?;
+        self.jobs.changed();
+        Ok(())
     }
 
     async fn work(&self, live: &mut Live) -> Result<(), Halt> {
@@ -194,10 +224,14 @@ impl Tables {
         }
     }
 
-    async fn mark_failed(&self, live: &mut Live, error: &Error) -> Result<(), Halt> {
+    /// Writes why a job fails; one that cannot fail, by its stored record, keeps the error as it is.
+    async fn mark_failed(&self, live: &mut Live, error: Error) -> Result<(), Halt> {
         let found = self.read_job(&live.scope, &live.record.table, &live.record.id).await?;
         let refused = std::mem::take(&mut live.record.refused_rows);
         (live.record, live.seq) = found.ok_or(Halt::Gone)?;
+        if live.record.is_done_for() {
+            return Err(Halt::Failed(error));
+        }
         live.record.refused = live.record.refused.max(refused.len() as u64);
         live.record.refused_rows = refused;
         if live.record.error.is_none() {

@@ -18,8 +18,13 @@ use quarry_types::Counter;
 use roaring::RoaringBitmap;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 
 const MAX_TRIES: usize = 40;
+/// Races after which a chunk takes the table alone.
+const SHARED_TRIES: u32 = 3;
+/// Between two tries of a chunk that loses even so.
+const PAUSE: Duration = Duration::from_millis(10);
 
 impl Tables {
     /// Deletes the rows below an id that a filter matches; `out` when they are out already.
@@ -50,8 +55,12 @@ impl Tables {
             let seq = snapshot.seq;
             let filter = filter::parse(filter.unwrap_or(&Value::Null), &entry.record().schema)?;
             let query = Query::new(Arc::clone(&entry), snapshot, filter);
-            let ids = self.run(query.rows(), move || query.ids()).await?;
-            let ids: RoaringBitmap = ids.into_iter().filter(|id| u64::from(*id) < below).collect();
+            let rows_looked_at = query.rows();
+            let chosen = move || {
+                let ids = query.ids()?.into_iter().filter(|id| u64::from(*id) < below);
+                Ok(ids.collect::<RoaringBitmap>())
+            };
+            let ids = self.run(rows_looked_at, chosen).await?;
             if ids.is_empty() {
                 return Ok(false);
             }
@@ -69,14 +78,21 @@ impl Tables {
             if let Work::DeleteRows { out, .. } = &mut live.record.work {
                 *out = true;
             }
-            match self.commit_step(live, commit).await? {
-                Some(committed) => {
+            match self.commit_step(live, commit).await {
+                Ok(Some(committed)) => {
                     if let Some(seq) = committed.seq(&view.coll) {
                         view.at_least(seq, key).await?;
                     }
                     return Ok(true);
                 }
-                None => live.record = before,
+                Ok(None) => live.record = before,
+                Err(halt) => {
+                    // Whether the rows are out, the stored record says; what halted may have read it.
+                    if matches!(halt, Halt::Failed(_)) {
+                        live.record = before;
+                    }
+                    return Err(halt);
+                }
             }
         }
         Err(Halt::Failed(Error::Busy(table.to_string())))
@@ -90,10 +106,14 @@ impl Tables {
         let found = self.store.get(live.scope.bot(), &coll, std::slice::from_ref(&name)).await?;
         let Some(found) = found.into_iter().flatten().next() else { return Err(Halt::Gone) };
         let removal = Removal::decode(&found.value)?;
-        let ids: Vec<u32> = removal.ids.iter().collect();
+        let mut ids = removal.ids.iter();
         let mut done = 0;
-        for chunk in ids.chunks(self.jobs.sizes.in_place) {
-            self.clear_chunk(live, &removal, chunk).await?;
+        loop {
+            let chunk: Vec<u32> = ids.by_ref().take(self.jobs.sizes.in_place).collect();
+            if chunk.is_empty() {
+                break;
+            }
+            self.clear_chunk(live, &removal, &chunk).await?;
             done += chunk.len() as u64;
             live.record.progress = percent(done, live.record.total);
         }
@@ -105,12 +125,17 @@ impl Tables {
         Ok(())
     }
 
+    /// Deletes the records of some of the rows, however many races it takes.
     async fn clear_chunk(&self, live: &mut Live, removal: &Removal, ids: &[u32]) -> Result<(), Halt> {
         let table = live.record.table.clone();
-        for _ in 0..MAX_TRIES {
+        let mut lost = 0;
+        loop {
             live.check()?;
             let entry = self.catalog.entry(&live.scope, table.as_str()).await?;
             let view = self.catalog.view(&live.scope, &table);
+            // Writers of the whole table, who lose to every commit, keep chunks out.
+            let shared = if lost < SHARED_TRIES { Some(view.writers.read().await) } else { None };
+            let alone = if shared.is_none() { Some(view.writers.write().await) } else { None };
             let keys: Vec<Key> = ids.iter().map(|id| record::row_key(*id)).collect();
             let rows = self.store.get(live.scope.bot(), &view.coll, &keys).await?;
             let mut commit = Commit::new(live.scope.bot());
@@ -143,7 +168,11 @@ impl Tables {
                 self.indexes.wake(&live.scope, entry.record());
                 return Ok(());
             }
+            drop((shared, alone));
+            lost += 1;
+            if lost > SHARED_TRIES {
+                tokio::time::sleep(PAUSE).await;
+            }
         }
-        Err(Halt::Failed(Error::Busy(table.to_string())))
     }
 }

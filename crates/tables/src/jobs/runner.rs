@@ -174,6 +174,16 @@ impl Runner {
         self.changes.subscribe()
     }
 
+    /// Waits until the process stops its jobs.
+    pub(super) async fn stopping(&self) {
+        let mut changes = self.watch();
+        while !self.is_stopping() {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }

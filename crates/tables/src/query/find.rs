@@ -45,7 +45,7 @@ impl Tables {
         let query = Query::new(Arc::clone(&entry), snapshot, filter);
         let descending = find.descending;
         let (rows, has_more) = self
-            .run(query.rows(), move || {
+            .run(query.page_rows(&order), move || {
                 let page = query.page(&order, descending, need)?;
                 let found = match &page {
                     Page::Hits(hits) => hits.len(),

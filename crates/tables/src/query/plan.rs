@@ -1,6 +1,7 @@
 //! The planned path: a snapshot as a DataFusion table, one shared session.
 
 use super::group::{Group, UniqueLists, cost, direct_groups};
+use super::pool;
 use super::scan::{batch_of, schema_of};
 use crate::Error;
 use crate::api::Row;
@@ -104,7 +105,8 @@ impl Engine {
         work: impl FnOnce() -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         if cost <= INLINE_COST {
-            return work();
+            // An async thread must not wait for the pool.
+            return pool::alone(work);
         }
         let _permit = self.permit().await?;
         tokio::task::spawn_blocking(work).await?

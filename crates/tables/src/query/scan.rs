@@ -64,6 +64,12 @@ impl Query {
         self.snapshot.rows.saturating_mul(Kernel::new(&self.filter).cost().max(1))
     }
 
+    /// As [`Query::rows`], for a page in an order.
+    pub(crate) fn page_rows(&self, order: &Field) -> usize {
+        let json = order.column != ColumnId::ID && order.kind == Kind::Json;
+        self.rows().saturating_mul(if json { JSON_ORDER_COST } else { 1 })
+    }
+
     /// The ids of all matching rows, ascending.
     pub(crate) fn ids(&self) -> Result<Vec<u32>, Error> {
         if let Some(rows) = self.looked_up() {

@@ -157,3 +157,22 @@ async fn an_export_is_of_one_moment_and_can_be_cancelled() {
     let job = bench.ended("nTable", &job).await;
     assert_eq!(files.names(), [job.output_file.unwrap()]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_export_that_begins_anew_replaces_what_it_left() {
+    let files = Files::new();
+    let bench = Bench::new().with_files(&files);
+    bench.table("nTable", json!({"n": 1})).await;
+    bench.add("nTable", json!([{"n": 1}])).await;
+    bench.tables.stop_jobs().await;
+    let how = Export { format: Format::Csv, compress: false };
+    let job = bench.tables.export(&bot(), "nTable", how).await.unwrap();
+    let key = format!("exports/nTable/{}.csv", job.id);
+    files.add(&key, "x".repeat(1_000));
+    files.room.store(1, Ordering::Relaxed);
+    let bench = bench.reopened().with_files(&files);
+    bench.tables.resume_jobs().await.unwrap();
+    let job = bench.ended("nTable", &job).await;
+    assert_eq!((job.status, job.output_file), (JobStatus::Completed, Some(key.clone())), "{:?}", job.error);
+    assert!(files.content(&key).starts_with(b"id,"));
+}

@@ -107,10 +107,14 @@ impl TableFiles for Files {
         tempfile::tempfile()
     }
 
-    async fn room(&self, _: &Scope) -> Result<Room, Error> {
-        let used = self.kept.lock().values().map(Vec::len).sum::<usize>() as u64;
+    async fn room(&self, _: &Scope, key: &str) -> Result<Room, Error> {
+        let (mut used, mut replaced) = (0, 0);
+        for (name, content) in self.kept.lock().iter() {
+            used += content.len() as u64;
+            replaced += if name == key { content.len() as u64 } else { 0 };
+        }
         let room = self.room.load(Ordering::Relaxed);
-        Ok(Room { used, limit: if room == 0 { u64::MAX } else { used + room } })
+        Ok(Room { used: used - replaced, limit: if room == 0 { u64::MAX } else { used + room } })
     }
 
     async fn store(&self, _: &Scope, mut file: NewFile) -> Result<String, Error> {

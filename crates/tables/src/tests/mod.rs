@@ -3,7 +3,9 @@
 
 mod compute;
 mod concurrency;
+mod deletes;
 mod exports;
+mod failing;
 mod files;
 mod imports;
 mod jobs;

@@ -95,6 +95,7 @@ impl View {
     /// Drops the snapshot; the next reader loads it again.
     pub(crate) fn evict(&self) {
         self.current.store(None);
+        self.own.lock().clear();
     }
 
     /// The rows as the store has them now, with `key` indexed.
@@ -118,7 +119,12 @@ impl View {
 
     /// Takes over the changes of a commit of our own, so they need not be read back.
     pub(crate) fn offer(&self, seq: Seq, changes: impl Into<OwnChanges>) {
-        self.own.lock().insert(seq, changes.into());
+        let changes = changes.into();
+        let mut own = self.own.lock();
+        // Nobody would fetch what a snapshot holds already, or what the next load will read.
+        if self.current.load().as_ref().is_some_and(|current| current.seq < seq) {
+            own.insert(seq, changes);
+        }
     }
 
     /// Keeps a loaded snapshot level with a commit of our own; an unloaded one stays so. Without
@@ -162,6 +168,9 @@ impl View {
             }
         }
         self.current.store(Some(Arc::clone(&snapshot)));
+        let mut own = self.own.lock();
+        *own = own.split_off(&(snapshot.seq + 1));
+        drop(own);
         Ok(snapshot)
     }
 
@@ -311,4 +320,31 @@ async fn heavy(
 ) -> Result<Arc<Snapshot>, Error> {
     let snapshot = if rows <= INLINE_ROWS { work() } else { tokio::task::spawn_blocking(work).await? };
     Ok(Arc::new(snapshot))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn changes_nobody_will_fetch_are_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = quarry_store::open(folder.path(), &quarry_store::StoreOptions::default()).unwrap().store;
+        let bot = BotId::parse("bot_1").unwrap();
+        let view = View::new(store, bot, &TableId::parse("table_1").unwrap());
+        let kept = || view.own.lock().len();
+        view.offer(1, Vec::new());
+        assert_eq!(kept(), 0, "the next load reads it");
+        view.snapshot(None).await.unwrap();
+        view.offer(1, Vec::new());
+        view.offer(2, Vec::new());
+        assert_eq!(view.at_least(1, None).await.unwrap().seq, 2);
+        view.offer(2, Vec::new());
+        assert_eq!(kept(), 0, "the snapshot has it");
+        view.offer(4, Vec::new());
+        assert_eq!(kept(), 1);
+        view.evict();
+        assert_eq!(kept(), 0);
+    }
 }
