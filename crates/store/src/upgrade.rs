@@ -114,7 +114,11 @@ mod tests {
             let opened = open(dir.path(), &StoreOptions::default()).unwrap();
             for step in 0..5_u64 {
                 let mut commit = Commit::new(&bot);
-                commit.put(&rows, format!("row {step}"), "value").put(&rows, format!("other {step}"), "value");
+                commit.put(&rows, format!("row {step}"), "value").put(
+                    &rows,
+                    format!("other {step}"),
+                    "value",
+                );
                 commit.put(&more, format!("key {step}"), "value");
                 opened.store.commit(commit).await.unwrap();
             }

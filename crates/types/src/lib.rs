@@ -16,7 +16,7 @@ pub use error::ErrorKind;
 pub use file::{FileStatus, Visibility};
 pub use hex::{hex, unhex};
 pub use id::{BotId, FileId, IdError, KbId, TableId, Ulid};
-pub use passage::{CharRange, Passage, PassageKind, TokenCounter};
+pub use passage::{CharRange, Passage, PassageKind, TokenCounter, UnderHeadings};
 pub use quota::{Counter, QuotaRefusal, Usage};
 pub use scope::Scope;
 pub use time::Timestamp;

@@ -98,6 +98,24 @@ pub struct Passage {
     pub kind: PassageKind,
 }
 
+/// Counts with room kept for the headings that stand before every text.
+pub struct UnderHeadings<'a> {
+    /// Counts the text.
+    pub counter: &'a dyn TokenCounter,
+    /// Tokens of the headings.
+    pub headings: usize,
+}
+
+impl TokenCounter for UnderHeadings<'_> {
+    fn count_tokens(&self, text: &str) -> usize {
+        self.counter.count_tokens(text) + self.headings
+    }
+
+    fn max_tokens(&self) -> usize {
+        self.counter.max_tokens()
+    }
+}
+
 /// Counts tokens as the embedding model does; the chunker and the embedder share one.
 pub trait TokenCounter: Send + Sync {
     /// Tokens of `text`, the model's special tokens included.

@@ -2,7 +2,7 @@
 
 use crate::records::GivenPassage;
 use quarry_extract::{Block, ChunkOptions, Document, chunk, embedded_text};
-use quarry_types::{CharRange, Passage, PassageKind, TokenCounter};
+use quarry_types::{CharRange, Passage, PassageKind, TokenCounter, UnderHeadings};
 
 /// A document whose blocks are the given passages, and those passages.
 pub(crate) fn document(
@@ -66,22 +66,6 @@ pub(crate) fn document(
     (Document { text, blocks, pages, ..Document::default() }, passages)
 }
 
-/// Counts with room kept for the headings every part will carry.
-struct Under<'a> {
-    counter: &'a dyn TokenCounter,
-    headings: usize,
-}
-
-impl TokenCounter for Under<'_> {
-    fn count_tokens(&self, text: &str) -> usize {
-        self.counter.count_tokens(text) + self.headings
-    }
-
-    fn max_tokens(&self) -> usize {
-        self.counter.max_tokens()
-    }
-}
-
 /// Cuts one passage that is too long, as running text under its headings; headings that would take
 /// half of what the model reads are left off.
 fn cut(whole: Passage, options: &ChunkOptions, counter: &dyn TokenCounter) -> Vec<Passage> {
@@ -104,7 +88,7 @@ fn cut(whole: Passage, options: &ChunkOptions, counter: &dyn TokenCounter) -> Ve
     if headings * 2 > counter.max_tokens() {
         (headings, path) = (0, Vec::new());
     }
-    let mut parts = chunk(&alone, options, &Under { counter, headings });
+    let mut parts = chunk(&alone, options, &UnderHeadings { counter, headings });
     for part in &mut parts {
         part.heading_path.clone_from(&path);
         part.range = shift(part.range);

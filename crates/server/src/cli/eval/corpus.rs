@@ -12,7 +12,7 @@ use quarry_kb::{
     UpsertFile,
 };
 use quarry_store::{Opened, StoreOptions};
-use quarry_types::{BotId, CharRange, FileStatus, PassageKind, Scope, TokenCounter};
+use quarry_types::{BotId, CharRange, FileStatus, PassageKind, Scope, TokenCounter, UnderHeadings};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -163,22 +163,6 @@ struct Cut {
     counter: Arc<dyn TokenCounter>,
 }
 
-/// Counts with room kept for the headings every part will carry.
-struct Under<'a> {
-    counter: &'a dyn TokenCounter,
-    headings: usize,
-}
-
-impl TokenCounter for Under<'_> {
-    fn count_tokens(&self, text: &str) -> usize {
-        self.counter.count_tokens(text) + self.headings
-    }
-
-    fn max_tokens(&self) -> usize {
-        self.counter.max_tokens()
-    }
-}
-
 impl Cut {
     fn apply(&self, (headings, whole): (Vec<String>, NewPassage)) -> Vec<(Vec<String>, NewPassage)> {
         let end = u32::try_from(whole.content.chars().count()).unwrap_or(u32::MAX);
@@ -188,7 +172,8 @@ impl Cut {
         let options = ChunkOptions { max_chars: self.chars, ..ChunkOptions::default() };
         let counted = |text: &str| self.counter.count_tokens(text);
         let room = counted(&headings.join(" > ")).saturating_sub(counted(""));
-        let parts = chunk(&document, &options, &Under { counter: self.counter.as_ref(), headings: room });
+        let parts =
+            chunk(&document, &options, &UnderHeadings { counter: self.counter.as_ref(), headings: room });
         let part = |text: String| (headings.clone(), NewPassage { content: text, ..whole.clone() });
         parts.into_iter().map(|passage| part(passage.text)).collect()
     }
