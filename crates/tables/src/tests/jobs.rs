@@ -271,7 +271,9 @@ async fn rows_of_a_large_delete_go_at_once_and_free_their_keys() {
         let found = bench.store.scan(&bot_id, &coll, prefix, None, usize::MAX).await.unwrap().len();
         assert_eq!(found, left, "{}", String::from_utf8_lossy(prefix));
     }
-    assert_eq!(bench.ids("kTable", json!({"k": "k2899"})).await, [3_001]);
+    // A try that lost to a chunk has used up ids.
+    let ids = bench.ids("kTable", json!({"k": "k2899"})).await;
+    assert!(matches!(ids[..], [id] if id > 3_000), "{ids:?}");
     assert_eq!((bench.count("kTable").await, bench.counted().await), (103, 103));
 }
 
