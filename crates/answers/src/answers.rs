@@ -508,8 +508,10 @@ fn sources(found: &Found, limit: usize) -> (Vec<Citable>, Vec<Fenced>) {
             fenced.push(Fenced { title: about(&rows.plan), text });
         }
     }
-    let ordered = spread(found.excerpts().iter().collect(), |one| (one.file.id.clone(), one.score));
-    for excerpt in ordered.into_iter().take(limit.min(SHOWN_PASSAGES)) {
+    // A passage that is not returned is never cited.
+    let returned = found.excerpts().iter().take(limit).collect();
+    let ordered = spread(returned, |one| (one.file.id.clone(), one.score));
+    for excerpt in ordered.into_iter().take(SHOWN_PASSAGES) {
         let headings = excerpt.heading_path.join(" > ");
         let title = match headings.is_empty() {
             true => excerpt.file.key.clone(),

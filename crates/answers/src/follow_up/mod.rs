@@ -12,11 +12,13 @@ mod piece;
 mod text;
 
 use crate::ask::{MAX_QUESTION_BYTES, Turn, Who};
-use grammar::{ALL, ENGLISH, Grammar};
+use grammar::{ALL, DATES, ENGLISH, FOREIGN, Grammar, MEASURES};
 use text::{Word, has_no_spaces, words};
 
 /// Longest follow-up in words that is read as a mere piece of a question.
 const PIECE_WORDS: usize = 4;
+/// A lead of so many words ("qu'en est-il du") asks for another thing by itself.
+const LONG_LEAD: usize = 3;
 
 /// The question made whole with what was said before (oldest first); `None` when it stands alone.
 pub(crate) fn standalone(question: &str, turns: &[Turn]) -> Option<String> {
@@ -36,16 +38,16 @@ pub(crate) fn standalone(question: &str, turns: &[Turn]) -> Option<String> {
 }
 
 fn resolved(question: &str, before: &str, answer: Option<&str>) -> Option<String> {
+    if is_foreign(question) {
+        return of_any_language(question, before);
+    }
     let Some(grammar) = spoken_in(question).or_else(|| spoken_in(before)) else {
         return of_any_language(question, before);
     };
     let all = words(question);
     let lead = lead(&all, grammar);
     let rest = all.get(lead..).unwrap_or_default();
-    let asks = rest.iter().any(|word| word.is_in(grammar.verbs) || word.is_in(grammar.question_words));
-    let points = |word: &Word<'_>| word.is_in(grammar.pronouns);
-    let piece = !rest.is_empty() && !asks && (lead > 0 || rest.len() <= PIECE_WORDS);
-    if piece && !rest.iter().any(points) {
+    if is_piece(rest, lead, grammar) && !(0..rest.len()).any(|at| points(rest, at, grammar)) {
         return Some(piece::swapped(before, rest, grammar));
     }
     let named = answer.and_then(|answer| entity(before, answer, grammar));
@@ -60,25 +62,83 @@ fn resolved(question: &str, before: &str, answer: Option<&str>) -> Option<String
     (!subject.split_whitespace().all(known)).then(|| behind(question, &subject))
 }
 
-/// The language whose small words a text has most of; `None` when it has none.
+/// Whether a text has words of a language that is not understood here.
+fn is_foreign(text: &str) -> bool {
+    words(text).iter().any(|word| FOREIGN.contains(&word.bare.as_str()))
+}
+
+/// Whether a question without its lead is a mere piece of one. Few verbs are known outside English, so a
+/// piece begins there as a noun phrase does, or is a name or a single word.
+fn is_piece(rest: &[Word<'_>], lead: usize, grammar: &Grammar) -> bool {
+    let asks = rest.iter().any(|word| word.is_in(grammar.verbs) || word.is_in(grammar.question_words));
+    let Some(first) = rest.first().filter(|_| !asks && (lead > 0 || rest.len() <= PIECE_WORDS)) else {
+        return false;
+    };
+    if std::ptr::eq(grammar, &raw const ENGLISH) || lead >= LONG_LEAD {
+        return true;
+    }
+    let phrase = [grammar.determiners, grammar.demonstratives, grammar.prepositions];
+    // "Acceptez-vous Visa ?" asks.
+    let turned = first.bare.contains('-') && first.is_in(grammar.others);
+    let begins = phrase.iter().any(|list| first.is_in(list)) || first.has_digit();
+    let short = rest.len() == 1 || (rest.len() == 2 && rest.last().is_some_and(Word::is_name));
+    !turned && (begins || short)
+}
+
+/// Whether the word there stands for what was spoken of.
+fn points(rest: &[Word<'_>], at: usize, grammar: &Grammar) -> bool {
+    let Some(word) = rest.get(at) else { return false };
+    let next = rest.get(at + 1);
+    let before = at.checked_sub(1).and_then(|at| rest.get(at));
+    let joins = |word: &Word<'_>| word.is_in(grammar.verbs) || word.is_in(grammar.prepositions);
+    if word.is_in(grammar.demonstratives) {
+        return next.is_none_or(joins);
+    }
+    if !word.is_in(grammar.pronouns) {
+        return false;
+    }
+    // "Sie" is whom one speaks to; at the end "sein" is a verb.
+    let polite = at > 0 && grammar.capitals_nouns && word.starts_upper();
+    let last = next.is_none() && word.bare == "sein";
+    // "Habt ihr sonntags offen?" speaks to several, "ist ihr Preis" of one thing.
+    let plural = grammar.capitals_nouns
+        && word.bare == "ihr"
+        && !(next.is_some_and(Word::starts_upper) && before.is_some_and(joins));
+    // "La piscine est-elle ouverte ?" names what "elle" stands for.
+    let own = rest.get(..at).unwrap_or_default().windows(2);
+    let own = own.into_iter().any(|pair| matches!(pair, [a, b] if a.is_in(grammar.determiners) && !joins(b)));
+    !polite && !last && !plural && !(own && word.bare.contains('-'))
+}
+
+/// The language whose small words a text has most of; `None` when it has fewer than two of each.
 fn spoken_in(text: &str) -> Option<&'static Grammar> {
+    if is_foreign(text) {
+        return None;
+    }
     let all = words(text);
     let mut best: Option<(usize, &'static Grammar)> = None;
     for grammar in std::iter::once(&ENGLISH).chain(ALL) {
-        let weigh = |word: &Word<'_>| {
-            // A single letter is a word of too many languages.
-            if word.bare.chars().count() == 1 {
+        let weigh = |(at, word): (usize, &Word<'_>)| {
+            // A single letter is a word of too many languages, and a word counts once.
+            let earlier = all.get(..at).unwrap_or_default();
+            if word.bare.chars().count() == 1 || earlier.iter().any(|one| one.bare == word.bare) {
                 return 0;
             }
             if word.is_in(grammar.question_words) {
                 return 2;
             }
-            let lists =
-                [grammar.pronouns, grammar.determiners, grammar.prepositions, grammar.verbs, grammar.others];
+            let lists = [
+                grammar.pronouns,
+                grammar.demonstratives,
+                grammar.determiners,
+                grammar.prepositions,
+                grammar.verbs,
+                grammar.others,
+            ];
             usize::from(lists.iter().any(|list| word.is_in(list)))
         };
-        let count = all.iter().map(weigh).sum::<usize>() + usize::from(lead(&all, grammar) > 0);
-        if count > best.map_or(0, |(most, _)| most) {
+        let count = all.iter().enumerate().map(weigh).sum::<usize>() + usize::from(lead(&all, grammar) > 0);
+        if count >= 2 && count > best.map_or(0, |(most, _)| most) {
             best = Some((count, grammar));
         }
     }
@@ -104,15 +164,10 @@ fn points_back(rest: &[Word<'_>], grammar: &Grammar) -> bool {
             || word.is_in(grammar.prepositions)
             || word.is_in(grammar.determiners)
             || word.is_in(grammar.pronouns)
+            || word.is_in(grammar.demonstratives)
     };
     let impersonal = rest.iter().any(|word| grammar.impersonal.contains(&word.bare.as_str()));
-    let pronoun = rest.iter().enumerate().any(|(at, word)| {
-        // "Sie" is whom one speaks to; at the end "sein" is a verb.
-        let polite = at > 0 && grammar.capitals_nouns && word.starts_upper();
-        let last = at + 1 == rest.len() && word.bare == "sein";
-        word.is_in(grammar.pronouns) && !polite && !last && !impersonal
-    });
-    let enclitic = rest.iter().any(|word| grammar.enclitics.iter().any(|end| word.bare.ends_with(end)));
+    let pronoun = !impersonal && (0..rest.len()).any(|at| points(rest, at, grammar));
     let alone = rest.iter().enumerate().any(|(at, word)| {
         word.is_in(grammar.determiners)
             && !word.is_in(grammar.prepositions)
@@ -125,28 +180,42 @@ fn points_back(rest: &[Word<'_>], grammar: &Grammar) -> bool {
     // "¿Cómo la limpio?": the one word that is left is the verb.
     let bare = !named && content <= 1 && (!thing || !rest.iter().any(verb));
     let noun = grammar.capitals_nouns && rest.iter().skip(1).any(Word::starts_upper);
-    pronoun || enclitic || alone || (bare && !noun && !impersonal)
+    pronoun || alone || (bare && !noun && !impersonal)
 }
 
 /// What a question for a thing or a person ("which", "who") was answered with, when the answer begins
 /// with its name.
 fn entity(before: &str, answer: &str, grammar: &Grammar) -> Option<String> {
     let asked = words(before);
-    if !asked.iter().take(2).any(|word| word.is_in(grammar.choices)) {
+    let choice = asked.iter().take(2).position(|word| word.is_in(grammar.choices))?;
+    let measured = |word: &Word<'_>| MEASURES.contains(&word.bare.as_str());
+    if asked.get(choice + 1).is_some_and(measured) {
         return None;
     }
     let first = answer.lines().next().unwrap_or_default();
     let first = first.split('【').next().unwrap_or_default();
-    // The lines of a table begin with the name of their row.
+    // The lines of a table begin with the name of their row; a word before a colon may be "Important".
     if let Some((label, _)) = first.split_once(": ").filter(|(label, _)| label.split(' ').count() <= 5) {
-        return Some(label.trim().to_owned()).filter(|label| !label.is_empty());
+        let own = words(label);
+        let named = own.iter().skip(1).any(Word::is_name) || own.iter().any(Word::has_digit);
+        let own: Vec<&Word<'_>> = own.iter().collect();
+        return (named && names_a_thing(&own)).then(|| label.trim().to_owned());
     }
     let all = words(first);
     let places = text::names(&all, grammar);
     let from = *places.first().filter(|at| **at <= 4)?;
     let run = places.iter().enumerate().take_while(|(nth, at)| **at == from + nth).map(|(_, at)| *at);
-    let name: Vec<&str> = run.filter_map(|at| all.get(at)).map(|word| word.trimmed()).collect();
-    Some(name.join(" "))
+    let run: Vec<&Word<'_>> = run.filter_map(|at| all.get(at)).collect();
+    let name: Vec<&str> = run.iter().map(|word| word.trimmed()).collect();
+    names_a_thing(&run).then(|| name.join(" "))
+}
+
+/// Whether words name something: one has a capital and none is a day or month.
+fn names_a_thing(all: &[&Word<'_>]) -> bool {
+    let date = |word: &&Word<'_>| {
+        DATES.iter().any(|date| word.bare.strip_prefix(date).is_some_and(|end| matches!(end, "" | "s" | "y")))
+    };
+    all.iter().any(|word| word.starts_upper()) && !all.iter().any(date)
 }
 
 /// A piece without a word of a known language takes the names of the question before, or its longer

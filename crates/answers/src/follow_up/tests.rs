@@ -153,3 +153,93 @@ fn what_was_named_in_the_answer_is_spoken_of() {
         assert_eq!(standalone(question, &turns).as_deref(), Some(whole), "{before} / {question}");
     }
 }
+
+#[test]
+fn whole_questions_in_other_languages_stay() {
+    for (before, questions) in [
+        (
+            "¿Cuánto cuesta la lavadora W740?",
+            &[
+                "¿A qué hora abren este sábado?",
+                "¿Hay charla esta semana?",
+                "¿Hay wifi?",
+                "¿Tienen aparcamiento?",
+                "¿Qué trae Carlo?",
+                "¿Y aceptan mascotas en la habitación?",
+                "¿Aceptan tarjetas de crédito?",
+                "¿Aceptan perros?",
+            ][..],
+        ),
+        (
+            "Combien coûte la machine W740 ?",
+            &[
+                "Peut-on payer en espèces ?",
+                "Est-il possible de venir avec un chien ?",
+                "Existe-t-il un tarif réduit ?",
+                "La piscine est-elle ouverte le dimanche ?",
+                "Et acceptez-vous les chèques ?",
+                "Acceptez-vous Visa ?",
+            ],
+        ),
+        (
+            "Wie schwer ist die Brook W740?",
+            &[
+                "Was kostet der Eintritt diese Woche?",
+                "Habt ihr sonntags geöffnet?",
+                "Habt ihr Parkplätze?",
+                "Und öffnet das Café auch sonntags?",
+            ],
+        ),
+        (
+            "Quanto costa la lavatrice W740?",
+            &["A che ora chiude la piscina questa sera?", "Chi parla con Carlo?", "C'è parcheggio?"],
+        ),
+        (
+            "Hoe zwaar is de wasmachine?",
+            &["Wat kost de droger in de winkel?", "Hvad koster den i butikken?", "Hvor er den store butik?"],
+        ),
+        ("How heavy is the Brook W740?", &["Wat kost de droger?", "Hvad koster den i butikken?"]),
+    ] {
+        for question in questions {
+            assert_eq!(after(question, before), None, "{question}");
+        }
+    }
+}
+
+#[test]
+fn demonstratives_and_contracted_articles_are_read() {
+    for (before, question, whole) in [
+        ("¿Cuánto cuesta la lavadora W740?", "¿Cuánto pesa esta?", "¿Cuánto pesa esta – la lavadora W740?"),
+        (
+            "Wie schwer ist die Brook W740?",
+            "Wie hoch ist ihr Preis?",
+            "Wie hoch ist ihr Preis – die Brook W740?",
+        ),
+        (
+            "Combien coûte la machine ?",
+            "Qu'en est-il du lave-linge séchant ?",
+            "Combien coûte la lave-linge séchant?",
+        ),
+        (
+            "Quanto costa la lavatrice?",
+            "Che dire della asciugatrice piccola?",
+            "Quanto costa la asciugatrice piccola?",
+        ),
+        ("Quanto custa a máquina?", "E quanto ao secador?", "Quanto custa a secador?"),
+    ] {
+        assert_eq!(after(question, before).as_deref(), Some(whole), "{before} / {question}");
+    }
+}
+
+#[test]
+fn dates_numbers_and_labels_are_spoken_of_by_nobody() {
+    for (before, answer) in [
+        ("Which day is the pool in Osterby closed?", "On Mondays.【1】"),
+        ("Which is the quietest washer?", "Important: read the manual.【1】"),
+        ("Which is the quietest washer?", "At 9 h it is.【1】"),
+        ("Which is the quietest washer?", "It opens Monday 14 at noon.【1】"),
+        ("Quelle heure est la visite ?", "La visite Grande Galerie est à 9 h.【1】"),
+    ] {
+        assert_eq!(entity(before, answer, spoken_in(before).unwrap()), None, "{before} / {answer}");
+    }
+}

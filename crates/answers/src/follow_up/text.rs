@@ -26,7 +26,7 @@ impl Word<'_> {
         self.trimmed().chars().next().is_some_and(char::is_uppercase)
     }
 
-    fn has_digit(&self) -> bool {
+    pub(super) fn has_digit(&self) -> bool {
         self.text.bytes().any(|byte| byte.is_ascii_digit())
     }
 

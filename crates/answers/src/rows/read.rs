@@ -12,44 +12,9 @@ pub(super) struct Reading {
 
 /// Words for rows of any table.
 const ANY_ROW: &[&str] = &[
-    "product",
-    "products",
-    "item",
-    "items",
-    "thing",
-    "things",
-    "article",
-    "articles",
-    "entry",
-    "entries",
-    "record",
-    "records",
-    "element",
-    "elements",
-    "object",
-    "objects",
-    "ones",
-    "offer",
-    "offers",
-    "event",
-    "events",
-    "people",
-    "person",
-    "persons",
-    "member",
-    "members",
-    "customer",
-    "customers",
-    "order",
-    "orders",
-    "option",
-    "options",
-    "result",
-    "results",
-    "listing",
-    "listings",
-    "dish",
-    "dishes",
+    "product", "products", "item", "items", "thing", "things", "article", "articles", "entry", "entries",
+    "record", "records", "element", "elements", "object", "objects", "ones", "offer", "offers", "option",
+    "options", "result", "results", "listing", "listings",
 ];
 /// Questions that ask for a way or a reason, which rows do not tell.
 const WAYS: &[&[&str]] = &[
@@ -117,6 +82,19 @@ fn words(text: &str) -> Vec<String> {
     text.unicode_words().map(str::to_lowercase).collect()
 }
 
+/// Whether a word is what the rows of a table are called: the last word of its name or title, of one or several.
+fn is_called(table: &Table, word: &str) -> bool {
+    let title = table.schema.get("title").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let single = |word: &str| word.strip_suffix('s').unwrap_or(word).to_owned();
+    let last = |text: &str| {
+        text.to_lowercase().split(|c: char| !c.is_alphabetic()).rfind(|part| !part.is_empty()).map(single)
+    };
+    [table.name.as_str(), title]
+        .into_iter()
+        .filter_map(last)
+        .any(|noun| noun.len() > 2 && noun == single(word))
+}
+
 /// The question, and with the words for any row said as "rows".
 pub(super) fn wordings(question: &str, table: &Table) -> Vec<String> {
     let question = question.trim().to_owned();
@@ -127,7 +105,7 @@ pub(super) fn wordings(question: &str, table: &Table) -> Vec<String> {
         .map_or_else(Vec::new, |columns| columns.keys().map(|name| name.to_lowercase()).collect());
     let any = |word: &str| {
         let lower = word.to_lowercase();
-        ANY_ROW.contains(&lower.as_str()) && !own.contains(&lower)
+        (ANY_ROW.contains(&lower.as_str()) || is_called(table, &lower)) && !own.contains(&lower)
     };
     let plain: String = question
         .split_word_bounds()
@@ -175,6 +153,26 @@ pub(super) fn trust(question: &str, proposal: &Proposal) -> f32 {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn rows_go_by_the_name_of_their_table_alone() {
+        let table = |name: &str| Table {
+            id: quarry_types::TableId::mint(0),
+            name: name.to_owned(),
+            factor: 1,
+            frozen: false,
+            key_column: None,
+            schema: json!({ "properties": { "price": {} } }),
+            tags: Default::default(),
+            is_compute_enabled: false,
+            created_at: quarry_types::Timestamp(0),
+            updated_at: quarry_types::Timestamp(0),
+        };
+        let customers = "How many customers do we have?";
+        assert_eq!(wordings(customers, &table("products")), [customers]);
+        assert_eq!(wordings(customers, &table("our_customers")), [customers, "How many rows do we have?"]);
+        assert_eq!(wordings("How many items?", &table("products")), ["How many items?", "How many rows?"]);
+    }
 
     #[test]
     fn words_that_say_little_cost_nothing_and_others_do() {

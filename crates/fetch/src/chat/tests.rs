@@ -277,7 +277,7 @@ async fn a_stream_holds_its_slot_until_it_is_dropped() {
 }
 
 #[test]
-fn reasoning_is_held_back_however_it_is_cut() {
+fn reasoning_is_left_out_whole_and_however_it_is_cut() {
     for (text, spoken) in [
         ("<think>hm</ok>\n</think>\n\nYes <think>", "Yes <think>"),
         (" \n<think></think>Yes", "Yes"),
@@ -285,7 +285,12 @@ fn reasoning_is_held_back_however_it_is_cut() {
         ("<think", "<think"),
         (" plain", " plain"),
         ("<think>endless é", ""),
+        ("<think>hm\n</think>\n\nYes", "Yes"),
+        ("The mark </think> ends it.", "The mark </think> ends it."),
+        ("Write <think> and </think> so.", "Write <think> and </think> so."),
     ] {
+        let whole = json!({ "choices": [{ "message": { "content": text } }] });
+        assert_eq!(wire::completion(whole.to_string().as_bytes()).unwrap().text, spoken, "{text} whole");
         for size in 1..text.len() {
             let mut reasoning = wire::Reasoning::default();
             let pieces: Vec<char> = text.chars().collect();
@@ -337,10 +342,6 @@ fn contents_in_their_forms() {
         "ab"
     );
     assert_eq!(read(json!(null)).text, "");
-    assert_eq!(read(json!("<think>hm\n</think>\n\nYes")).text, "Yes");
-    assert_eq!(read(json!("<think>endless")).text, "", "as in a stream");
-    assert_eq!(read(json!("reasons\n</think>\nYes")).text, "Yes");
-    assert_eq!(read(json!("Write <think> and </think> so.")).text, "Write <think> and </think> so.");
     assert!(read(json!("x")).is_cut);
 }
 

@@ -121,16 +121,11 @@ fn usage(value: &Value) -> Option<(u64, u64)> {
     Some((count("prompt_tokens"), count("completion_tokens")))
 }
 
-/// An answer without the reasoning that some models put before it; reasoning that never ends leaves nothing.
+/// An answer without the reasoning that some models put before it between [`THINKS`] and [`THOUGHT`];
+/// reasoning that never ends leaves nothing. Without the first mark nothing is reasoning, as in a stream.
 fn spoken(text: &str) -> &str {
-    let begun = text.trim_start().strip_prefix(THINKS);
-    match begun.unwrap_or(text).split_once(THOUGHT) {
-        Some((_, spoken)) if begun.is_some() => spoken.trim_start(),
-        // The opening mark may have stood in the prompt.
-        Some((thought, spoken)) if !thought.contains(THINKS) => spoken.trim_start(),
-        _ if begun.is_some() => "",
-        _ => text,
-    }
+    let Some(begun) = text.trim_start().strip_prefix(THINKS) else { return text };
+    begun.split_once(THOUGHT).map_or("", |(_, spoken)| spoken.trim_start())
 }
 
 /// Marks around a model's reasoning.

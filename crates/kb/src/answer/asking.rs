@@ -392,7 +392,6 @@ pub(super) const QUANTITIES: &[&str] = &[
     "température",
     "poids",
     "taille",
-    "nombre",
     "quanti",
     "quante",
     "quantos",
@@ -400,31 +399,50 @@ pub(super) const QUANTITIES: &[&str] = &[
     "hoeveel",
 ];
 pub(super) const PRICES: &[&str] = &[
-    "cost", "costs", "price", "prices", "charge", "charges", "fee", "fees", "pay", "kostet", "kosten",
-    "preis", "preise", "gebühr", "cuesta", "cuestan", "precio", "precios", "tarifa", "coûte", "coûtent",
-    "prix", "tarif", "tarifs", "costano", "prezzo", "prezzi", "custa", "custam", "preço", "preços", "kost",
+    "cost", "costs", "price", "prices", "fee", "fees", "kostet", "kosten", "preis", "preise", "gebühr",
+    "cuesta", "cuestan", "precio", "precios", "tarifa", "coûte", "coûtent", "prix", "tarif", "tarifs",
+    "costano", "prezzo", "prezzi", "custa", "custam", "preço", "preços", "kost",
 ];
 pub(super) const PLACES: &[&str] =
     &["town", "city", "country", "countries", "state", "region", "location", "continent"];
 pub(super) const TIMES: &[&str] = &["year", "time", "date", "day", "month", "century", "decade"];
 /// Words that ask for a time: by themselves, and after "what" or "which" in their languages.
-pub(super) const WHEN: &[&str] = &[
-    "when",
-    "wann",
-    "cuándo",
-    "cuando",
-    "quand",
-    "quando",
-    "wanneer",
-    "horario",
-    "horaires",
-    "öffnungszeiten",
+pub(super) const WHEN: &[&str] = &["when", "wann", "cuándo", "cuando", "quand", "quando", "wanneer"];
+/// Words before which "when" still asks: "since when", "¿desde cuándo?", "and when".
+pub(super) const BEFORE_WHEN: &[&str] = &[
+    "since", "until", "till", "from", "by", "before", "after", "and", "und", "bis", "ab", "seit", "von", "y",
+    "desde", "hasta", "para", "et", "depuis", "jusqu'à", "à", "e", "da", "fino", "a", "até", "de", "en",
+    "vanaf", "tot", "sinds",
 ];
+/// Words for the times something is open.
+pub(super) const OPENING: &[&str] = &["horario", "horaires", "öffnungszeiten"];
+/// Words for what is paid, after "how much" and "what".
+pub(super) const PAYING: &[&str] = &["charge", "charges", "pay"];
+/// First words of a question to be answered with yes or no.
+pub(super) const YES_OR_NO: &[&str] = &[
+    "can", "could", "may", "might", "must", "shall", "should", "will", "would", "do", "does", "did", "is",
+    "are", "was", "were", "am", "has", "have", "had", "kann", "kannst", "können", "könnte", "könnt", "darf",
+    "dürfen", "muss", "müssen", "soll", "sollte", "ist", "sind", "hat", "habt", "haben", "gibt", "wird",
+    "werden", "war", "waren", "puedo", "puede", "pueden", "se", "es", "son", "hay", "tiene", "tienen",
+    "está", "están", "debo", "existe", "puis", "peut", "peux", "est", "faut", "avez", "ont", "posso", "può",
+    "possono", "è", "sono", "c'è", "ha", "hanno", "devo", "pode", "podem", "é", "há", "tem", "têm", "são",
+    "estão", "kan", "mag", "heeft", "hebben",
+];
+/// Words that say that the question itself stands within one of those: "Can you tell me how much …".
+pub(super) const TELLING: &[&str] = &[
+    "tell", "know", "say", "explain", "sagen", "wissen", "decir", "decirme", "saber", "dire", "savoir",
+    "dirmi", "sapere", "dizer",
+];
+/// First words of a question for a way.
+pub(super) const HOW: &[&str] = &["how", "wie", "cómo", "como", "comment", "come", "hoe"];
+/// Words that join a question to what was said before.
+pub(super) const JOINING: &[&str] =
+    &["and", "but", "or", "und", "aber", "y", "pero", "et", "mais", "e", "ma", "mas", "en"];
 pub(super) const HOURS: &[&str] =
     &["hora", "horas", "ora", "heure", "heures", "tag", "tagen", "jahr", "día", "jour", "giorno", "dia"];
 pub(super) const WHO: &[&str] = &[
     "who", "whom", "whose", "where", "wer", "wem", "wen", "wo", "quién", "quien", "quiénes", "dónde",
-    "donde", "où", "chi", "dove", "quem", "onde", "waar",
+    "donde", "où", "quem", "onde", "waar",
 ];
 /// Beginnings of questions for a span of time.
 pub(super) const HOW_LONG: &[&[&str]] = &[

@@ -4,8 +4,8 @@
 //! questions in other languages expect nothing in particular, so that no sentence gains or loses by it.
 
 use super::asking::{
-    GERMAN_MEASURES, HOURS, HOW_LONG, HOW_MANY, MEASURES, MOMENTS, MONEY, NUMBERS, PLACES, PRICES,
-    QUANTITIES, SPANS, STEPS, TIMES, WHEN, WHO,
+    BEFORE_WHEN, GERMAN_MEASURES, HOURS, HOW, HOW_LONG, HOW_MANY, JOINING, MEASURES, MOMENTS, MONEY, NUMBERS,
+    OPENING, PAYING, PLACES, PRICES, QUANTITIES, SPANS, STEPS, TELLING, TIMES, WHEN, WHO, YES_OR_NO,
 };
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -40,10 +40,42 @@ pub(crate) fn asks_for_steps(question: &str) -> bool {
     })
 }
 
+/// Whether a question asks for a yes or no, or for a way to do something: no kind of fact answers it.
+fn asks_for_no_fact(lower: &str) -> bool {
+    let last = lower.split(['?', '¿']).rev().find(|part| !part.trim().is_empty()).unwrap_or_default();
+    let last = last.split(". ").last().unwrap_or_default();
+    let mut words: Vec<&str> = last.unicode_words().collect();
+    if words.first().is_some_and(|word| JOINING.contains(word)) {
+        words.remove(0);
+    }
+    let starts = |list: &[&str]| words.first().is_some_and(|word| list.contains(word));
+    let tells = words.iter().any(|word| TELLING.contains(word));
+    (starts(YES_OR_NO) && !tells) || (starts(HOW) && begins(&words, STEPS))
+}
+
+/// Whether "when" asks, rather than joining two sentences.
+fn asks_when(words: &[&str]) -> bool {
+    words.iter().enumerate().any(|(at, word)| {
+        let before = at.checked_sub(1).and_then(|at| words.get(at));
+        WHEN.contains(word) && before.is_none_or(|before| BEFORE_WHEN.contains(before))
+    })
+}
+
+/// Whether it is asked what is paid: "How much do you charge?", but not "What do I need to charge it?".
+fn asks_for_payment(words: &[&str]) -> bool {
+    let asked = words.iter().position(|word| *word == "what");
+    let asked = asked.or_else(|| words.windows(2).position(|pair| pair == ["how", "much"]));
+    let after = asked.and_then(|at| words.get(at..)).unwrap_or_default();
+    after.windows(2).any(|pair| matches!(pair, [a, b] if *a != "to" && PAYING.contains(b)))
+}
+
 impl Expected {
     /// Reads a question.
     pub(crate) fn of(question: &str) -> Self {
         let lower = question.to_lowercase();
+        if asks_for_no_fact(&lower) {
+            return Self::Anything;
+        }
         let words: Vec<&str> = lower.unicode_words().collect();
         let has = |list: &[&str]| words.iter().any(|word| list.contains(word));
         let after = |first: &[&str], next: &[&str]| {
@@ -60,11 +92,12 @@ impl Expected {
         if spans || long {
             Self::Duration
         } else if has(PRICES)
+            || asks_for_payment(&words)
             || after(&["how"], &["expensive", "cheap"])
             || after(&["which", "what"], &["amount"])
         {
             Self::Money
-        } else if has(WHEN) || hour || after(&["what", "which"], TIMES) {
+        } else if asks_when(&words) || has(OPENING) || hour || after(&["what", "which"], TIMES) {
             Self::Moment
         } else if after(&["how"], MEASURES) || after(&["wie"], GERMAN_MEASURES) || has(QUANTITIES) {
             Self::Number
@@ -141,6 +174,20 @@ mod tests {
             ("Who is the chief executive?", Expected::Name),
             ("In which town are they made?", Expected::Name),
             ("Can I wash wool?", Expected::Anything),
+            ("Can I pay by card?", Expected::Anything),
+            ("I have a ticket. Can I change its date and number?", Expected::Anything),
+            ("How do I charge the robot?", Expected::Anything),
+            ("How do I set the temperature?", Expected::Anything),
+            ("What do I need to charge it?", Expected::Anything),
+            ("What happens when it rains?", Expected::Anything),
+            ("Kann ich die Größe tauschen?", Expected::Anything),
+            ("¿Puedo pagar el precio en dos veces?", Expected::Anything),
+            ("Can you tell me how much it costs?", Expected::Money),
+            ("How much do you charge for delivery?", Expected::Money),
+            ("Until when can I cancel?", Expected::Moment),
+            ("When do you open?", Expected::Moment),
+            ("¿A nombre de qué va la factura?", Expected::Anything),
+            ("Which soap is gentle, Dove?", Expected::Anything),
             ("Jak długo trwa gwarancja?", Expected::Anything),
             ("Wie lange gilt die Garantie?", Expected::Duration),
             ("Wie viele Tage habe ich?", Expected::Duration),

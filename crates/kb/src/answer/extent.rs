@@ -3,8 +3,7 @@
 //! Invariant: a quote never leaves its passage, nor the paragraph or list its sentence stands in, except
 //! that a line which ends with a colon takes what it announces along.
 
-use super::sentences::{is_item, paragraph};
-use quarry_types::{CharRange, Passage};
+use quarry_types::CharRange;
 
 /// Longest quote in characters when a lead-in line pulls its list along, or a list is quoted whole.
 const MAX_QUOTE_CHARS: u32 = 700;
@@ -15,27 +14,27 @@ const GROWN_CHARS: u32 = 320;
 /// Longest paragraph in characters that is quoted whole when steps are asked for.
 const STEPS_CHARS: u32 = 480;
 
-/// What to quote when a sentence is quoted alone, and whether that is a list or paragraph that answers
+/// What to quote when the sentence `range` is quoted alone, and whether that is a list or paragraph that answers
 /// whole: the list it is an item of or its paragraph when steps are asked for, all from the paragraph's
 /// beginning where the heading asks the same question, a short sentence with the one that explains it.
+/// `blocks` are its passage's as [`super::sentences::blocks`] gives them.
 pub(super) fn grown(
-    record: &Passage,
+    blocks: &[(CharRange, bool)],
     all: &[(CharRange, &str)],
-    at: usize,
     range: CharRange,
     steps: bool,
     same: bool,
 ) -> Option<(CharRange, bool)> {
     let chars = |from: u32, to: u32| to.saturating_sub(from);
-    let part = paragraph(record, range);
-    let inside: Vec<CharRange> = all
-        .iter()
-        .map(|(range, _)| *range)
-        .filter(|one| part.start <= one.start && one.end <= part.end)
-        .collect();
-    let (first, last) = (inside.first()?.start, inside.last()?.end);
+    let block = blocks.partition_point(|(block, _)| block.end <= range.start);
+    let (part, is_list) = blocks.get(block).filter(|(block, _)| block.start <= range.start).copied()?;
+    // A quote that took its list along reaches beyond its block.
+    let end = part.end.max(range.end);
+    let from = all.partition_point(|(one, _)| one.start < part.start);
+    let to = all.partition_point(|(one, _)| one.end <= end);
+    let inside = all.get(from..to)?;
+    let (first, last) = (inside.first()?.0.start, inside.last()?.0.end);
     let several = inside.len() > 1;
-    let is_list = all.get(at).is_some_and(|(_, text)| is_item(text));
     if (steps || same) && several && is_list && chars(first, last) <= MAX_QUOTE_CHARS {
         return Some((CharRange { start: first, end: last }, true));
     }
@@ -45,7 +44,7 @@ pub(super) fn grown(
     if steps && several && chars(first, last) <= STEPS_CHARS {
         return Some((CharRange { start: first, end: last }, true));
     }
-    let next = inside.iter().find(|next| next.start >= range.end).map(|next| next.end);
+    let next = inside.iter().find(|(next, _)| next.start >= range.end).map(|(next, _)| next.end);
     let short = chars(range.start, range.end) < SHORT_CHARS;
     let end = next.filter(|end| short && chars(range.start, *end) <= GROWN_CHARS).unwrap_or(range.end);
     let start = if same && chars(first, end) <= GROWN_CHARS { first } else { range.start };
@@ -60,9 +59,9 @@ pub(super) fn with_list(
     all: &[(CharRange, &str)],
     at: usize,
 ) -> (CharRange, String) {
-    let local = |range: CharRange| CharRange { start: range.start - text_start, end: range.end - text_start };
+    let alone = all.get(at).map_or("", |(_, text)| *text);
     let mut quoted = range;
-    if local(range).slice(text).ends_with(':') {
+    if alone.ends_with(':') {
         for (next, _) in all.iter().skip(at + 1) {
             if next.end - range.start > MAX_QUOTE_CHARS {
                 break;
@@ -70,5 +69,9 @@ pub(super) fn with_list(
             quoted.end = next.end;
         }
     }
-    (quoted, local(quoted).slice(text).to_owned())
+    if quoted == range {
+        return (range, alone.to_owned());
+    }
+    let local = CharRange { start: quoted.start - text_start, end: quoted.end - text_start };
+    (quoted, local.slice(text).to_owned())
 }

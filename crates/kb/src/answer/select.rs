@@ -6,7 +6,7 @@
 
 use super::expect::{Expected, asks_for_steps};
 use super::extent::{grown, with_list};
-use super::sentences::{sentences, table_header};
+use super::sentences::{blocks, sentences, table_header};
 use super::terms::{emphasised, named, terms};
 use super::tongue::{Tongue, words};
 use crate::search::Match;
@@ -135,6 +135,7 @@ impl Evidence {
             };
             let file = matches.iter().position(|other| other.file.id == found.file.id).unwrap_or(passage);
             let all = sentences(record);
+            let blocks = blocks(record);
             let each: Vec<HashSet<String>> = all.iter().map(|(_, text)| terms(text)).collect();
             for (at, (range, _)) in all.iter().enumerate() {
                 let (range, text) = with_list(&record.text, record.range.start, *range, &all, at);
@@ -145,7 +146,7 @@ impl Evidence {
                 let prose = !matches!(record.kind, PassageKind::Table | PassageKind::Code);
                 let key = header.as_ref().map(|_| terms(text.split('|').next().unwrap_or_default()));
                 let key = key.unwrap_or_default();
-                let grown = prose.then(|| grown(record, &all, at, range, steps, same)).flatten();
+                let grown = prose.then(|| grown(&blocks, &all, range, steps, same)).flatten();
                 candidates.push(Candidate {
                     passage,
                     range,

@@ -14,19 +14,20 @@ const CELLS: &str = " | ";
 pub(crate) fn sentences(passage: &Passage) -> Vec<(CharRange, &str)> {
     let mut found = Vec::new();
     let mut line_start = 0_usize;
+    let mut place = Place::default();
     let header = header_at(passage).map(|(at, _)| at);
     let in_cells = passage.text.contains(CELLS);
     for line in passage.text.split_inclusive('\n') {
         match passage.kind {
             PassageKind::Table if header == Some(line_start) => {}
             // A row or a program line is not prose: its full stops end nothing.
-            PassageKind::Code => push(passage, line_start, line, &mut found),
+            PassageKind::Code => push(passage, line_start, line, &mut place, &mut found),
             PassageKind::Table if line.contains(CELLS) || !in_cells => {
-                push(passage, line_start, line, &mut found);
+                push(passage, line_start, line, &mut place, &mut found);
             }
             _ => {
                 for (offset, text) in line_sentences(line) {
-                    push(passage, line_start + offset, text, &mut found);
+                    push(passage, line_start + offset, text, &mut place, &mut found);
                 }
             }
         }
@@ -70,27 +71,24 @@ pub(crate) fn is_item(text: &str) -> bool {
     bullet.or(numbered).is_some_and(|rest| rest.starts_with(char::is_whitespace))
 }
 
-/// The paragraph or list around a sentence, in the file's text: up to the empty lines before and after it,
-/// and of a text whose paragraphs are single lines that line; the lines of a list stay together.
-pub(crate) fn paragraph(passage: &Passage, around: CharRange) -> CharRange {
-    let mut found = around;
-    let mut open: Option<(CharRange, bool)> = None;
-    let mut start = passage.range.start;
+/// The paragraphs and lists of a passage, in the file's text, each with whether it is a list: up to the
+/// empty lines before and after, and of a text whose paragraphs are single lines that line; the lines of a
+/// list stay together.
+pub(crate) fn blocks(passage: &Passage) -> Vec<(CharRange, bool)> {
+    let mut found: Vec<(CharRange, bool)> = Vec::new();
+    let (mut start, mut goes_on) = (passage.range.start, false);
     for line in passage.text.split_inclusive('\n') {
         let end = start.saturating_add(u32::try_from(line.chars().count()).unwrap_or(u32::MAX));
-        let (item, empty) = (is_item(line), line.trim().is_empty());
-        open = match open {
-            _ if empty => None,
-            // A line that goes on an item belongs to it.
-            Some((block, true)) if item || line.starts_with([' ', '\t']) => {
-                Some((CharRange { end, ..block }, true))
+        let item = is_item(line);
+        if line.trim().is_empty() {
+            goes_on = false;
+        } else {
+            match found.last_mut() {
+                // A line that goes on an item belongs to it.
+                Some((block, true)) if goes_on && (item || line.starts_with([' ', '\t'])) => block.end = end,
+                _ => found.push((CharRange { start, end }, item)),
             }
-            _ => Some((CharRange { start, end }, item)),
-        };
-        if let Some((block, _)) =
-            open.filter(|(block, _)| block.start <= around.start && around.start < block.end)
-        {
-            found = CharRange { start: block.start, end: block.end.max(around.end) };
+            goes_on = true;
         }
         start = end;
     }
@@ -133,13 +131,35 @@ fn is_open(text: &str) -> bool {
         || abbreviations.contains(&word.to_lowercase().trim_start_matches('('))
 }
 
-fn push<'a>(passage: &Passage, byte: usize, text: &'a str, found: &mut Vec<(CharRange, &'a str)>) {
+/// A place in a passage, in bytes and in characters, that moves on.
+#[derive(Debug, Default)]
+struct Place {
+    bytes: usize,
+    chars: usize,
+}
+
+impl Place {
+    /// The characters before a byte that is not before the one asked for last.
+    fn chars_to(&mut self, text: &str, byte: usize) -> usize {
+        self.chars += text.get(self.bytes..byte).map_or(0, |between| between.chars().count());
+        self.bytes = byte;
+        self.chars
+    }
+}
+
+fn push<'a>(
+    passage: &Passage,
+    byte: usize,
+    text: &'a str,
+    place: &mut Place,
+    found: &mut Vec<(CharRange, &'a str)>,
+) {
     let trimmed = text.trim();
     if trimmed.chars().count() < MIN_CHARS || !trimmed.chars().any(char::is_alphanumeric) {
         return;
     }
     let lead = text.len() - text.trim_start().len();
-    let before = passage.text.get(..byte + lead).map_or(0, |head| head.chars().count());
+    let before = place.chars_to(&passage.text, byte + lead);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let start = passage.range.start.saturating_add(count(before));
     let end = start.saturating_add(count(trimmed.chars().count()));
@@ -194,18 +214,24 @@ mod tests {
     }
 
     #[test]
-    fn a_paragraph_or_a_whole_list_stands_around_a_sentence() {
+    fn paragraphs_and_whole_lists_are_told_apart() {
         let text =
             "Read this.\nThen this.\n\nDo so:\n1. Open it.\n2. Clean\n   it well.\n3. Close it.\nDone now.";
         let passage = passage(text, PassageKind::Paragraph);
-        let around = |part: &str| {
-            let at = 100 + text.find(part).unwrap_or_default() as u32;
-            let found = paragraph(&passage, CharRange { start: at, end: at + part.len() as u32 });
-            text.get(found.start as usize - 100..found.end as usize - 100).unwrap_or_default().trim()
-        };
-        assert_eq!(around("Then this."), "Then this.");
-        assert_eq!(around("2. Clean"), "1. Open it.\n2. Clean\n   it well.\n3. Close it.");
-        assert_eq!(around("Done now."), "Done now.");
+        let blocks = blocks(&passage);
+        let slice = |range: CharRange| text.get(range.start as usize - 100..range.end as usize - 100);
+        let told: Vec<(&str, bool)> =
+            blocks.iter().map(|(range, list)| (slice(*range).unwrap_or_default().trim(), *list)).collect();
+        assert_eq!(
+            told,
+            [
+                ("Read this.", false),
+                ("Then this.", false),
+                ("Do so:", false),
+                ("1. Open it.\n2. Clean\n   it well.\n3. Close it.", true),
+                ("Done now.", false),
+            ]
+        );
         assert!(is_item("- one") && is_item("12) two") && !is_item("2.5 litres") && !is_item("-5 degrees"));
     }
 
