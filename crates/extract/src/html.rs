@@ -6,6 +6,7 @@
 mod content;
 mod filter;
 mod head;
+mod names;
 mod prune;
 
 use crate::document::Builder;

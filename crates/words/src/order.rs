@@ -173,26 +173,11 @@ impl Parser<'_> {
         false
     }
 
-    /// "who was hired last", "counted first" at the end: the column and whether the last is wanted.
-    fn dated_end(&self, at: usize) -> Option<(usize, bool)> {
-        let dated = |field: &Field| field.kind == Kind::DateTime && can_order(field);
-        let (column, _) = self.column_at(at, dated)?;
-        let last = match self.word(at + 1)? {
-            Word::Last => true,
-            Word::First => false,
-            _ => return None,
-        };
-        self.term(at + 2).is_none().then_some((column, last))
-    }
-
     /// The column and direction of a superlative at a term, and the term after it.
     pub(crate) fn ranked(&self, at: usize) -> Option<(usize, bool, usize)> {
         let term = self.term(at)?;
         let next = self.skip_small(at + 1);
         let numeric = |field: &Field| matches!(field.kind, Kind::Number | Kind::DateTime) && can_order(field);
-        if let Some((column, last)) = self.dated_end(at) {
-            return Some((column, last, at + 2));
-        }
         if let Some(Word::Most | Word::Least) = term.word {
             let much = term.is(Word::Most);
             // "most expensive", "least popular", "most recently hired"
@@ -277,9 +262,6 @@ impl Parser<'_> {
             next += 1;
         } else if matches!(self.word(at), Some(Word::Top | Word::Bottom)) {
             order.limit = self.number(self.skip_small(at + 1)).and_then(limit_of);
-        }
-        if order.limit.is_none() && next == at + 2 && self.dated_end(at).is_some() {
-            order.limit = Some(1);
         }
         // "biggest event by attendance"
         let by_word = self.last_of_run(next);

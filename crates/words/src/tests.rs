@@ -78,15 +78,6 @@ fn comparisons_find_their_column() {
 }
 
 #[test]
-fn the_last_hired_is_one_row() {
-    for (text, last) in [("who was hired last?", true), ("hired first", false)] {
-        let got = read(text);
-        let order = (got.order_by.as_deref(), got.descending, got.limit);
-        assert_eq!(order, (Some("hiredAt"), last, Some(1)), "{text}: {got:?}");
-    }
-}
-
-#[test]
 fn indoor_is_not_outdoor() {
     let column = Collector::new("outdoor", Kind::Bool, None);
     let compiler = Compiler::new(&Vocabulary {

@@ -32,10 +32,10 @@ fn begins(words: &[&str], with: &[&[&str]]) -> bool {
 
 /// Whether a question asks for a way to do something or for a list rather than for one fact.
 pub(crate) fn asks_for_steps(question: &str) -> bool {
-    let lower = question.to_lowercase();
-    // "My display shows E7. What now?" asks in its last sentence.
-    lower.split_sentence_bounds().any(|sentence| {
-        let words: Vec<&str> = sentence.unicode_words().collect();
+    // "My display shows E7. What now?" asks in its last sentence, which begins with a capital.
+    question.split_sentence_bounds().any(|sentence| {
+        let lower = sentence.to_lowercase();
+        let words: Vec<&str> = lower.unicode_words().collect();
         begins(&words, STEPS) || words.first().is_some_and(|word| matches!(*word, "steps" | "instructions"))
     })
 }
