@@ -107,7 +107,7 @@ fn points(rest: &[Word<'_>], at: usize, grammar: &Grammar) -> bool {
     // "La piscine est-elle ouverte ?" names what "elle" stands for.
     let own = rest.get(..at).unwrap_or_default().windows(2);
     let own = own.into_iter().any(|pair| matches!(pair, [a, b] if a.is_in(grammar.determiners) && !joins(b)));
-    !polite && !last && !plural && !(own && word.bare.contains('-'))
+    !(polite || last || plural || (own && word.bare.contains('-')))
 }
 
 /// The language whose small words a text has most of; `None` when it has fewer than two of each.
