@@ -139,20 +139,16 @@ impl LexSnapshot {
         Ok(QueryWords::new(&words))
     }
 
-    fn clauses(&self, text: &str) -> Vec<Box<dyn Query>> {
-        let term = |channel, word: &str| -> Box<dyn Query> {
+    /// What a question asks for, of each channel.
+    pub(super) fn terms(&self, text: &str) -> Vec<(Channel, Term)> {
+        let term = |(channel, word): (Channel, String)| {
             let field = match channel {
                 Channel::Words => self.fields.words,
                 Channel::Exact => self.fields.exact,
             };
-            let term = Term::from_field_text(field, word);
-            let query = Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs));
-            match channel {
-                Channel::Words => query,
-                Channel::Exact => Box::new(BoostQuery::new(query, EXACT_WEIGHT)),
-            }
+            (channel, Term::from_field_text(field, &word))
         };
-        query_terms(text, TERMS_MAX).iter().map(|(channel, word)| term(*channel, word)).collect()
+        query_terms(text, TERMS_MAX).into_iter().map(term).collect()
     }
 
     /// Scores everything that holds a word, the engine skipping what cannot be among the best.
@@ -212,20 +208,18 @@ impl LexSnapshot {
     }
 
     /// Whether looking up so many documents costs less than reading the lists of all words.
-    pub(super) fn is_narrow(&self, text: &str, allowed: &RoaringBitmap) -> Result<bool> {
+    pub(super) fn is_narrow(&self, terms: &[(Channel, Term)], allowed: &RoaringBitmap) -> Result<bool> {
         let documents: u64 =
             self.searcher.segment_readers().iter().map(|segment| u64::from(segment.max_doc())).sum();
         // No word is listed with more documents than there are.
         if allowed.len().saturating_mul(LISTED_PER_LOOKED_UP) >= documents {
             return Ok(false);
         }
-        let (mut terms, mut listed) = (0, 0);
-        for (channel, word) in query_terms(text, TERMS_MAX) {
-            let field = if channel == Channel::Words { self.fields.words } else { self.fields.exact };
-            terms += 1;
-            listed += self.searcher.doc_freq(&Term::from_field_text(field, &word))?;
+        let mut listed = 0;
+        for (_, term) in terms {
+            listed += self.searcher.doc_freq(term)?;
         }
-        Ok(allowed.len().saturating_mul(terms).saturating_mul(LISTED_PER_LOOKED_UP) < listed)
+        Ok(allowed.len().saturating_mul(terms.len() as u64).saturating_mul(LISTED_PER_LOOKED_UP) < listed)
     }
 }
 
@@ -259,6 +253,14 @@ impl Places {
     }
 }
 
+fn clause((channel, term): (Channel, Term)) -> Box<dyn Query> {
+    let query = Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs));
+    match channel {
+        Channel::Words => query,
+        Channel::Exact => Box::new(BoostQuery::new(query, EXACT_WEIGHT)),
+    }
+}
+
 /// How many places stand before an item: steps that double, then halves.
 fn gallop(places: &[(u32, DocId)], id: u32) -> usize {
     let mut step = 1;
@@ -272,14 +274,17 @@ fn gallop(places: &[(u32, DocId)], id: u32) -> usize {
 impl LexicalSearch for LexSnapshot {
     fn search(&self, text: &str, k: usize, allowed: &Candidates<'_>) -> Result<Vec<Hit>> {
         let mut best = Best::new(k);
-        let clauses = self.clauses(text);
-        if k == 0 || clauses.is_empty() || self.is_empty() {
+        let terms = self.terms(text);
+        if k == 0 || terms.is_empty() || self.is_empty() {
             return Ok(Vec::new());
         }
-        match allowed {
-            Candidates::Only(few) if self.is_narrow(text, few)? => {
-                self.search_few(&clauses, few, &mut best)?
-            }
+        let narrow = match allowed {
+            Candidates::Only(few) if self.is_narrow(&terms, few)? => Some(*few),
+            _ => None,
+        };
+        let clauses: Vec<_> = terms.into_iter().map(clause).collect();
+        match narrow {
+            Some(few) => self.search_few(&clauses, few, &mut best)?,
             _ => self.search_all(clauses, allowed, &mut best)?,
         }
         Ok(best.into_hits())

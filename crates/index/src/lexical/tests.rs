@@ -107,7 +107,10 @@ fn a_narrow_filter_finds_what_a_broad_search_finds() {
     for allowed in [(0..4000).step_by(97).collect(), (990..1110).collect(), RoaringBitmap::from([3999, 9999])]
     {
         for query in ["pump", "valve seal filter", "drum drum hose nothing", "nothing"] {
-            assert!(query == "nothing" || snapshot.is_narrow(query, &allowed).unwrap(), "{query}");
+            assert!(
+                query == "nothing" || snapshot.is_narrow(&snapshot.terms(query), &allowed).unwrap(),
+                "{query}"
+            );
             let all = snapshot.search(query, 4000, &Candidates::All).unwrap();
             let wanted: Vec<Hit> = all.into_iter().filter(|hit| allowed.contains(hit.id)).collect();
             let found = snapshot.search(query, 4000, &Candidates::Only(&allowed)).unwrap();
