@@ -8,6 +8,7 @@ mod graph;
 mod planner;
 mod probe;
 mod set;
+mod signs;
 mod simd;
 mod sweep;
 

@@ -31,7 +31,7 @@ pub struct VectorOptions {
     pub rebuild_share: f64,
     /// Links per point of a graph (`M`): more find more and cost memory and time.
     pub links: usize,
-    /// Share of the true ten nearest a search should find, 0..1; scans find all.
+    /// Share of the true ten nearest a search should find, 0..1; scans find all, but for a few in a thousand of large sets.
     pub recall_target: f64,
 }
 

@@ -9,7 +9,9 @@ use crate::search::Search;
 use crate::view::Snapshot;
 use quarry_index::{Candidates, FuseOptions, Fused, Hit, LexicalSearch, Plan, QueryWords, VectorIndex, fuse};
 use quarry_types::Timestamp;
+use roaring::RoaringBitmap;
 use std::sync::Arc;
+use tokio::runtime::Handle;
 
 /// All that one question found, best first.
 #[derive(Debug, Clone)]
@@ -26,11 +28,14 @@ pub(crate) struct Ranked {
     pub(crate) plan: Plan,
 }
 
-/// Ranks the passages of the files the filter lets through.
+/// Passages from which the two legs run side by side: handing one to another thread takes some microseconds.
+const SIDE_BY_SIDE: usize = 2_000;
+
+/// Ranks the passages of the files the filter lets through. Must run where the runtime lets threads block.
 pub(crate) fn rank(
     snapshot: &Snapshot,
     search: &Search,
-    vector: &[f32],
+    vector: &Arc<Vec<f32>>,
     tuning: &SearchTuning,
 ) -> Result<Ranked, Error> {
     let now = Timestamp::now();
@@ -40,15 +45,28 @@ pub(crate) fn rank(
     } else {
         filtered.then(|| snapshot.allowed.of(snapshot, search))
     };
-    let candidates = allowed.as_deref().map_or(Candidates::All, Candidates::Only);
     let depth = tuning.candidates.max(2 * search.limit);
-    let lexical = snapshot.lexical.search(&search.query, depth, &candidates)?;
-    let plan = snapshot.vectors.plan(depth, &candidates);
-    let dense = snapshot.vectors.search(vector, depth, &candidates)?;
+    let plan = snapshot.vectors.plan(depth, &these(&allowed));
+    let dense = {
+        let (vectors, vector, allowed) = (snapshot.vectors.clone(), vector.clone(), allowed.clone());
+        move || vectors.search(&vector, depth, &these(&allowed))
+    };
+    let words = || snapshot.lexical.search(&search.query, depth, &these(&allowed));
+    let (lexical, dense) = match Handle::try_current() {
+        Ok(runtime) if allowed.as_ref().map_or(snapshot.places.len(), |few| few.len() as usize) >= SIDE_BY_SIDE => {
+            let dense = runtime.spawn_blocking(dense);
+            (words()?, runtime.block_on(dense)??)
+        }
+        _ => (words()?, dense()?),
+    };
     let fused = fuse(&lexical, &dense, &FuseOptions::default());
     let words = snapshot.lexical.query_words(&search.query)?;
     let weights = Weights { dense: tuning.dense_weight, ..Weights::default() };
     let mut last = rerank(snapshot, &words, vector, &fused, &weights)?;
     repeats_last(snapshot, &mut last, 2 * search.limit);
     Ok(Ranked { lexical, dense, fused, last, words, plan })
+}
+
+fn these(allowed: &Option<Arc<RoaringBitmap>>) -> Candidates<'_> {
+    allowed.as_deref().map_or(Candidates::All, Candidates::Only)
 }

@@ -131,3 +131,34 @@ proptest! {
         prop_assert!(index.changes_since(&fresh).0.is_empty());
     }
 }
+
+#[test]
+fn many_vectors_are_found_by_their_signs_first() {
+    // In the last case the vectors of a cluster differ by less than their signs can tell.
+    for (clusters, spread, wanted_recall) in [(0, 1.0, 0.995), (40, 0.3, 0.99), (3, 0.05, 0.97)] {
+        let data = vectors(24_000, clusters, spread, 17);
+        let index = index(&data);
+        let third: RoaringBitmap = (0..24_000).filter(|id| id % 3 == 1).collect();
+        for allowed in [Candidates::All, Candidates::Only(&third)] {
+            for k in [10, 100] {
+                let (mut found, mut wanted) = (0, 0);
+                for query in vectors(12, clusters, spread, 18) {
+                    let hits = index.search(&query, k, &allowed).unwrap();
+                    assert_eq!(hits.len(), k);
+                    assert!(hits.iter().all(|hit| allowed.contains(hit.id)));
+                    assert!(index.signs_pay(k + k / 2, &allowed));
+                    let asked = Query::new(&query, DIMS).unwrap().unwrap();
+                    let ids = (0..24_000).filter(|id| allowed.contains(*id));
+                    let truth = index.rescored(&asked, ids, k);
+                    let last = truth.last().unwrap().score;
+                    found += hits.iter().filter(|hit| hit.score >= last).count();
+                    wanted += k;
+                    let again = index.rescored(&asked, hits.iter().map(|hit| hit.id), k);
+                    assert_eq!(again, hits, "a score is not the cosine");
+                }
+                let recall = f64::from(found as u32) / wanted as f64;
+                assert!(recall >= wanted_recall, "recall {recall} of {k} among {clusters} clusters");
+            }
+        }
+    }
+}

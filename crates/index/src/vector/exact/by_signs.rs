@@ -1,0 +1,108 @@
+//! The scan of many vectors: signs first, then the codes of those that may be among the best.
+
+use super::{AHEAD, BLOCK, Block, ExactInt8};
+use crate::candidates::Best;
+use crate::vector::signs::SignQuery;
+use crate::vector::simd::{Kernel, prefetch};
+use crate::vector::{Query, VectorIndex};
+use crate::{Candidates, Hit};
+
+/// Vectors of an index from which signs pay: the codes of fewer lie in the caches of the CPU.
+const AMONG: usize = 20_000;
+/// Allowed vectors for each one wanted from which they do.
+const PER_WANTED: usize = 16;
+/// Times the vectors wanted that are seen before a floor is set.
+const FIRST_SEEN: usize = 4;
+/// Bounds of which one is looked at to find a place among them.
+const SAMPLED: usize = 16;
+
+/// A row that may be among the best, and the bound above its cosine.
+struct Row<'a> {
+    block: &'a Block,
+    at: usize,
+    bound: f32,
+}
+
+impl ExactInt8 {
+    /// Whether the best `k` of the allowed items are found sooner this way.
+    pub(super) fn signs_pay(&self, k: usize, allowed: &Candidates<'_>) -> bool {
+        let allowed = match allowed {
+            Candidates::All => self.len(),
+            Candidates::Only(allowed) => allowed.len() as usize,
+        };
+        self.len() >= AMONG && allowed / PER_WANTED >= k
+    }
+
+    /// The best `k` allowed items by code, but for some in a thousand whose signs mislead.
+    pub(super) fn scan_signs(&self, query: &Query, k: usize, allowed: &Candidates<'_>) -> Best {
+        let asked = SignQuery::new(&query.full);
+        let (mut blocks, mut rows, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
+        let mut wanted = match allowed {
+            Candidates::All => None,
+            Candidates::Only(allowed) => Some(allowed.iter().peekable()),
+        };
+        for block in &self.blocks {
+            let from = rows.len();
+            match &mut wanted {
+                None => rows.extend(0..block.ids.len() as u32),
+                Some(ids) => {
+                    while ids.next_if(|id| id / BLOCK < block.number).is_some() {}
+                    while let Some(id) = ids.next_if(|id| id / BLOCK == block.number) {
+                        rows.extend(block.row(id).map(|row| row as u32));
+                    }
+                }
+            }
+            asked.bounds(&block.signs, &block.spreads, rows.get(from..).unwrap_or(&[]), &mut bounds);
+            blocks.push((block, from..rows.len()));
+        }
+        // What looks best is seen first: it raises the floor that the others have to reach.
+        let mut coarse = Best::new(k);
+        let mut below = f32::INFINITY;
+        for least in [nth_largest(&bounds, FIRST_SEEN * k), f32::NEG_INFINITY] {
+            let floor = least.max(coarse.floor());
+            let mut promising = Vec::new();
+            for (block, range) in &blocks {
+                let (Some(rows), Some(bounds)) = (rows.get(range.clone()), bounds.get(range.clone())) else {
+                    continue;
+                };
+                for (row, bound) in rows.iter().zip(bounds) {
+                    if *bound >= floor && *bound < below {
+                        promising.push(Row { block, at: *row as usize, bound: *bound });
+                    }
+                }
+            }
+            see(query, &promising, &mut coarse);
+            below = least;
+        }
+        coarse
+    }
+}
+
+/// Compares the codes of rows whose bound still reaches what was found.
+fn see(query: &Query, rows: &[Row<'_>], best: &mut Best) {
+    let (kernel, stride) = (Kernel::best(), query.code.len());
+    let mut floor = best.floor();
+    for (step, Row { block, at, bound }) in rows.iter().enumerate() {
+        if let Some(code) = rows.get(step + AHEAD).and_then(|row| row.block.code(row.at, stride)) {
+            prefetch(code);
+        }
+        if *bound >= floor
+            && let (Some(code), Some(scale), Some(id)) =
+                (block.code(*at, stride), block.scales.get(*at), block.ids.get(*at))
+        {
+            let score = kernel.dot(&query.code, code) as f32 * (scale * query.scale);
+            best.push(Hit { id: *id, score });
+            floor = best.floor();
+        }
+    }
+}
+
+/// About the `n`th largest, by a sample.
+fn nth_largest(values: &[f32], n: usize) -> f32 {
+    let mut sample: Vec<f32> = values.iter().step_by(SAMPLED).copied().collect();
+    let n = n / SAMPLED;
+    if n >= sample.len() {
+        return f32::NEG_INFINITY;
+    }
+    *sample.select_nth_unstable_by(n, |a, b| b.total_cmp(a)).1
+}

@@ -1,0 +1,220 @@
+//! One bit per dimension: a first look at many vectors that rules most of them out.
+//!
+//! The signs of a unit vector x of D dimensions, turned at random, estimate its inner product with q:
+//! ⟨q, x⟩ ≈ ⟨q, sign x⟩ / ‖x‖₁, with a standard deviation of √((D/‖x‖₁² − 1) / (D − 1)) (Gao and Long,
+//! RaBitQ, SIGMOD 2024). So a bound above the true product is known, and only vectors whose bound reaches the
+//! best found so far are looked at closely. The query is rounded to four bits, kept as four planes of bits:
+//! products are counts of common bits.
+
+/// Planes of bits of a query.
+const PLANES: usize = 4;
+/// Standard deviations between the estimate and the bound: about one vector in a thousand lies above it.
+const DEVIATIONS: f32 = 3.0;
+
+/// Times a vector is turned: after these no dimension stands out.
+const TURNS: u64 = 3;
+
+/// Turns a vector as all others are, so that lengths and products stay what they are: signs are changed at
+/// random, then Walsh-Hadamard transforms mix the first and the last power of two of dimensions.
+fn turn(vector: &mut [f32]) {
+    let width = (vector.len() / 2 + 1).next_power_of_two();
+    let window = if width > vector.len() { width / 2 } else { width };
+    for round in 0..TURNS {
+        for (at, x) in vector.iter_mut().enumerate() {
+            // The mixing step of SplitMix64: any fixed choice does that has no pattern.
+            let mut bits = (round << 32 | at as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            *x = if bits >> 63 == 0 { *x } else { -*x };
+        }
+        let rest = vector.len() - window;
+        hadamard(vector.get_mut(..window).unwrap_or(&mut []));
+        if rest > 0 {
+            hadamard(vector.get_mut(rest..).unwrap_or(&mut []));
+        }
+    }
+}
+
+/// The Walsh-Hadamard transform that keeps lengths; of a power of two of values.
+fn hadamard(values: &mut [f32]) {
+    let mut half = 1;
+    while half < values.len() {
+        for pair in values.chunks_exact_mut(2 * half) {
+            let (low, high) = pair.split_at_mut(half);
+            for (a, b) in low.iter_mut().zip(high) {
+                (*a, *b) = (*a + *b, *a - *b);
+            }
+        }
+        half *= 2;
+    }
+    let scale = 1.0 / (values.len() as f32).sqrt();
+    values.iter_mut().for_each(|x| *x *= scale);
+}
+
+/// Words of 64 signs per vector.
+pub(super) fn words(dims: usize) -> usize {
+    dims.div_ceil(64)
+}
+
+/// How far the signs of a vector tell its products.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Spread {
+    /// 1 / ‖x‖₁; 0 of zeros.
+    scale: f32,
+    /// What a product may lie above its estimate.
+    slack: f32,
+}
+
+/// Appends the signs of a unit vector, `words(its dimensions)` of them.
+pub(super) fn signs(vector: &[f32], out: &mut Vec<u64>) -> Spread {
+    let mut vector = vector.to_vec();
+    turn(&mut vector);
+    for part in vector.chunks(64) {
+        let bit = |word: u64, (at, x): (usize, &f32)| word | (u64::from(*x >= 0.0) << at);
+        out.push(part.iter().enumerate().fold(0, bit));
+    }
+    let (sum, dims) = (vector.iter().map(|x| x.abs()).sum::<f32>(), vector.len() as f32);
+    let scale = if sum > 0.0 { 1.0 / sum } else { 0.0 };
+    let variance = (dims * scale * scale - 1.0) / (dims - 1.0).max(1.0);
+    Spread { scale, slack: DEVIATIONS * variance.max(0.0).sqrt() }
+}
+
+/// A query to be compared with signs.
+pub(super) struct SignQuery {
+    planes: Vec<[u64; PLANES]>, // per word
+    step: f32,
+    sum: i32,
+}
+
+impl SignQuery {
+    /// Of a finite vector.
+    pub(super) fn new(query: &[f32]) -> Self {
+        let mut query = query.to_vec();
+        turn(&mut query);
+        let largest = query.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+        let step = if largest > 0.0 { largest / 7.5 } else { 1.0 };
+        let (mut planes, mut sum) = (Vec::with_capacity(words(query.len())), 0);
+        for part in query.chunks(64) {
+            let mut word = [0; PLANES];
+            for (at, x) in part.iter().enumerate() {
+                let level = (x / step).round().clamp(-8.0, 7.0) as i32;
+                sum += level;
+                for (plane, bits) in word.iter_mut().enumerate() {
+                    *bits |= ((level >> plane & 1) as u64) << at; // two's complement
+                }
+            }
+            planes.push(word);
+        }
+        Self { planes, step, sum }
+    }
+
+    /// Appends the bound above the cosine with each of `rows` of `signs`. Rows that are not there are left out.
+    pub(super) fn bounds(&self, signs: &[u64], spreads: &[Spread], rows: &[u32], out: &mut Vec<f32>) {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("popcnt") {
+            #[allow(unsafe_code)]
+            // SAFETY: the CPU has what the function asks for; it is safe code otherwise.
+            unsafe {
+                return popcnt(self, signs, spreads, rows, out);
+            }
+        }
+        self.bounds_here(signs, spreads, rows, out);
+    }
+
+    #[inline(always)]
+    fn bounds_here(&self, signs: &[u64], spreads: &[Spread], rows: &[u32], out: &mut Vec<f32>) {
+        let width = self.planes.len();
+        out.reserve(rows.len());
+        // A plain loop: adapters would not be compiled for the CPU of the caller.
+        for row in rows {
+            let at = *row as usize;
+            let (Some(row), Some(spread)) = (signs.get(at * width..(at + 1) * width), spreads.get(at)) else {
+                continue;
+            };
+            let mut counts = [0_u32; PLANES];
+            for (word, planes) in row.iter().zip(&self.planes) {
+                for (count, plane) in counts.iter_mut().zip(planes) {
+                    *count += (word & plane).count_ones();
+                }
+            }
+            let [one, two, four, sign] = counts.map(|count| count as i32);
+            let product = one + 2 * two + 4 * four - 8 * sign;
+            out.push((2 * product - self.sum) as f32 * (self.step * spread.scale) + spread.slack);
+        }
+    }
+}
+
+/// The same where counting bits is one instruction.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+#[target_feature(enable = "popcnt")]
+fn popcnt(query: &SignQuery, signs: &[u64], spreads: &[Spread], rows: &[u32], out: &mut Vec<f32>) {
+    query.bounds_here(signs, spreads, rows, out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vector::normalise;
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+
+    #[test]
+    fn bounds_lie_above_all_but_few_products_and_not_far() {
+        for dims in [384, 100] {
+            let mut rng = StdRng::seed_from_u64(3);
+            let mut unit = || {
+                let mut vector: Vec<f32> = (0..dims).map(|_| rng.random_range(-1.0..1.0)).collect();
+                normalise(&mut vector);
+                vector
+            };
+            let query = unit();
+            // Some near the query, most not.
+            let mixed = |(at, other): (usize, Vec<f32>)| {
+                let near = (at % 10) as f32 / 10.0;
+                let mut vector: Vec<f32> =
+                    other.iter().zip(&query).map(|(x, q)| x * (1.0 - near) + q * near).collect();
+                normalise(&mut vector);
+                vector
+            };
+            let vectors: Vec<Vec<f32>> = (0..5_000).map(|_| unit()).enumerate().map(mixed).collect();
+            let (mut rows, mut spreads) = (Vec::new(), Vec::new());
+            for vector in &vectors {
+                spreads.push(signs(vector, &mut rows));
+            }
+            assert_eq!(rows.len(), vectors.len() * words(dims));
+            let (asked, all) = (SignQuery::new(&query), (0..5_000).collect::<Vec<u32>>());
+            let (mut fast, mut plain) = (Vec::new(), Vec::new());
+            asked.bounds(&rows, &spreads, &all, &mut fast);
+            asked.bounds_here(&rows, &spreads, &all, &mut plain);
+            assert_eq!(fast, plain);
+            let product = |v: &Vec<f32>| v.iter().zip(&query).map(|(x, y)| x * y).sum::<f32>();
+            let above = vectors.iter().zip(&fast).filter(|(v, bound)| product(v) > **bound).count();
+            assert!(above <= 25, "{above} of 5,000 above their bounds");
+            let slack = vectors.iter().zip(&fast).map(|(v, bound)| bound - product(v)).sum::<f32>() / 5_000.0;
+            assert!(slack < 4.0 * DEVIATIONS / (dims as f32).sqrt(), "slack {slack}");
+        }
+    }
+
+    #[test]
+    fn turning_keeps_products_and_spreads_single_dimensions() {
+        for dims in [1, 2, 3, 64, 100, 384] {
+            let mut vectors = [vec![0.0; dims], vec![0.5; dims]];
+            vectors[0][dims / 2] = 1.0;
+            vectors.iter_mut().for_each(|vector| turn(vector));
+            let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
+            assert!((product(&vectors[0], &vectors[0]) - 1.0).abs() < 1e-4);
+            assert!((product(&vectors[0], &vectors[1]) - 0.5).abs() < 1e-4);
+            let largest = vectors[0].iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+            assert!(dims < 64 || largest < 6.0 / (dims as f32).sqrt(), "{largest} of {dims}");
+        }
+    }
+
+    #[test]
+    fn zeros_and_rows_that_are_not_there_do_no_harm() {
+        let mut rows = Vec::new();
+        let spread = signs(&[0.0; 64], &mut rows);
+        let mut out = Vec::new();
+        SignQuery::new(&[0.0; 64]).bounds(&rows, &[spread], &[0, 1], &mut out);
+        assert_eq!(out, [0.0]);
+    }
+}
