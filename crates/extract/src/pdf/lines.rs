@@ -90,6 +90,8 @@ struct Direction {
     open: Option<Line>,
     blank: Blank,
     chars: usize,
+    /// Whether the open piece holds a character that is written from right to left.
+    rtl: bool,
     /// How far the open piece's size is ahead among its characters.
     votes: usize,
     /// Place and value of the last character, to see a bold face made by printing twice.
@@ -238,7 +240,7 @@ impl Direction {
             let backward = (is_rtl(c) || last.is_some_and(is_rtl)) && is_near(back, em);
             let number = !backward
                 && !is_rtl(c)
-                && has_rtl(&line.text)
+                && self.rtl
                 && self.last.is_some_and(|(_, _, right)| is_near(glyph.left - right, em));
             let gap = match (backward, number, self.last) {
                 (true, ..) => back,
@@ -258,6 +260,7 @@ impl Direction {
                     line.bold = line.bold && bold();
                 }
                 line.text.push(c);
+                self.rtl |= is_rtl(c);
                 line.left = line.left.min(glyph.left);
                 line.right = line.right.max(glyph.right);
                 // The size most characters have is the line's: a number, a drop cap or a raised
@@ -283,7 +286,7 @@ impl Direction {
             bold: bold(),
             rank,
         };
-        self.votes = 1;
+        (self.votes, self.rtl) = (1, is_rtl(c));
         self.done.extend(self.open.replace(line));
         true
     }
@@ -297,10 +300,6 @@ fn is_near(gap: f32, em: f32) -> bool {
 /// Whether a character belongs to a script that is written from right to left.
 fn is_rtl(c: char) -> bool {
     matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')
-}
-
-fn has_rtl(text: &str) -> bool {
-    text.chars().any(is_rtl)
 }
 
 /// Whether most letters of some pieces are written from right to left.

@@ -218,6 +218,8 @@ fn glyph(char: &PdfPageTextChar<'_>, c: char) -> Option<Glyph> {
     // A size below nothing draws to the left and upside down.
     let turn = if font < 0.0 { 180.0 } else { 0.0 };
     let (scale, angle) = match char.matrix() {
+        // Nearly all text stands upright.
+        Ok(m) if m.b() == 0.0 && m.c() == 0.0 && m.a() > 0.0 => (m.d().abs(), turn),
         Ok(m) => (m.c().hypot(m.d()), m.b().atan2(m.a()).to_degrees() + turn),
         Err(_) => (1.0, turn),
     };

@@ -53,7 +53,9 @@ pub(crate) fn rank(
     };
     let words = || snapshot.lexical.search(&search.query, depth, &these(&allowed));
     let (lexical, dense) = match Handle::try_current() {
-        Ok(runtime) if allowed.as_ref().map_or(snapshot.places.len(), |few| few.len() as usize) >= SIDE_BY_SIDE => {
+        Ok(runtime)
+            if allowed.as_ref().map_or(snapshot.places.len(), |few| few.len() as usize) >= SIDE_BY_SIDE =>
+        {
             let dense = runtime.spawn_blocking(dense);
             (words()?, runtime.block_on(dense)??)
         }

@@ -8,7 +8,7 @@ use crate::vector::{Query, VectorIndex};
 use crate::{Candidates, Hit};
 
 /// Vectors of an index from which signs pay: the codes of fewer lie in the caches of the CPU.
-const AMONG: usize = 20_000;
+const AMONG: usize = 8_000;
 /// Allowed vectors for each one wanted from which they do.
 const PER_WANTED: usize = 16;
 /// Times the vectors wanted that are seen before a floor is set.

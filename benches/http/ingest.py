@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""What indexing costs beside embedding: documents through the server against their passages embedded alone.
+
+    cargo build --release && cargo build --release -p quarry-embed --example throughput
+    python3 benches/http/ingest.py [target/release/quarry] [documents] [target/release/examples/throughput]
+
+The documents are Markdown and HTML files made of the sentences of testdata/docs, in an order of their own so that no
+passage is known from another document. The same passages are then embedded by the same model with as many threads. Both
+take turns, three times; the last line is the median of the ratios, less one.
+"""
+
+import json
+import pathlib
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+from quarry_http import Client  # noqa: E402
+
+ROUNDS = 3
+
+
+def documents(count, folder):
+    """Markdown and HTML files of about twelve passages each, of sentences in an order of their own."""
+    text = " ".join(path.read_text() for path in sorted((ROOT / "testdata/docs/src").glob("*.md")))
+    sentences = [s.strip() for s in re.split(r"(?<=[.!?])\s+", re.sub(r"[#*|`>-]+", " ", text)) if 30 < len(s) < 300]
+    paths = []
+    for number in range(count):
+        rng = random.Random(number)
+        sections = [
+            (f"Part {part} of {number}", [f"Note {number}.{part}.{n}: " + " ".join(rng.sample(sentences, 3)) for n in range(3)])
+            for part in range(12)
+        ]
+        if number % 2:
+            body = "".join(f"<h2>{title}</h2>" + "".join(f"<p>{p}</p>" for p in parts) for title, parts in sections)
+            path, page = folder / f"note-{number}.html", f"<html><body><h1>Note {number}</h1>{body}</body></html>"
+        else:
+            body = "".join(f"## {title}\n\n" + "\n\n".join(parts) + "\n\n" for title, parts in sections)
+            path, page = folder / f"note-{number}.md", f"# Note {number}\n\n{body}"
+        path.write_text(page)
+        paths.append(path)
+    return paths
+
+
+def passages(client, file):
+    found, token = [], None
+    while True:
+        query = {"nextToken": token} if token else None
+        page = client.call("GET", f"/v1/files/{file['id']}/passages", query=query)
+        found += [passage["content"] for passage in page["passages"]]
+        token = page.get("meta", {}).get("nextToken")
+        if not token:
+            return found
+
+
+def indexed(binary, paths):
+    """Seconds from the first upload until all is indexed, and the texts of the passages."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [binary, "serve", "--data-dir", folder, "--listen", "127.0.0.1:0"]
+        env = {"QUARRY_ADMIN_TOKEN": "bench", "PATH": "/usr/bin:/bin"}
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env)
+        try:
+            client = Client(server.stdout.readline().decode().split()[-1], "bench", "bench")
+            client.call("GET", "/v1/files/search", query={"query": "warm"})
+            began = time.perf_counter()
+            files = [client.upload(path, {}) for path in paths]
+            while any(client.call("GET", "/v1/quarry/status")["jobs"].values()):
+                time.sleep(0.05)
+            took = time.perf_counter() - began
+            return took, [text for file in files for text in passages(client, file)]
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+def embedded(example, texts, folder):
+    """Seconds of embedding the texts, model loaded."""
+    listed = folder / "texts.json"
+    listed.write_text(json.dumps(texts))
+    printed = subprocess.run([example, listed, "--rounds", "1"], check=True, capture_output=True, text=True).stdout
+    return len(texts) / json.loads(printed.splitlines()[-1])["passages_per_s"]
+
+
+def main():
+    args = sys.argv[1:]
+    binary = args[0] if args else str(ROOT / "target/release/quarry")
+    count = int(args[1]) if len(args) > 1 else 40
+    example = args[2] if len(args) > 2 else str(ROOT / "target/release/examples/throughput")
+    ratios = []
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        paths = documents(count, folder)
+        for _ in range(ROUNDS):
+            whole, texts = indexed(binary, paths)
+            alone = embedded(example, texts, folder)
+            ratios.append(whole / alone)
+            print(f"{count} documents, {len(texts)} passages: indexed in {whole:.1f} s, embedded alone in {alone:.1f} s")
+    print(f"indexing over embedding: {statistics.median(ratios) - 1:+.1%}")
+
+
+if __name__ == "__main__":
+    main()
