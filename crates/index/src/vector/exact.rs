@@ -6,7 +6,7 @@
 
 mod by_signs;
 
-use super::signs::{Spread, signs, words};
+use super::signs::{Line, lines, signs};
 use super::simd::{Kernel, prefetch};
 use super::{Query, VectorIndex, normalise, quantise, stride};
 use crate::candidates::Best;
@@ -25,7 +25,9 @@ const BLOCK: u32 = 512;
 const RESCORED_BESIDE: usize = 30;
 /// Rows asked of the memory before they are needed.
 const AHEAD: usize = 12;
-/// Immutable exact index. Memory: 3⅛ bytes per dimension plus 16 per vector.
+
+/// Immutable exact index. Memory: 3 bytes per dimension, a line of 64 bytes for the
+/// signs of each 448 dimensions, 8 bytes per vector.
 #[derive(Clone)]
 pub struct ExactInt8 {
     dims: usize,
@@ -39,8 +41,7 @@ struct Block {
     ids: Vec<u32>, // ascending
     codes: Vec<i8>,
     scales: Vec<f32>,
-    signs: Vec<u64>,
-    spreads: Vec<Spread>,
+    signs: Vec<Line>,
     full: Vec<f16>,
 }
 
@@ -315,8 +316,7 @@ impl Block {
             ids: Vec::with_capacity(rows),
             codes: Vec::with_capacity(rows * stride),
             scales: Vec::with_capacity(rows),
-            signs: Vec::with_capacity(rows * words(dims)),
-            spreads: Vec::with_capacity(rows),
+            signs: Vec::with_capacity(rows * lines(dims)),
             full: Vec::with_capacity(rows * dims),
         };
         let mut unit = vec![0.0f32; dims];
@@ -327,9 +327,8 @@ impl Block {
                     .codes
                     .extend_from_slice(before.codes.get(row * stride..(row + 1) * stride).unwrap_or(&[]));
                 block.scales.extend(before.scales.get(row));
-                let wide = words(dims);
+                let wide = lines(dims);
                 block.signs.extend_from_slice(before.signs.get(row * wide..(row + 1) * wide).unwrap_or(&[]));
-                block.spreads.extend(before.spreads.get(row));
                 block.full.extend_from_slice(before.full(row, dims));
             } else if let Some(Some(vector)) = edits.get(&id) {
                 unit.copy_from_slice(vector);
@@ -337,7 +336,7 @@ impl Block {
                 let start = block.codes.len();
                 block.codes.resize(start + stride, 0);
                 block.scales.push(quantise(&unit, block.codes.get_mut(start..).unwrap_or(&mut [])));
-                block.spreads.push(signs(&unit, &mut block.signs));
+                signs(&unit, &mut block.signs);
                 block.full.extend(unit.iter().map(|x| f16::from_f32(*x)));
             }
         }
@@ -346,8 +345,11 @@ impl Block {
 
     /// Where an item lies. Most blocks lack no id: then its place follows from the first.
     fn row(&self, id: u32) -> Option<usize> {
-        let first = *self.ids.first()?;
+        let (first, last) = (*self.ids.first()?, *self.ids.last()?);
         let direct = id.checked_sub(first)? as usize;
+        if (last - first) as usize + 1 == self.ids.len() {
+            return (direct < self.ids.len()).then_some(direct); // no look at the ids between
+        }
         match self.ids.get(direct) {
             Some(there) if *there == id => Some(direct),
             _ => self.ids.binary_search(&id).ok(),
@@ -364,9 +366,9 @@ impl Block {
 
     fn heap_bytes(&self) -> usize {
         size_of::<Self>()
-            + self.ids.len() * 16
+            + self.ids.len() * 8
             + self.codes.len()
-            + self.signs.len() * 8
+            + self.signs.len() * size_of::<Line>()
             + self.full.len() * 2
     }
 }

@@ -6,6 +6,10 @@
 //! best found so far are looked at closely. The query is rounded to four bits, kept as four planes of bits:
 //! products are counts of common bits.
 
+use super::simd::prefetch;
+
+/// Rows asked of the memory before they are needed.
+const AHEAD: usize = 16;
 /// Planes of bits of a query.
 const PLANES: usize = 4;
 /// Standard deviations between the estimate and the bound: about one vector in a thousand lies above it.
@@ -50,32 +54,53 @@ fn hadamard(values: &mut [f32]) {
     values.iter_mut().for_each(|x| *x *= scale);
 }
 
-/// Words of 64 signs per vector.
-pub(super) fn words(dims: usize) -> usize {
-    dims.div_ceil(64)
+/// A line of the CPU's cache. A vector takes whole ones, one up to 448 dimensions: its signs, then its
+/// [`Spread`] in the last word.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(align(64))]
+pub(super) struct Line([u64; LINE]);
+
+/// Words of a line.
+const LINE: usize = 8;
+
+/// Lines per vector.
+pub(super) fn lines(dims: usize) -> usize {
+    (dims.div_ceil(64) + 1).div_ceil(LINE)
 }
 
 /// How far the signs of a vector tell its products.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Spread {
+struct Spread {
     /// 1 / ‖x‖₁; 0 of zeros.
     scale: f32,
     /// What a product may lie above its estimate.
     slack: f32,
 }
 
-/// Appends the signs of a unit vector, `words(its dimensions)` of them.
-pub(super) fn signs(vector: &[f32], out: &mut Vec<u64>) -> Spread {
+impl Spread {
+    fn word(self) -> u64 {
+        u64::from(self.scale.to_bits()) << 32 | u64::from(self.slack.to_bits())
+    }
+
+    #[inline(always)]
+    fn of(word: u64) -> Self {
+        Self { scale: f32::from_bits((word >> 32) as u32), slack: f32::from_bits(word as u32) }
+    }
+}
+
+/// Appends what is kept of a unit vector, `lines(its dimensions)` of them.
+pub(super) fn signs(vector: &[f32], out: &mut Vec<Line>) {
     let mut vector = vector.to_vec();
     turn(&mut vector);
-    for part in vector.chunks(64) {
-        let bit = |word: u64, (at, x): (usize, &f32)| word | (u64::from(*x >= 0.0) << at);
-        out.push(part.iter().enumerate().fold(0, bit));
-    }
     let (sum, dims) = (vector.iter().map(|x| x.abs()).sum::<f32>(), vector.len() as f32);
     let scale = if sum > 0.0 { 1.0 / sum } else { 0.0 };
     let variance = (dims * scale * scale - 1.0) / (dims - 1.0).max(1.0);
-    Spread { scale, slack: DEVIATIONS * variance.max(0.0).sqrt() }
+    let spread = Spread { scale, slack: DEVIATIONS * variance.max(0.0).sqrt() };
+    let bit = |word: u64, (at, x): (usize, &f32)| word | (u64::from(*x >= 0.0) << at);
+    let mut words: Vec<u64> = vector.chunks(64).map(|part| part.iter().enumerate().fold(0, bit)).collect();
+    words.resize(lines(vector.len()) * LINE - 1, 0);
+    words.push(spread.word());
+    out.extend(words.as_chunks::<LINE>().0.iter().map(|words| Line(*words)));
 }
 
 /// A query to be compared with signs.
@@ -92,7 +117,7 @@ impl SignQuery {
         turn(&mut query);
         let largest = query.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
         let step = if largest > 0.0 { largest / 7.5 } else { 1.0 };
-        let (mut planes, mut sum) = (Vec::with_capacity(words(query.len())), 0);
+        let (mut planes, mut sum) = (Vec::with_capacity(query.len().div_ceil(64)), 0);
         for part in query.chunks(64) {
             let mut word = [0; PLANES];
             for (at, x) in part.iter().enumerate() {
@@ -107,35 +132,41 @@ impl SignQuery {
         Self { planes, step, sum }
     }
 
-    /// Appends the bound above the cosine with each of `rows` of `signs`. Rows that are not there are left out.
-    pub(super) fn bounds(&self, signs: &[u64], spreads: &[Spread], rows: &[u32], out: &mut Vec<f32>) {
+    /// Appends the bound above the cosine with each of `rows`, numbers of vectors in `signs`. Rows that are
+    /// not there are left out.
+    pub(super) fn bounds(&self, signs: &[Line], rows: &[u32], out: &mut Vec<f32>) {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("popcnt") {
             #[allow(unsafe_code)]
             // SAFETY: the CPU has what the function asks for; it is safe code otherwise.
             unsafe {
-                return popcnt(self, signs, spreads, rows, out);
+                return popcnt(self, signs, rows, out);
             }
         }
-        self.bounds_here(signs, spreads, rows, out);
+        self.bounds_here(signs, rows, out);
     }
 
     #[inline(always)]
-    fn bounds_here(&self, signs: &[u64], spreads: &[Spread], rows: &[u32], out: &mut Vec<f32>) {
-        let width = self.planes.len();
+    fn bounds_here(&self, signs: &[Line], rows: &[u32], out: &mut Vec<f32>) {
+        let width = (self.planes.len() + 1).div_ceil(LINE);
         out.reserve(rows.len());
         // A plain loop: adapters would not be compiled for the CPU of the caller.
-        for row in rows {
+        for (step, row) in rows.iter().enumerate() {
+            if let Some(ahead) = rows.get(step + AHEAD) {
+                let at = *ahead as usize;
+                prefetch(signs.get(at * width..(at + 1) * width).unwrap_or(&[]));
+            }
             let at = *row as usize;
-            let (Some(row), Some(spread)) = (signs.get(at * width..(at + 1) * width), spreads.get(at)) else {
-                continue;
-            };
+            let Some(row) = signs.get(at * width..(at + 1) * width) else { continue };
             let mut counts = [0_u32; PLANES];
-            for (word, planes) in row.iter().zip(&self.planes) {
-                for (count, plane) in counts.iter_mut().zip(planes) {
-                    *count += (word & plane).count_ones();
+            for (line, planes) in row.iter().zip(self.planes.chunks(LINE)) {
+                for (word, planes) in line.0.iter().zip(planes) {
+                    for (count, plane) in counts.iter_mut().zip(planes) {
+                        *count += (word & plane).count_ones();
+                    }
                 }
             }
+            let spread = Spread::of(row.last().map_or(0, |line| line.0[LINE - 1]));
             let [one, two, four, sign] = counts.map(|count| count as i32);
             let product = one + 2 * two + 4 * four - 8 * sign;
             out.push((2 * product - self.sum) as f32 * (self.step * spread.scale) + spread.slack);
@@ -147,8 +178,8 @@ impl SignQuery {
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 #[target_feature(enable = "popcnt")]
-fn popcnt(query: &SignQuery, signs: &[u64], spreads: &[Spread], rows: &[u32], out: &mut Vec<f32>) {
-    query.bounds_here(signs, spreads, rows, out);
+fn popcnt(query: &SignQuery, signs: &[Line], rows: &[u32], out: &mut Vec<f32>) {
+    query.bounds_here(signs, rows, out);
 }
 
 #[cfg(test)]
@@ -160,7 +191,7 @@ mod tests {
 
     #[test]
     fn bounds_lie_above_all_but_few_products_and_not_far() {
-        for dims in [384, 100] {
+        for dims in [384, 100, 448, 600] {
             let mut rng = StdRng::seed_from_u64(3);
             let mut unit = || {
                 let mut vector: Vec<f32> = (0..dims).map(|_| rng.random_range(-1.0..1.0)).collect();
@@ -177,15 +208,13 @@ mod tests {
                 vector
             };
             let vectors: Vec<Vec<f32>> = (0..5_000).map(|_| unit()).enumerate().map(mixed).collect();
-            let (mut rows, mut spreads) = (Vec::new(), Vec::new());
-            for vector in &vectors {
-                spreads.push(signs(vector, &mut rows));
-            }
-            assert_eq!(rows.len(), vectors.len() * words(dims));
+            let mut rows = Vec::new();
+            vectors.iter().for_each(|vector| signs(vector, &mut rows));
+            assert_eq!(rows.len(), vectors.len() * lines(dims));
             let (asked, all) = (SignQuery::new(&query), (0..5_000).collect::<Vec<u32>>());
             let (mut fast, mut plain) = (Vec::new(), Vec::new());
-            asked.bounds(&rows, &spreads, &all, &mut fast);
-            asked.bounds_here(&rows, &spreads, &all, &mut plain);
+            asked.bounds(&rows, &all, &mut fast);
+            asked.bounds_here(&rows, &all, &mut plain);
             assert_eq!(fast, plain);
             let product = |v: &Vec<f32>| v.iter().zip(&query).map(|(x, y)| x * y).sum::<f32>();
             let above = vectors.iter().zip(&fast).filter(|(v, bound)| product(v) > **bound).count();
@@ -212,9 +241,9 @@ mod tests {
     #[test]
     fn zeros_and_rows_that_are_not_there_do_no_harm() {
         let mut rows = Vec::new();
-        let spread = signs(&[0.0; 64], &mut rows);
+        signs(&[0.0; 64], &mut rows);
         let mut out = Vec::new();
-        SignQuery::new(&[0.0; 64]).bounds(&rows, &[spread], &[0, 1], &mut out);
+        SignQuery::new(&[0.0; 64]).bounds(&rows, &[0, 1], &mut out);
         assert_eq!(out, [0.0]);
     }
 }

@@ -52,7 +52,7 @@ impl ExactInt8 {
                     }
                 }
             }
-            asked.bounds(&block.signs, &block.spreads, rows.get(from..).unwrap_or(&[]), &mut bounds);
+            asked.bounds(&block.signs, rows.get(from..).unwrap_or(&[]), &mut bounds);
             blocks.push((block, from..rows.len()));
         }
         // What looks best is seen first: it raises the floor that the others have to reach.
@@ -83,8 +83,10 @@ fn see(query: &Query, rows: &[Row<'_>], best: &mut Best) {
     let (kernel, stride) = (Kernel::best(), query.code.len());
     let mut floor = best.floor();
     for (step, Row { block, at, bound }) in rows.iter().enumerate() {
-        if let Some(code) = rows.get(step + AHEAD).and_then(|row| row.block.code(row.at, stride)) {
-            prefetch(code);
+        if let Some(Row { block, at, .. }) = rows.get(step + AHEAD) {
+            prefetch(block.code(*at, stride).unwrap_or(&[]));
+            prefetch(block.scales.get(*at..=*at).unwrap_or(&[]));
+            prefetch(block.ids.get(*at..=*at).unwrap_or(&[]));
         }
         if *bound >= floor
             && let (Some(code), Some(scale), Some(id)) =
