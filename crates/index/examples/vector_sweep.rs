@@ -54,7 +54,7 @@ fn planned(
         let mut hits = walked.search(query, k, allowed)?;
         times.push(begun.elapsed().as_secs_f64() * 1000.0);
         hits.truncate(10);
-        sum += recall(&scanned.search(query, 10, allowed)?, &hits);
+        sum += recall(&scanned.truth(query, 10, allowed)?, &hits);
     }
     times.sort_by(f64::total_cmp);
     let p50_ms = times.get(times.len() / 2).copied().unwrap_or(0.0);

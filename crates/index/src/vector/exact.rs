@@ -26,8 +26,8 @@ const RESCORED_BESIDE: usize = 30;
 /// Rows asked of the memory before they are needed.
 const AHEAD: usize = 12;
 
-/// Immutable exact index. Memory: 3 bytes per dimension, a line of 64 bytes for the
-/// signs of each 448 dimensions, 8 bytes per vector.
+/// Immutable exact index. Memory: 3 bytes per dimension, 64 bytes for the signs of up
+/// to 448 dimensions (128 up to 960), 8 bytes per vector.
 #[derive(Clone)]
 pub struct ExactInt8 {
     dims: usize,
@@ -203,13 +203,23 @@ impl ExactInt8 {
         ahead.into_iter().for_each(|(block, row, id)| see(block, row, id));
     }
 
-    /// The scan: the best `k` allowed items by code, then by exact cosine.
+    /// The scan: the best `k` allowed items by code, of many those whose signs let them be among them; then
+    /// by exact cosine.
     pub(super) fn scan(&self, query: &Query, k: usize, allowed: &Candidates<'_>, best: &mut Best) {
+        self.scan_by(query, k, allowed, best, true);
+    }
+
+    /// The scan of every code: what other searches are measured by.
+    pub(super) fn scan_all(&self, query: &Query, k: usize, allowed: &Candidates<'_>, best: &mut Best) {
+        self.scan_by(query, k, allowed, best, false);
+    }
+
+    fn scan_by(&self, query: &Query, k: usize, allowed: &Candidates<'_>, best: &mut Best, by_signs: bool) {
         if k == 0 || self.present.is_empty() {
             return;
         }
         let most = k.saturating_add((k / 2).max(RESCORED_BESIDE)).min(self.len());
-        let coarse = if self.signs_pay(most, allowed) {
+        let coarse = if by_signs && self.signs_pay(most, allowed) {
             self.scan_signs(query, most, allowed)
         } else {
             self.scan_codes(query, most, allowed)
@@ -271,6 +281,11 @@ impl ExactInt8 {
     /// Bytes of the codes and their scales.
     pub(super) fn code_bytes(&self) -> usize {
         self.blocks.iter().map(|block| block.codes.len() + block.scales.len() * 4).sum()
+    }
+
+    /// Bytes of the signs.
+    pub(super) fn sign_bytes(&self) -> usize {
+        self.blocks.iter().map(|block| size_of_val(block.signs.as_slice())).sum()
     }
 
     /// Bytes of the half precision vectors.

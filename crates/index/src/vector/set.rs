@@ -31,7 +31,8 @@ pub struct VectorOptions {
     pub rebuild_share: f64,
     /// Links per point of a graph (`M`): more find more and cost memory and time.
     pub links: usize,
-    /// Share of the true ten nearest a search should find, 0..1; scans find all, but for a few in a thousand of large sets.
+    /// Share of the true ten nearest a search should find, 0..1; scans of small sets find all, of large ones
+    /// all but a few in a thousand.
     pub recall_target: f64,
 }
 
@@ -271,11 +272,23 @@ impl VectorSnapshot {
     /// The share of the true ten nearest that is in `hits`.
     fn check(&self, query: &Query, allowed: &Candidates<'_>, hits: &[Hit]) {
         let mut truth = Best::new(hits.len().min(10));
-        self.exact.scan(query, hits.len().min(10), allowed, &mut truth);
+        self.exact.scan_all(query, hits.len().min(10), allowed, &mut truth);
         let truth = truth.into_hits();
         let last = truth.last().map_or(f32::NEG_INFINITY, |hit| hit.score);
         let found = hits.iter().filter(|hit| hit.score >= last).count().min(truth.len());
         self.probe.record(found, truth.len(), self.recall_target);
+    }
+
+    /// The best `k` of the allowed items with no vector ruled out early: what searches are measured by.
+    ///
+    /// # Errors
+    /// As [`VectorIndex::search`].
+    pub fn truth(&self, query: &[f32], k: usize, allowed: &Candidates<'_>) -> Result<Vec<Hit>> {
+        let mut best = Best::new(k);
+        if let Some(query) = Query::new(query, self.exact.dims())? {
+            self.exact.scan_all(&query, k, allowed, &mut best);
+        }
+        Ok(best.into_hits())
     }
 
     /// The exact cosines of some items with a query, in no order; items without a vector are left out.

@@ -1,9 +1,10 @@
-//! The int8 inner product, as wide as the CPU allows; the only unsafe code of the project.
+//! Inner products as wide as the CPU allows; the only unsafe code of the project.
 //!
 //! All kernels give the same integer for codes in −127..=127 (−128 never occurs: `quantise`
 //! clamps). Rows are whole 64-byte steps, so no kernel has a tail.
 #![allow(unsafe_code)]
 
+use super::signs::{Line, SignQuery};
 use std::sync::OnceLock;
 
 /// One way to compute the product.
@@ -74,6 +75,24 @@ impl Kernel {
             Self::Vnni => pairs.for_each(|(row, to)| *to = unsafe { x86::vnni(query, row) }),
         }
     }
+}
+
+/// [`SignQuery::bounds`], counting bits in one instruction where the CPU has it.
+#[inline]
+pub(super) fn sign_bounds(query: &SignQuery, signs: &[Line], rows: &[u32], out: &mut Vec<f32>) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // Not generic over the work: a closure would be compiled without the feature.
+        #[target_feature(enable = "popcnt")]
+        fn with_popcnt(query: &SignQuery, signs: &[Line], rows: &[u32], out: &mut Vec<f32>) {
+            query.bounds_here(signs, rows, out);
+        }
+        if is_x86_feature_detected!("popcnt") {
+            // SAFETY: the CPU has what the function asks for.
+            return unsafe { with_popcnt(query, signs, rows, out) };
+        }
+    }
+    query.bounds_here(signs, rows, out);
 }
 
 /// Asks the CPU to bring a row near; only a hint.

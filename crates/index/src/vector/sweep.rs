@@ -14,7 +14,8 @@ const DEPTH: usize = 10;
 /// A way to search vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SweepBy {
-    /// All of them, by int8 codes, the best again in half precision: what small sets are searched by.
+    /// All of them: by int8 codes, of many those that their signs do not rule out, the best again in half
+    /// precision. What small sets are searched by.
     Scan,
     /// All of them, by int8 codes alone.
     Codes,
@@ -43,7 +44,7 @@ impl SweepBy {
 impl fmt::Display for SweepBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Scan => f.pad("exact"),
+            Self::Scan => f.pad("scan"),
             Self::Codes => f.pad("int8 alone"),
             Self::Halves => f.pad("f16 alone"),
             Self::Graph { links, breadth } => f.pad(&format!("M {links} ef {breadth}")),
@@ -95,8 +96,8 @@ impl VectorSnapshot {
         let halves = |query: &Query| exact.scan_halves(query, DEPTH);
         let mut points = vec![
             sweep.point(SweepBy::Scan, exact.len(), all, scan),
-            sweep.point(SweepBy::Codes, exact.len(), all - exact.half_bytes(), codes),
-            sweep.point(SweepBy::Halves, exact.len(), all - exact.code_bytes(), halves),
+            sweep.point(SweepBy::Codes, exact.len(), all - exact.half_bytes() - exact.sign_bytes(), codes),
+            sweep.point(SweepBy::Halves, exact.len(), all - exact.code_bytes() - exact.sign_bytes(), halves),
         ];
         for links in links {
             let graph = match HnswIndex::build(exact, *links, &|| false) {

@@ -7,6 +7,7 @@ use crate::Error;
 use crate::files::is_expired;
 use crate::search::Search;
 use crate::view::Snapshot;
+use parking_lot::Mutex;
 use quarry_index::{Candidates, FuseOptions, Fused, Hit, LexicalSearch, Plan, QueryWords, VectorIndex, fuse};
 use quarry_types::Timestamp;
 use roaring::RoaringBitmap;
@@ -52,15 +53,9 @@ pub(crate) fn rank(
         move || vectors.search(&vector, depth, &these(&allowed))
     };
     let words = || snapshot.lexical.search(&search.query, depth, &these(&allowed));
-    let (lexical, dense) = match Handle::try_current() {
-        Ok(runtime)
-            if allowed.as_ref().map_or(snapshot.places.len(), |few| few.len() as usize) >= SIDE_BY_SIDE =>
-        {
-            let dense = runtime.spawn_blocking(dense);
-            (words()?, runtime.block_on(dense)??)
-        }
-        _ => (words()?, dense()?),
-    };
+    let many = allowed.as_ref().map_or(snapshot.places.len(), |few| few.len() as usize) >= SIDE_BY_SIDE;
+    let (lexical, dense) = if many { side_by_side(words, dense)? } else { (words(), dense()) };
+    let (lexical, dense) = (lexical?, dense?);
     let fused = fuse(&lexical, &dense, &FuseOptions::default());
     let words = snapshot.lexical.query_words(&search.query)?;
     let weights = Weights { dense: tuning.dense_weight, ..Weights::default() };
@@ -69,6 +64,56 @@ pub(crate) fn rank(
     Ok(Ranked { lexical, dense, fused, last, words, plan })
 }
 
+/// Runs both, the second on another thread of the runtime when one is free before the first is done: nobody
+/// waits for work that has not begun, so that threads never all wait for one another.
+fn side_by_side<A, B: Send + 'static>(
+    first: impl FnOnce() -> A,
+    second: impl FnOnce() -> B + Send + 'static,
+) -> Result<(A, B), Error> {
+    let Ok(runtime) = Handle::try_current() else { return Ok((first(), second())) };
+    let work = Arc::new(Mutex::new(Some(second)));
+    let taken = work.clone();
+    let helper = runtime.spawn_blocking(move || {
+        let second = taken.lock().take();
+        second.map(|second| second())
+    });
+    let first = first();
+    let left = work.lock().take();
+    let second = match left {
+        Some(second) => Some(second()),
+        None => runtime.block_on(helper)?,
+    };
+    second.map(|second| (first, second)).ok_or_else(|| Error::Internal("a leg of the search was lost".into()))
+}
+
 fn these(allowed: &Option<Arc<RoaringBitmap>>) -> Candidates<'_> {
     allowed.as_deref().map_or(Candidates::All, Candidates::Only)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn both_legs_end_however_few_threads_there_are() {
+        let slow = |n: u32| {
+            std::thread::sleep(Duration::from_millis(2));
+            n
+        };
+        assert_eq!(side_by_side(|| slow(1), move || slow(2)).unwrap(), (1, 2), "outside a runtime");
+        for threads in [1, 2, 8] {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            let runtime = builder.worker_threads(1).max_blocking_threads(threads).build().unwrap();
+            let search = |n: u32| {
+                let both = move || side_by_side(|| slow(n), move || slow(n + 1)).unwrap();
+                runtime.spawn_blocking(both)
+            };
+            let searches: Vec<_> = (0..40).map(search).collect();
+            for (search, n) in searches.into_iter().zip(0..) {
+                assert_eq!(runtime.block_on(search).unwrap(), (n, n + 1));
+            }
+        }
+    }
 }

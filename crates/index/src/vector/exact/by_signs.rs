@@ -7,12 +7,16 @@ use crate::vector::simd::{Kernel, prefetch};
 use crate::vector::{Query, VectorIndex};
 use crate::{Candidates, Hit};
 
+/// Dimensions up to which codes are as short as signs.
+const LEAST_DIMS: usize = 64;
 /// Vectors of an index from which signs pay: the codes of fewer lie in the caches of the CPU.
 const AMONG: usize = 8_000;
 /// Allowed vectors for each one wanted from which they do.
 const PER_WANTED: usize = 16;
 /// Times the vectors wanted that are seen before a floor is set.
 const FIRST_SEEN: usize = 4;
+/// Part of the vectors, one in so many, that signs must not leave to be seen: seeing all would take less time.
+const USELESS: usize = 2;
 /// Bounds of which one is looked at to find a place among them.
 const SAMPLED: usize = 16;
 
@@ -30,10 +34,11 @@ impl ExactInt8 {
             Candidates::All => self.len(),
             Candidates::Only(allowed) => allowed.len() as usize,
         };
-        self.len() >= AMONG && allowed / PER_WANTED >= k
+        self.dims() > LEAST_DIMS && self.len() >= AMONG && allowed / PER_WANTED >= k
     }
 
-    /// The best `k` allowed items by code, but for some in a thousand whose signs mislead.
+    /// The best `k` allowed items by code, but for some in a thousand whose signs mislead (copies of one vector
+    /// together): which, depends on `k` and the filter.
     pub(super) fn scan_signs(&self, query: &Query, k: usize, allowed: &Candidates<'_>) -> Best {
         let asked = SignQuery::new(&query.full);
         let (mut blocks, mut rows, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
@@ -70,6 +75,10 @@ impl ExactInt8 {
                         promising.push(Row { block, at: *row as usize, bound: *bound });
                     }
                 }
+            }
+            // Vectors that all point one way are not told apart by signs.
+            if promising.len() > bounds.len() / USELESS {
+                return self.scan_codes(query, k, allowed);
             }
             see(query, &promising, &mut coarse);
             below = least;

@@ -33,12 +33,13 @@ impl Calibration {
             if stop() {
                 return Err(Error::Cancelled);
             }
-            let truth = vectors.search(&query, DEPTH, &Candidates::All)?;
             if let Some(query) = Query::new(&query, vectors.dims())? {
+                let mut truth = Best::new(DEPTH);
+                vectors.scan_all(&query, DEPTH, &Candidates::All, &mut truth);
                 // What is searched exactly beside every walk is no merit of its breadth.
                 let mut beside = Best::new(DEPTH);
                 vectors.scan(&query, DEPTH, &Candidates::Only(graph.unreachable()), &mut beside);
-                asked.push((query, truth, beside.into_hits()));
+                asked.push((query, truth.into_hits(), beside.into_hits()));
             }
         }
         let mut steps: Vec<(usize, f64)> = Vec::new();
