@@ -133,8 +133,14 @@ fn mutate_file(input: &[u8], chance: &mut StdRng) -> Vec<u8> {
 
 fn samples(root: &Path, format: &str) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
-    let own =
-        ["testdata/docs", "testdata/docs/src", "testdata/formats", "testdata/bad", "fuzz/corpus/extract"];
+    let own = [
+        "testdata/docs",
+        "testdata/docs/src",
+        "testdata/formats",
+        "testdata/bad",
+        "testdata/tables",
+        "fuzz/corpus/extract",
+    ];
     let more = std::env::var("QUARRY_FUZZ_SAMPLES").unwrap_or_default();
     let folders = own.map(|folder| root.join(folder)).into_iter().chain(std::env::split_paths(&more));
     for folder in folders {

@@ -102,7 +102,7 @@ pub struct KbStatus {
     pub open_bots: usize,
     /// Bytes of those views.
     pub heap_bytes: usize,
-    /// Lowest measured recall@10 of their approximate vector searches; 1 while all are exact.
+    /// Lowest measured recall@10 of their approximate vector searches; 1 while no graph is walked.
     pub vector_recall: f64,
 }
 

@@ -1,9 +1,9 @@
 //! HNSW over int8 codes for large sets: a sealed, read-only graph.
 //!
-//! Knows neither delete nor update: the set around it drops dead ids and searches newer vectors
-//! exactly. Dead ends are found at build time: items a search for their own vector does not reach are
-//! listed and searched exactly. A filter is part of the walk, so a narrow one is answered from its own
-//! neighbourhood. Invariant: what a walk returns was let through by the filter.
+//! Knows neither delete nor update: the set around it drops dead ids and scans newer vectors. Dead ends are
+//! found at build time: items a search for their own vector does not reach are listed and scanned. A filter
+//! is part of the walk, so a narrow one is answered from its own neighbourhood. Invariant: what a walk
+//! returns was let through by the filter.
 
 mod calibrate;
 mod file;

@@ -3,12 +3,12 @@
 /// How a vector search is run; shown by `explain`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plan {
-    /// Every allowed vector is scored.
+    /// The allowed vectors are scanned.
     Exact {
         /// Allowed live vectors.
         candidates: usize,
     },
-    /// The graph is walked, keeping what is allowed; newer vectors are scored exactly.
+    /// The graph is walked, keeping what is allowed; newer vectors are scanned.
     Graph {
         /// Allowed live vectors.
         candidates: usize,

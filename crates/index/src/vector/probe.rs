@@ -1,4 +1,4 @@
-//! Recall as searches really have it: now and then a walk is checked against the exact answer.
+//! Recall as searches really have it: now and then a walk is checked against a scan of every code.
 //!
 //! Invariant: figures are of the graph in use; a new graph starts with none.
 

@@ -1,7 +1,7 @@
 //! All vectors of one collection: the exact index, and past the crossover a graph beside it.
 //!
 //! One writer at a time, readers on snapshots. Invariant: a search over a snapshot sees exactly the
-//! vectors of that moment: what changed after the graph was built is in `delta` (searched exactly)
+//! vectors of that moment: what changed after the graph was built is in `delta` (scanned)
 //! or gone from the exact index (dropped at rescoring).
 
 use super::exact::ExactInt8;

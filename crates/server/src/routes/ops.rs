@@ -50,7 +50,7 @@ pub(crate) async fn metrics(call: Call) -> Answer {
         ("quarry_index_heap_bytes", "Bytes of those indexes.", kb.heap_bytes as f64),
         (
             "quarry_vector_recall",
-            "Lowest measured recall@10 of approximate vector searches; 1 while all are exact.",
+            "Lowest measured recall@10 of approximate vector searches; 1 while no graph is walked.",
             kb.vector_recall,
         ),
         (
