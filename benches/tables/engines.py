@@ -299,8 +299,15 @@ class QuarryHttp:
 
     def call(self, method, path, body):
         headers = {"authorization": "Bearer bench", "x-bot-id": "bench", "content-type": "application/json"}
-        self.connection.request(method, path, body if isinstance(body, str) else json.dumps(body), headers)
-        reply = self.connection.getresponse()
+        body = body if isinstance(body, str) else json.dumps(body)
+        try:
+            self.connection.request(method, path, body, headers)
+            reply = self.connection.getresponse()
+        except (ConnectionError, http.client.RemoteDisconnected):
+            # The server closes connections that are idle for long, as while another engine takes its time.
+            self.connection = http.client.HTTPConnection(self.host)
+            self.connection.request(method, path, body, headers)
+            reply = self.connection.getresponse()
         text = reply.read()
         assert reply.status == 200, text[:500]
         return text
