@@ -2,6 +2,8 @@
 //!
 //! Formulas give the values stored with them; an empty row ends a table.
 
+mod far;
+
 use crate::Error;
 use crate::document::Builder;
 use crate::flow::push_table;
@@ -53,7 +55,8 @@ fn read_book(bytes: &[u8], builder: &mut Builder) -> Result<(), Error> {
 /// Inflates every part once under the caps; the workbook reader itself has none.
 fn check_parts(bytes: &[u8], limits: &Limits) -> Result<(), Error> {
     if !bytes.starts_with(b"PK") {
-        return crate::compound::check(FORMAT, bytes);
+        crate::compound::check(FORMAT, bytes)?;
+        return far::check(bytes, limits.max_part_bytes);
     }
     let mut package = crate::package::Package::open(FORMAT, bytes, limits)?;
     let names: Vec<String> = package.names().map(|name| name.into_owned()).collect();
