@@ -10,6 +10,8 @@ use std::io::{Cursor, Read};
 const MAX_CELLS: u64 = 8_000_000;
 /// Begins a sheet.
 const BEGINS: u16 = 0x0809;
+/// DIMENSIONS: the rectangle a sheet claims, whose places the library reserves.
+const CLAIM: u16 = 0x0200;
 /// Says that what follows is encrypted.
 const ENCRYPTED: u16 = 0x002f;
 /// Records that begin with the row and the column of a cell: FORMULA, BLANK, NUMBER, LABEL, BOOLERR, RK, LABELSST,
@@ -48,6 +50,9 @@ fn spans_too_much(records: &[u8]) -> bool {
         if kind == ENCRYPTED {
             return false; // the numbers mean nothing, and the library says why it cannot read them
         }
+        if kind == CLAIM && claimed(data) > MAX_CELLS {
+            return true;
+        }
         if kind == BEGINS {
             around = None;
         } else if CELLS.contains(&kind)
@@ -65,6 +70,20 @@ fn spans_too_much(records: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// Cells of a claimed rectangle: first row and the one after the last (four bytes each since 1997, two before), then
+/// the same of columns.
+fn claimed(data: &[u8]) -> u64 {
+    let number = |at: usize| u64::from(word(data, at).unwrap_or(0));
+    let long = |at: usize| number(at + 2) << 16 | number(at);
+    let [top, bottom, left, right] = match data.len() {
+        ..14 => [number(0), number(2), number(4), number(6)],
+        _ => [long(0), long(4), number(8), number(10)],
+    };
+    // Where the first is wrong the library takes the beginning.
+    let side = |low: u64, high: u64| if low < high { high - low } else { high };
+    side(top, bottom).saturating_mul(side(left, right))
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u16> {
@@ -96,6 +115,9 @@ mod tests {
         let several = [sheet(&[(60_000, 0)]), record(0x00bd, &[0, 0, 7, 7, 7, 60_000])].concat();
         assert!(spans_too_much(&several));
         assert!(!spans_too_much(&several[..several.len() - 1]), "a record cut off is not read");
+        assert!(spans_too_much(&record(CLAIM, &[0, 0, 0, 1, 0, 255, 0])), "65,536 rows of 255");
+        assert!(!spans_too_much(&record(CLAIM, &[0, 0, 0, 1, 0, 100, 0])));
+        assert!(spans_too_much(&record(CLAIM, &[0, 60_000, 0, 255, 0])), "an old one");
         let encrypted = [record(ENCRYPTED, &[1]), sheet(&[(0, 0), (65_535, 60_000)])].concat();
         assert!(!spans_too_much(&encrypted));
         assert!(!spans_too_much(&[]) && !spans_too_much(&record(0x0203, &[1])));
