@@ -1,6 +1,7 @@
 //! Compound files (OLE2): what their header claims, checked before a library believes it.
 
 use crate::Error;
+use crate::doc::bytes::u32_at;
 
 /// Smallest sector, in bytes.
 const SECTOR_BYTES: usize = 512;
@@ -18,7 +19,7 @@ const LAST_SECTOR: u32 = 0xffff_fffa;
 /// # Errors
 /// [`Error::Broken`].
 pub(crate) fn check(format: &str, bytes: &[u8]) -> Result<(), Error> {
-    let field = |at: usize| number(bytes, at).map_or(usize::MAX, |value| value as usize);
+    let field = |at: usize| u32_at(bytes, at).map_or(usize::MAX, |value| value as usize);
     let sectors = bytes.len() / SECTOR_BYTES + 1;
     // Sectors of the allocation table, of the small one and of the table of tables.
     if [0x2c, 0x40, 0x48].into_iter().any(|at| field(at) > sectors) {
@@ -27,15 +28,15 @@ pub(crate) fn check(format: &str, bytes: &[u8]) -> Result<(), Error> {
     let size = if bytes.get(0x1e) == Some(&12) { 4_096 } else { SECTOR_BYTES };
     let circles = || Error::broken(format, "its chains of sectors run in circles");
     let large = allocation(bytes, size).ok_or_else(circles)?;
-    let small = number(bytes, 0x3c).map_or_else(Vec::new, |first| chain(&large, first));
+    let small = u32_at(bytes, 0x3c).map_or_else(Vec::new, |first| chain(&large, first));
     let small: Vec<u32> = small.into_iter().flat_map(|sector| entries(bytes, size, sector)).collect();
     if has_circle(&large) || has_circle(&small) { Err(circles()) } else { Ok(()) }
 }
 
 /// The allocation table; `None` when the table of tables runs in circles.
 fn allocation(bytes: &[u8], size: usize) -> Option<Vec<u32>> {
-    let mut tables: Vec<u32> = (0..TABLES).filter_map(|n| number(bytes, TABLES_AT + n * 4)).collect();
-    let mut next = number(bytes, 0x44).unwrap_or(u32::MAX);
+    let mut tables: Vec<u32> = (0..TABLES).filter_map(|n| u32_at(bytes, TABLES_AT + n * 4)).collect();
+    let mut next = u32_at(bytes, 0x44).unwrap_or(u32::MAX);
     let mut left = bytes.len() / size + 1;
     while next <= LAST_SECTOR {
         left = left.checked_sub(1)?;
@@ -52,7 +53,7 @@ fn allocation(bytes: &[u8], size: usize) -> Option<Vec<u32>> {
 /// The numbers in a sector; none when it lies outside of the file.
 fn entries(bytes: &[u8], size: usize, sector: u32) -> Vec<u32> {
     let start = (sector as usize).saturating_add(1).saturating_mul(size);
-    (0..size / 4).map_while(|n| number(bytes, start.checked_add(n * 4)?)).collect()
+    (0..size / 4).map_while(|n| u32_at(bytes, start.checked_add(n * 4)?)).collect()
 }
 
 /// The sectors of a chain; at most all of them.
@@ -77,11 +78,6 @@ fn has_circle(table: &[u32]) -> bool {
         }
         false
     })
-}
-
-fn number(bytes: &[u8], at: usize) -> Option<u32> {
-    let four = bytes.get(at..at.checked_add(4)?)?;
-    Some(u32::from_le_bytes(four.try_into().ok()?))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! runs give style, list and table membership, character runs tell hidden and deleted text. Every
 //! offset comes from the file and is checked against the stream it points into.
 
-mod bytes;
+pub(crate) mod bytes;
 mod fib;
 mod runs;
 mod styles;

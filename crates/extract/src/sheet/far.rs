@@ -4,6 +4,7 @@
 
 use super::FORMAT;
 use crate::Error;
+use crate::doc::bytes::{u16_at, u32_at};
 use std::io::{Cursor, Read};
 
 /// Most cells of the rectangle around all cells of a sheet; the library keeps a place for each.
@@ -44,7 +45,7 @@ fn spans_too_much(records: &[u8]) -> bool {
     // First and last row, first and last column.
     let mut around: Option<[u16; 4]> = None;
     while let Some((head, after)) = rest.split_first_chunk::<4>() {
-        let (kind, length) = (word(head, 0).unwrap_or(0), usize::from(word(head, 2).unwrap_or(0)));
+        let (kind, length) = (u16_at(head, 0).unwrap_or(0), usize::from(u16_at(head, 2).unwrap_or(0)));
         let Some((data, after)) = after.split_at_checked(length) else { return false };
         rest = after;
         if kind == ENCRYPTED {
@@ -56,9 +57,9 @@ fn spans_too_much(records: &[u8]) -> bool {
         if kind == BEGINS {
             around = None;
         } else if CELLS.contains(&kind)
-            && let (Some(row), Some(first)) = (word(data, 0), word(data, 2))
+            && let (Some(row), Some(first)) = (u16_at(data, 0), u16_at(data, 2))
         {
-            let last = if SEVERAL.contains(&kind) { word(data, length.saturating_sub(2)) } else { None };
+            let last = if SEVERAL.contains(&kind) { u16_at(data, length.saturating_sub(2)) } else { None };
             let last = last.unwrap_or(first).max(first);
             let [top, bottom, left, right] = around.unwrap_or([row, row, first, last]);
             let now = [top.min(row), bottom.max(row), left.min(first), right.max(last)];
@@ -75,8 +76,8 @@ fn spans_too_much(records: &[u8]) -> bool {
 /// Cells of a claimed rectangle: first row and the one after the last (four bytes each since 1997, two before), then
 /// the same of columns.
 fn claimed(data: &[u8]) -> u64 {
-    let number = |at: usize| u64::from(word(data, at).unwrap_or(0));
-    let long = |at: usize| number(at + 2) << 16 | number(at);
+    let number = |at: usize| u64::from(u16_at(data, at).unwrap_or(0));
+    let long = |at: usize| u64::from(u32_at(data, at).unwrap_or(0));
     let [top, bottom, left, right] = match data.len() {
         ..14 => [number(0), number(2), number(4), number(6)],
         _ => [long(0), long(4), number(8), number(10)],
@@ -84,11 +85,6 @@ fn claimed(data: &[u8]) -> u64 {
     // Where the first is wrong the library takes the beginning.
     let side = |low: u64, high: u64| if low < high { high - low } else { high };
     side(top, bottom).saturating_mul(side(left, right))
-}
-
-fn word(bytes: &[u8], at: usize) -> Option<u16> {
-    let two = bytes.get(at..at.checked_add(2)?)?;
-    Some(u16::from_le_bytes(two.try_into().ok()?))
 }
 
 #[cfg(test)]
