@@ -5,8 +5,8 @@
     python3 benches/http/ingest.py [target/release/quarry] [documents] [target/release/examples/throughput]
 
 The documents are Markdown and HTML files made of the sentences of testdata/docs, in an order of their own so that no
-passage is known from another document. The same passages are then embedded by the same model with as many threads. Both
-take turns, three times; the last line is the median of the ratios, less one.
+passage is known from another document. Their texts, without the headings the server puts before them, are then embedded by
+the same model with as many threads. Both take turns, three times; the last line is the median of the ratios, less one.
 """
 
 import json
@@ -73,6 +73,9 @@ def indexed(binary, paths):
             while any(client.call("GET", "/v1/quarry/status")["jobs"].values()):
                 time.sleep(0.05)
             took = time.perf_counter() - began
+            failed = [file["key"] for file in files if client.file(file["id"])["status"] != "indexing_completed"]
+            if failed:
+                raise SystemExit(f"not indexed: {failed}")
             return took, [text for file in files for text in passages(client, file)]
         finally:
             server.terminate()
