@@ -116,7 +116,7 @@ fn orders() -> Value {
 }
 
 async fn change(bench: &Bench, table: &str, row: Value) -> Row {
-    let mut written = bench.tables.update_rows(&bot(), table, vec![row]).await.unwrap();
+    let written = bench.tables.update_rows(&bot(), table, vec![row]).await.unwrap();
     assert_eq!(written.errors, Vec::<String>::new());
     written.rows.into_rows().remove(0)
 }
