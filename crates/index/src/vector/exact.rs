@@ -83,6 +83,17 @@ impl ExactInt8 {
         Some((block.code(row, stride(self.dims))?, *block.scales.get(row)?))
     }
 
+    /// See [`super::VectorSnapshot::nearness`].
+    pub(super) fn nearness(&self, to: u32, ids: &[u32]) -> Vec<f32> {
+        let Some((code, scale)) = self.code(to) else { return vec![0.0; ids.len()] };
+        let kernel = Kernel::best();
+        let near = |id: &u32| {
+            let other = self.code(*id).filter(|(other, _)| other.len() == code.len());
+            other.map_or(0.0, |(other, by)| (kernel.dot(code, other) as f32 * scale * by).clamp(-1.0, 1.0))
+        };
+        ids.iter().map(near).collect()
+    }
+
     /// A copy without `deletes` and with `adds` (an id already present is replaced; of an id twice
     /// in `adds` the last counts). `self` is not changed. Cost: the touched blocks.
     ///

@@ -303,6 +303,12 @@ impl VectorSnapshot {
         Ok(best.into_hits())
     }
 
+    /// How near items are to one of them: cosines by their codes, good to two decimals; 0 where one has no vector.
+    #[must_use]
+    pub fn nearness(&self, to: u32, ids: &[u32]) -> Vec<f32> {
+        self.exact.nearness(to, ids)
+    }
+
     /// The items it holds.
     #[must_use]
     pub fn ids(&self) -> &RoaringBitmap {

@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 use super::signs::{Line, SignQuery};
+use crate::late::{TOKEN_DIMS, nearest_here};
 use std::sync::OnceLock;
 
 /// One way to compute the product.
@@ -93,6 +94,23 @@ pub(super) fn sign_bounds(query: &SignQuery, signs: &[Line], rows: &[u32], out: 
         }
     }
     query.bounds_here(signs, rows, out);
+}
+
+/// [`nearest_here`], eight and more numbers at a time where the CPU can.
+#[inline]
+pub(crate) fn nearest(rows: &[[i16; TOKEN_DIMS]], codes: &[[u8; TOKEN_DIMS / 2]], out: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2")]
+        fn with_avx2(rows: &[[i16; TOKEN_DIMS]], codes: &[[u8; TOKEN_DIMS / 2]], out: &mut [f32]) {
+            nearest_here(rows, codes, out);
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the CPU has what the function asks for.
+            return unsafe { with_avx2(rows, codes, out) };
+        }
+    }
+    nearest_here(rows, codes, out);
 }
 
 /// Asks the CPU to bring a row near; only a hint.

@@ -8,6 +8,7 @@ use crate::files::is_expired;
 use crate::search::Search;
 use crate::view::Snapshot;
 use parking_lot::Mutex;
+use quarry_embed::Embedded;
 use quarry_index::{Candidates, FuseOptions, Fused, Hit, LexicalSearch, Plan, QueryWords, VectorIndex, fuse};
 use quarry_types::Timestamp;
 use roaring::RoaringBitmap;
@@ -36,7 +37,7 @@ const SIDE_BY_SIDE: usize = 2_000;
 pub(crate) fn rank(
     snapshot: &Snapshot,
     search: &Search,
-    vector: &Arc<Vec<f32>>,
+    asked: &Arc<Embedded>,
     tuning: &SearchTuning,
 ) -> Result<Ranked, Error> {
     let now = Timestamp::now();
@@ -49,8 +50,8 @@ pub(crate) fn rank(
     let depth = tuning.candidates.max(2 * search.limit);
     let plan = snapshot.vectors.plan(depth, &these(&allowed));
     let dense = {
-        let (vectors, vector, allowed) = (snapshot.vectors.clone(), vector.clone(), allowed.clone());
-        move || vectors.search(&vector, depth, &these(&allowed))
+        let (vectors, asked, allowed) = (snapshot.vectors.clone(), asked.clone(), allowed.clone());
+        move || vectors.search(&asked.vector, depth, &these(&allowed))
     };
     let words = || snapshot.lexical.search(&search.query, depth, &these(&allowed));
     let many = allowed.as_ref().map_or(snapshot.places.len(), |few| few.len() as usize) >= SIDE_BY_SIDE;
@@ -59,7 +60,7 @@ pub(crate) fn rank(
     let fused = fuse(&lexical, &dense, &FuseOptions::default());
     let words = snapshot.lexical.query_words(&search.query)?;
     let weights = Weights { dense: tuning.dense_weight, ..Weights::default() };
-    let mut last = rerank(snapshot, &words, vector, &fused, &weights)?;
+    let mut last = rerank(snapshot, &words, asked, &fused, &weights)?;
     repeats_last(snapshot, &mut last, 2 * search.limit);
     Ok(Ranked { lexical, dense, fused, last, words, plan })
 }

@@ -47,12 +47,12 @@ impl Kb {
         let tuning = tuning.unwrap_or(self.inner.settings.search);
         tuning.check()?;
         let begun = Instant::now();
-        let vector = self.inner.embed_query(&search.query).await?;
+        let asked = self.inner.embed_query(&search.query).await?;
         let embedding = begun.elapsed();
         let snapshot = self.inner.views.snapshot(scope).await?;
         let ranking = tokio::task::spawn_blocking(move || {
             let begun = Instant::now();
-            let ranked = rank(&snapshot, &search, &vector, &tuning)?;
+            let ranked = rank(&snapshot, &search, &asked, &tuning)?;
             let searching = begun.elapsed();
             Ok::<_, Error>(Ranking { stages: stages(&snapshot, &ranked), embedding, searching })
         });

@@ -20,7 +20,7 @@ pub struct SearchTuning {
 impl Default for SearchTuning {
     /// `docs/RETRIEVAL.md` tells how these were chosen.
     fn default() -> Self {
-        Self { candidates: 100, dense_weight: 6.0, recall_target: 0.99, links: 16 }
+        Self { candidates: 100, dense_weight: 5.0, recall_target: 0.99, links: 16 }
     }
 }
 
