@@ -20,7 +20,11 @@ const ASKED_MAX: usize = 64;
 /// Half of the range the 16 levels of a number cover, in standard deviations of a number of a unit vector.
 const SPREAD: f32 = 2.5;
 /// A question's numbers are whole multiples of 1 / this.
-const FINE: f32 = 1024.0;
+const FINE: f32 = 127.0;
+/// Tokens of a question that are compared together.
+pub(crate) const ABREAST: usize = 8;
+/// Numbers of a token that are multiplied together.
+const STEP: usize = 4;
 
 /// The tokens of a passage, coded: [`CODE`] bytes each; number `i` of a vector in the low half of byte `i`, number
 /// `16 + i` in its high half.
@@ -30,9 +34,18 @@ pub struct TokenCodes(Arc<[u8]>);
 /// The tokens of a question with what each is worth.
 #[derive(Debug, Clone, Default)]
 pub struct TokenQuery {
-    rows: Vec<[i16; TOKEN_DIMS]>,
+    groups: Vec<Group>,
     worth: Vec<f32>,
     total: f32,
+}
+
+/// Some tokens of a question, side by side; missing ones are zeros.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Group {
+    /// For every [`STEP`] dimensions those of each token.
+    pub(crate) steps: [[i8; ABREAST * STEP]; TOKEN_DIMS / STEP],
+    /// 15 times the sum of each token's numbers.
+    pub(crate) sums: [i32; ABREAST],
 }
 
 /// How near a passage's tokens come to a question's: cosines.
@@ -76,25 +89,26 @@ impl TokenQuery {
     /// Of token vectors of norm 1, one after another, and their worth (0 or more).
     #[must_use]
     pub fn new(tokens: &[f32], worth: &[f32]) -> Self {
-        let fine = |row: &[f32; TOKEN_DIMS]| row.map(|number| (number * FINE).clamp(-FINE, FINE) as i16);
-        let rows: Vec<_> = tokens.as_chunks::<TOKEN_DIMS>().0.iter().take(ASKED_MAX).map(fine).collect();
+        let rows = tokens.as_chunks::<TOKEN_DIMS>().0;
+        let rows = rows.get(..rows.len().min(ASKED_MAX)).unwrap_or(rows);
         let mut worth: Vec<f32> = worth.iter().copied().take(rows.len()).collect();
         if worth.len() < rows.len() || worth.iter().sum::<f32>() <= 0.0 {
             worth = vec![1.0; rows.len()];
         }
-        Self { total: worth.iter().sum(), rows, worth }
+        Self { total: worth.iter().sum(), groups: rows.chunks(ABREAST).map(Group::of).collect(), worth }
     }
 
     /// Compares; `None` where question or passage has no tokens.
     #[must_use]
     pub fn matched(&self, passage: &TokenCodes) -> Option<TokenMatch> {
         let codes = passage.0.as_chunks::<CODE>().0;
-        if codes.is_empty() || self.rows.is_empty() {
+        if codes.is_empty() || self.groups.is_empty() {
             return None;
         }
-        let mut near = vec![-FINE; self.rows.len()];
-        nearest(&self.rows, codes, &mut near);
-        near.iter_mut().for_each(|cosine| *cosine = (*cosine / FINE).clamp(-1.0, 1.0));
+        let mut near = vec![[-FINE; ABREAST]; self.groups.len()];
+        nearest(&self.groups, codes, &mut near);
+        let near = near.as_flattened().iter().take(self.worth.len());
+        let mut near: Vec<f32> = near.map(|cosine| (cosine / FINE).clamp(-1.0, 1.0)).collect();
         let whole =
             near.iter().zip(&self.worth).map(|(cosine, worth)| cosine * worth).sum::<f32>() / self.total;
         near.sort_unstable_by(f32::total_cmp);
@@ -114,32 +128,51 @@ fn code(vector: &[f32; TOKEN_DIMS]) -> [u8; CODE] {
     bytes
 }
 
-/// For each row of a question the largest cosine with any code, times the row's length: `out` holds what it was before
-/// where that is larger.
-#[inline(always)]
-pub(crate) fn nearest_here(rows: &[[i16; TOKEN_DIMS]], codes: &[[u8; CODE]], out: &mut [f32]) {
-    // Plain loops: adapters would not be compiled for the CPU of the caller.
-    for code in codes {
-        // Levels are the odd numbers from −15 to 15.
-        let mut levels = [0_i16; TOKEN_DIMS];
-        let (low, high) = levels.split_at_mut(CODE);
-        for ((byte, low), high) in code.iter().zip(low).zip(high) {
-            *low = 2 * i16::from(byte & 15) - 15;
-            *high = 2 * i16::from(byte >> 4) - 15;
-        }
-        let mut square = 0_i32;
-        for level in &levels {
-            square += i32::from(*level) * i32::from(*level);
-        }
-        let shorten = 1.0 / (square as f32).sqrt();
-        for (row, best) in rows.iter().zip(out.iter_mut()) {
-            let mut sum = 0_i32;
-            for (number, level) in row.iter().zip(&levels) {
-                sum += i32::from(*number) * i32::from(*level);
+impl Group {
+    fn of(rows: &[[f32; TOKEN_DIMS]]) -> Self {
+        let mut group = Self::default();
+        for (at, row) in rows.iter().enumerate().take(ABREAST) {
+            let row = row.map(|number| (number * FINE).clamp(-FINE, FINE) as i8);
+            for (step, numbers) in group.steps.iter_mut().zip(row.chunks_exact(STEP)) {
+                let place = step.iter_mut().skip(at * STEP);
+                place.zip(numbers).for_each(|(to, number)| *to = *number);
             }
-            let cosine = sum as f32 * shorten;
-            if cosine > *best {
-                *best = cosine;
+            if let Some(sum) = group.sums.get_mut(at) {
+                *sum = 15 * row.iter().map(|number| i32::from(*number)).sum::<i32>();
+            }
+        }
+        group
+    }
+}
+
+/// The levels of a code, 0 to 15 for −15, −13 … 15, in the order of dimensions, and what its length is shortened by.
+#[inline]
+pub(crate) fn levels(code: &[u8; CODE]) -> ([u8; TOKEN_DIMS], f32) {
+    let mut levels = [0; TOKEN_DIMS];
+    let (low, high) = levels.split_at_mut(CODE);
+    for ((byte, low), high) in code.iter().zip(low).zip(high) {
+        (*low, *high) = (byte & 15, byte >> 4);
+    }
+    let square: i32 = levels.iter().map(|level| (2 * i32::from(*level) - 15).pow(2)).sum();
+    (levels, 1.0 / (square as f32).sqrt())
+}
+
+/// For each token of a question the largest cosine with any code, times [`FINE`]: `out` holds what it was before where
+/// that is larger.
+pub(crate) fn nearest_plainly(groups: &[Group], codes: &[[u8; CODE]], out: &mut [[f32; ABREAST]]) {
+    for code in codes {
+        let (levels, shorten) = levels(code);
+        for (group, best) in groups.iter().zip(out.iter_mut()) {
+            let mut products = [0_i32; ABREAST];
+            for (step, levels) in group.steps.iter().zip(levels.chunks_exact(STEP)) {
+                for (product, numbers) in products.iter_mut().zip(step.chunks_exact(STEP)) {
+                    let pairs = numbers.iter().zip(levels);
+                    *product +=
+                        pairs.map(|(number, level)| i32::from(*number) * i32::from(*level)).sum::<i32>();
+                }
+            }
+            for ((best, product), sum) in best.iter_mut().zip(products).zip(group.sums) {
+                *best = best.max((2 * product - sum) as f32 * shorten);
             }
         }
     }
@@ -220,14 +253,15 @@ mod tests {
         #[test]
         fn all_kernels_agree_on_any_bytes(
             bytes in prop::collection::vec(any::<u8>(), 0..CODE * 9),
-            seeds in prop::collection::vec(any::<u32>(), 1..9),
+            seeds in prop::collection::vec(any::<u32>(), 1..20),
         ) {
             let asked: Vec<f32> = seeds.iter().flat_map(|seed| unit(*seed)).collect();
             let query = TokenQuery::new(&asked, &[]);
             let codes = TokenCodes::from_bytes(&bytes);
-            let (mut fast, mut plain) = (vec![-FINE; query.rows.len()], vec![-FINE; query.rows.len()]);
-            nearest(&query.rows, codes.0.as_chunks::<CODE>().0, &mut fast);
-            nearest_here(&query.rows, codes.0.as_chunks::<CODE>().0, &mut plain);
+            let mut fast = vec![[-FINE; ABREAST]; query.groups.len()];
+            let mut plain = fast.clone();
+            nearest(&query.groups, codes.0.as_chunks::<CODE>().0, &mut fast);
+            nearest_plainly(&query.groups, codes.0.as_chunks::<CODE>().0, &mut plain);
             prop_assert_eq!(fast, plain);
             if let Some(found) = query.matched(&codes) {
                 prop_assert!((-1.0..=1.0).contains(&found.whole) && found.weakest <= found.whole + 1e-3);

@@ -22,4 +22,4 @@ pub use vector::{
     ExactInt8, GraphBuild, HnswIndex, Plan, Recall, SweepBy, SweepPoint, VectorIndex, VectorOptions,
     VectorSet, VectorSnapshot,
 };
-pub use wording::{Evidence, QueryWords, Wording};
+pub use wording::{Evidence, QueryWords, SpokenWords, Wording};

@@ -4,9 +4,10 @@
 //! scores stay in 0..=1, and a passage of which no better one is near keeps its place among such.
 
 use super::second::Weighed;
+use crate::records::TextHash;
 use crate::view::Snapshot;
-use quarry_index::{Fused, Wording};
-use std::collections::{HashMap, HashSet};
+use quarry_index::{Fused, SpokenWords, Wording};
+use std::collections::HashSet;
 
 /// What speaking for others does.
 #[derive(Debug, Clone, Copy)]
@@ -33,39 +34,45 @@ const SPEAKERS: usize = 10;
 /// Passages that are spoken for.
 const HEARD: usize = 64;
 
+/// What is known of passages besides their scores.
+pub(crate) trait Passages<'p> {
+    /// Hash of the text and its words; `None` where the passage is gone.
+    fn text(&self, id: u32) -> Option<(TextHash, &'p Wording)>;
+    /// Cosines of passages with one of them.
+    fn nearness(&self, to: u32, ids: &[u32]) -> Vec<f32>;
+}
+
+impl<'p> Passages<'p> for &'p Snapshot {
+    fn text(&self, id: u32) -> Option<(TextHash, &'p Wording)> {
+        self.places.get(&id).map(|place| (place.hash, &place.wording))
+    }
+
+    fn nearness(&self, to: u32, ids: &[u32]) -> Vec<f32> {
+        self.vectors.nearness(to, ids)
+    }
+}
+
 impl Neighbours {
     /// Raises the best of a ranking by what speaks for them; `sure` (0..=1) tells how near in meaning the nearest is.
     /// The order of the rest stays.
-    pub(crate) fn raise(&self, snapshot: &Snapshot, ranked: &mut [(Fused, Weighed)], sure: f32) {
+    pub(crate) fn raise<'p>(&self, passages: impl Passages<'p>, ranked: &mut [(Fused, Weighed)], sure: f32) {
         let (meaning, words) = (self.meaning * (1.0 + 2.0 * sure), self.words * (1.0 - 0.8 * sure));
         let most = 1.0 + meaning + words;
-        let heard = ranked.len().min(HEARD);
-        let (best, rest) = ranked.split_at_mut(heard);
-        let speakers = speakers(snapshot, best);
-        let Some(top) = speakers.first().and_then(|at| best.get(*at)).map(|(hit, _)| hit.score) else {
-            return;
-        };
-        let say: Vec<f32> = {
-            let say =
-                |at: &usize| best.get(*at).map_or(0.0, |(hit, _)| ((hit.score - top) / self.sharp).exp());
-            let say: Vec<f32> = speakers.iter().map(say).collect();
-            let sum: f32 = say.iter().sum();
-            say.iter().map(|one| one / sum).collect()
-        };
+        let (best, rest) = ranked.split_at_mut(ranked.len().min(HEARD));
         let ids: Vec<u32> = best.iter().map(|(hit, _)| hit.id).collect();
+        let texts: Vec<_> = ids.iter().map(|id| passages.text(*id)).collect();
+        let speakers = self.speakers(best, &texts);
         let mut bonus = vec![0.0_f32; best.len()];
-        for (speaker, say) in speakers.iter().zip(&say) {
-            let Some(id) = ids.get(*speaker) else { continue };
-            for (bonus, cosine) in bonus.iter_mut().zip(snapshot.vectors.nearness(*id, &ids)) {
-                *bonus += meaning * say * ((cosine - self.floor) / (1.0 - self.floor)).max(0.0);
+        for speaker in &speakers {
+            for (bonus, cosine) in bonus.iter_mut().zip(passages.nearness(speaker.id, &ids)) {
+                *bonus += meaning * speaker.say * ((cosine - self.floor) / (1.0 - self.floor)).max(0.0);
             }
         }
-        let wordings: Vec<&Wording> =
-            ids.iter().filter_map(|id| snapshot.places.get(id)).map(|place| &place.wording).collect();
-        if wordings.len() == ids.len() {
-            for (bonus, common) in bonus.iter_mut().zip(in_common(&wordings, &speakers, &say)) {
-                *bonus += words * common;
-            }
+        let said: Vec<(&Wording, f32)> =
+            speakers.iter().map(|speaker| (speaker.wording, speaker.say)).collect();
+        let mut spoken = SpokenWords::of(&said);
+        for (bonus, text) in bonus.iter_mut().zip(&texts) {
+            *bonus += words * text.map_or(0.0, |(_, wording)| spoken.in_common(wording));
         }
         for ((hit, _), bonus) in best.iter_mut().zip(bonus) {
             hit.score = ((hit.score + bonus) / most).clamp(0.0, 1.0);
@@ -76,39 +83,106 @@ impl Neighbours {
             hit.score = (hit.score / most).clamp(0.0, lowest);
         }
     }
-}
 
-/// Places of those that speak.
-fn speakers(snapshot: &Snapshot, best: &[(Fused, Weighed)]) -> Vec<usize> {
-    let mut texts = HashSet::new();
-    let new = |(at, (hit, _)): (usize, &(Fused, Weighed))| {
-        snapshot.places.get(&hit.id).filter(|place| texts.insert(place.hash)).map(|_| at)
-    };
-    best.iter().enumerate().filter_map(new).take(SPEAKERS).collect()
-}
-
-/// Cosine of each with the speakers together: words weigh by how few of all these passages hold them.
-fn in_common(wordings: &[&Wording], speakers: &[usize], say: &[f32]) -> Vec<f32> {
-    let words: Vec<Vec<u32>> = wordings.iter().map(|wording| wording.distinct()).collect();
-    let mut holding: HashMap<u32, f32> = HashMap::new();
-    for word in words.iter().flatten() {
-        *holding.entry(*word).or_default() += 1.0;
+    /// Those that speak; all they have to say is 1.
+    fn speakers<'p>(
+        &self,
+        best: &[(Fused, Weighed)],
+        texts: &[Option<(TextHash, &'p Wording)>],
+    ) -> Vec<Speaker<'p>> {
+        let mut known = HashSet::new();
+        let top = best.first().map_or(0.0, |(hit, _)| hit.score);
+        let mut speakers: Vec<Speaker<'p>> = best
+            .iter()
+            .zip(texts)
+            .filter_map(|((hit, _), text)| {
+                let (_, wording) = text.filter(|(hash, _)| known.insert(*hash))?;
+                Some(Speaker { id: hit.id, say: ((hit.score - top) / self.sharp).exp(), wording })
+            })
+            .take(SPEAKERS)
+            .collect();
+        let sum: f32 = speakers.iter().map(|speaker| speaker.say).sum();
+        speakers.iter_mut().for_each(|speaker| speaker.say /= sum);
+        speakers
     }
-    let all = words.len() as f32;
-    // From here on what a word is worth.
-    holding.values_mut().for_each(|held| *held = (1.0 + (all - *held + 0.5) / (*held + 0.5)).ln());
-    let worth = |word: &u32| holding.get(word).copied().unwrap_or(0.0);
-    let length = |words: &[u32]| words.iter().map(|word| worth(word).powi(2)).sum::<f32>().sqrt().max(1e-9);
-    let mut spoken: HashMap<u32, f32> = HashMap::new();
-    for (words, say) in speakers.iter().zip(say).filter_map(|(at, say)| Some((words.get(*at)?, say))) {
-        let length = length(words);
-        for word in words {
-            *spoken.entry(*word).or_default() += say * worth(word) / length;
+}
+
+/// A passage that speaks for others.
+struct Speaker<'p> {
+    id: u32,
+    say: f32,
+    wording: &'p Wording,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Passages by id: hash, words, and the direction of their vector.
+    struct Texts(Vec<(u8, Wording, f32)>);
+
+    impl<'p> Passages<'p> for &'p Texts {
+        fn text(&self, id: u32) -> Option<(TextHash, &'p Wording)> {
+            self.0.get(id as usize).map(|(hash, wording, _)| ([*hash; 32], wording))
+        }
+
+        fn nearness(&self, to: u32, ids: &[u32]) -> Vec<f32> {
+            let turn = |id: u32| self.0.get(id as usize).map_or(0.0, |(_, _, turn)| *turn);
+            ids.iter().map(|id| (turn(*id) - turn(to)).cos()).collect()
         }
     }
-    let common = |words: &Vec<u32>| {
-        let sum: f32 = words.iter().map(|word| worth(word) * spoken.get(word).copied().unwrap_or(0.0)).sum();
-        (sum / length(words)).clamp(0.0, 1.0)
-    };
-    words.iter().map(common).collect()
+
+    fn texts(of: &[(u8, &str, f32)]) -> Texts {
+        Texts(of.iter().map(|(hash, text, turn)| (*hash, Wording::of("", text), *turn)).collect())
+    }
+
+    fn order(texts: &Texts, scores: &[f32], sure: f32) -> Vec<(u32, f32)> {
+        let hit = |(id, score): (u32, &f32)| {
+            (Fused { id, score: *score, lexical: None, dense: None }, Weighed::default())
+        };
+        let mut ranked: Vec<_> = (0..).zip(scores).map(hit).collect();
+        Neighbours::default().raise(texts, &mut ranked, sure);
+        assert!(ranked.iter().all(|(hit, _)| (0.0..=1.0).contains(&hit.score)));
+        assert!(ranked.windows(2).all(|pair| pair[0].0.score >= pair[1].0.score), "scores fall");
+        ranked.iter().map(|(hit, _)| (hit.id, hit.score)).collect()
+    }
+
+    fn ids(order: &[(u32, f32)]) -> Vec<u32> {
+        order.iter().map(|(id, _)| *id).collect()
+    }
+
+    #[test]
+    fn several_that_agree_stand_before_one_alone() {
+        let agreeing =
+            texts(&[(0, "lamp", 0.0), (1, "oven door", 1.5), (2, "oven door glass", 1.5), (3, "door", 1.5)]);
+        assert_eq!(ids(&order(&agreeing, &[0.61, 0.60, 0.60, 0.59], 0.0))[3], 0);
+        let far_ahead = order(&agreeing, &[0.80, 0.60, 0.60, 0.59], 0.0);
+        assert_eq!(ids(&far_ahead)[0], 0, "what is far behind has nothing to say");
+        let apart = texts(&[(0, "lamp", 0.0), (1, "oven", 1.5), (2, "towel", 3.0)]);
+        assert_eq!(ids(&order(&apart, &[0.61, 0.60, 0.59], 0.5)), [0, 1, 2]);
+    }
+
+    #[test]
+    fn copies_speak_once() {
+        let copies: Vec<(u8, &str, f32)> =
+            [(0, "lamp", 0.0)].into_iter().chain((0..5).map(|_| (1, "oven", 1.5))).collect();
+        let scores = [0.61, 0.605, 0.605, 0.605, 0.605, 0.605];
+        assert_eq!(ids(&order(&texts(&copies), &scores, 0.0))[0], 0);
+        let others: Vec<(u8, &str, f32)> =
+            [(0, "lamp", 0.0)].into_iter().chain((1..6).map(|hash| (hash, "oven", 1.5))).collect();
+        assert_eq!(ids(&order(&texts(&others), &scores, 0.0))[5], 0);
+    }
+
+    #[test]
+    fn meaning_and_words_speak_alone_too_and_what_is_gone_is_silent() {
+        let by_words = texts(&[(0, "lamp", 0.0), (1, "oven door", 1.6), (2, "oven door", 3.2)]);
+        assert_eq!(ids(&order(&by_words, &[0.605, 0.60, 0.60], 0.0))[2], 0);
+        let by_meaning = texts(&[(0, "lamp", 0.0), (1, "oven", 1.6), (2, "stove", 1.6)]);
+        assert_eq!(ids(&order(&by_meaning, &[0.605, 0.60, 0.60], 1.0))[2], 0);
+        let gone = texts(&[]);
+        assert_eq!(ids(&order(&gone, &[0.9, 0.8], 0.0)), [0, 1]);
+        assert!(order(&gone, &[], 0.0).is_empty());
+        let many: Vec<f32> = (0..100).map(|at| 0.9 - at as f32 * 0.005).collect();
+        assert_eq!(ids(&order(&gone, &many, 0.3)), (0..100).collect::<Vec<_>>());
+    }
 }
