@@ -8,6 +8,7 @@
 mod candidates;
 mod error;
 mod fuse;
+mod kin;
 mod late;
 mod lexical;
 mod vector;
@@ -16,10 +17,11 @@ mod wording;
 pub use candidates::{Candidates, Hit};
 pub use error::Error;
 pub use fuse::{FuseOptions, Fused, FusionMethod, fuse};
+pub use kin::words_in_common;
 pub use late::{TOKEN_DIMS, TokenCodes, TokenMatch, TokenQuery};
 pub use lexical::{LexDoc, LexSnapshot, LexicalIndex, LexicalSearch};
 pub use vector::{
     ExactInt8, GraphBuild, HnswIndex, Plan, Recall, SweepBy, SweepPoint, VectorIndex, VectorOptions,
     VectorSet, VectorSnapshot,
 };
-pub use wording::{Evidence, QueryWords, SpokenWords, Wording};
+pub use wording::{Evidence, QueryWords, Wording};

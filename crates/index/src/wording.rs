@@ -8,7 +8,7 @@ use crate::lexical::words_of;
 use std::sync::Arc;
 
 /// Stands between sentences; no word has it.
-const BREAK: u32 = 0;
+pub(crate) const BREAK: u32 = 0;
 /// Most words of a question that are looked at.
 const WORDS_MAX: usize = 128;
 /// Set in the code of every word with a digit: they come last among codes in order.
@@ -70,7 +70,8 @@ impl Wording {
         Self(codes.into())
     }
 
-    fn codes(&self) -> &[u32] {
+    /// Every word in its order, [`BREAK`] between sentences.
+    pub(crate) fn codes(&self) -> &[u32] {
         self.0.get(SKETCH..).unwrap_or(&[])
     }
 
@@ -208,71 +209,6 @@ impl QueryWords {
     }
 }
 
-/// The words of some passages, each with what those that hold it have to say.
-#[derive(Debug)]
-pub struct SpokenWords {
-    /// An open table, a power of two long and never more than half full.
-    slots: Vec<Slot>,
-    turn: u32,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Slot {
-    /// [`BREAK`] where nothing is.
-    code: u32,
-    say: f32,
-    /// The passage that met it last, so that each word of a passage counts once.
-    turn: u32,
-}
-
-impl SpokenWords {
-    /// Of passages with their say.
-    #[must_use]
-    pub fn of(speakers: &[(&Wording, f32)]) -> Self {
-        let words: usize = speakers.iter().map(|(wording, _)| wording.codes().len()).sum();
-        let mut spoken =
-            Self { slots: vec![Slot::default(); (2 * words).next_power_of_two().max(2)], turn: 0 };
-        for (wording, say) in speakers {
-            let say = say / (wording.distinct_count() as f32).sqrt().max(1.0);
-            spoken.turn += 1;
-            for code in wording.codes().iter().filter(|code| **code != BREAK) {
-                let turn = spoken.turn;
-                let slot = spoken.slot(*code);
-                if slot.code == BREAK || slot.turn != turn {
-                    *slot = Slot { code: *code, say: slot.say + say, turn };
-                }
-            }
-        }
-        spoken
-    }
-
-    /// Cosine of a passage's different words with those of each speaker, by their say.
-    #[must_use]
-    pub fn in_common(&mut self, wording: &Wording) -> f32 {
-        self.turn += 1;
-        let mut sum = 0.0;
-        for code in wording.codes().iter().filter(|code| **code != BREAK) {
-            let turn = self.turn;
-            let slot = self.slot(*code);
-            if slot.code != BREAK && slot.turn != turn {
-                slot.turn = turn;
-                sum += slot.say;
-            }
-        }
-        sum / (wording.distinct_count() as f32).sqrt().max(1.0)
-    }
-
-    /// Where a word is or would be.
-    fn slot(&mut self, code: u32) -> &mut Slot {
-        let last = self.slots.len() - 1;
-        let mut at = code.wrapping_mul(0x9E37_79B9) as usize >> 7 & last;
-        while self.slots.get(at).is_some_and(|slot| slot.code != BREAK && slot.code != code) {
-            at = (at + 1) & last;
-        }
-        &mut self.slots[at]
-    }
-}
-
 fn distinct(codes: &[u32]) -> Vec<u32> {
     let mut codes: Vec<u32> = codes.iter().copied().filter(|code| *code != BREAK).collect();
     codes.sort_unstable();
@@ -395,33 +331,7 @@ mod tests {
         assert!(nothing.may_have_equal_figures(&of("no figure")) && !nothing.has_words(1));
     }
 
-    #[test]
-    fn words_in_common_count_once_and_by_their_say() {
-        let of = |text: &str| Wording::of("", text);
-        let (a, b) = (of("oven door oven glass. Oven!"), of("red lamp"));
-        let mut spoken = SpokenWords::of(&[(&a, 0.75), (&b, 0.25)]);
-        let near = |got: f32, wanted: f32| assert!((got - wanted).abs() < 1e-6, "{got} {wanted}");
-        near(spoken.in_common(&a), 0.75);
-        near(spoken.in_common(&b), 0.25);
-        near(
-            spoken.in_common(&of("oven door glass red lamp")),
-            0.75 * 3.0 / 15.0_f32.sqrt() + 0.25 * 2.0 / 10.0_f32.sqrt(),
-        );
-        near(spoken.in_common(&of("steel")), 0.0);
-        near(spoken.in_common(&Wording::default()), 0.0);
-        near(SpokenWords::of(&[]).in_common(&a), 0.0);
-    }
-
     proptest! {
-        #[test]
-        fn words_in_common_are_those_of_both(a in "([a-h]{1,2} ){0,40}", b in "([a-h]{1,2} ){0,40}") {
-            let (a, b) = (Wording::of("", &a), Wording::of("", &b));
-            let (left, right) = (a.distinct(), b.distinct());
-            let both = left.iter().filter(|code| right.contains(code)).count() as f32;
-            let wanted = both / ((left.len() * right.len()) as f32).sqrt().max(1.0);
-            prop_assert!((SpokenWords::of(&[(&a, 1.0)]).in_common(&b) - wanted).abs() < 1e-5);
-        }
-
         #[test]
         fn a_sketch_never_says_too_much(a in "([a-h]{1,2} ){0,40}", b in "([a-h]{1,2} ){0,40}") {
             let (a, b) = (Wording::of("", &a), Wording::of("", &b));

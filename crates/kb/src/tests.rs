@@ -10,12 +10,12 @@ use crate::{
     TagFilter, TagRule, Tags, UpsertFile,
 };
 use proptest::prelude::*;
-use quarry_embed::EmbedderSlot;
 use quarry_embed::testing::HashEmbedder;
+use quarry_embed::{Embedder, EmbedderSlot, TextKind};
 use quarry_extract::{Pool, PoolOptions};
 use quarry_index::VectorOptions;
 use quarry_store::{Commit, RecordStore, StoreOptions};
-use quarry_types::{BotId, ErrorKind, FileStatus, PassageKind, Scope, Timestamp};
+use quarry_types::{BotId, ErrorKind, FileStatus, PassageKind, Scope, Timestamp, TokenCounter};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,13 +27,17 @@ struct World {
 }
 
 async fn open(dir: &Path, settings: KbSettings) -> World {
+    open_with(dir, settings, Arc::new(HashEmbedder::new(64, 64))).await
+}
+
+async fn open_with(dir: &Path, settings: KbSettings, model: Arc<dyn Embedder>) -> World {
     let opened = quarry_store::open(dir, &StoreOptions::default()).unwrap();
     let store: Arc<dyn RecordStore> = opened.store;
     let paths = opened.paths;
     let deps = KbDeps {
         store: store.clone(),
         blobs: opened.blobs,
-        embedder: EmbedderSlot::ready(Arc::new(HashEmbedder::new(64, 64))),
+        embedder: EmbedderSlot::ready(model),
         extractor: Pool::new(PoolOptions::new("/nonexistent".into(), 1)),
         views_dir: Box::new(move |bot| paths.bot_views(bot)),
         on_indexed: Box::new(|_, _| ()),
@@ -101,6 +105,68 @@ async fn assert_counters(world: &World, scope: &Scope) {
     let usage = world.store.usage(scope.bot()).await.unwrap();
     let recount = world.kb.recount(scope).await.unwrap();
     assert_eq!((usage.vectors, usage.storage_bytes), (recount.vectors, recount.storage_bytes));
+}
+
+/// The same model before it had a token space.
+struct WithoutTokens(HashEmbedder);
+
+impl Embedder for WithoutTokens {
+    fn fingerprint(&self) -> &str {
+        self.0.fingerprint()
+    }
+
+    fn dims(&self) -> usize {
+        self.0.dims()
+    }
+
+    fn max_tokens(&self) -> usize {
+        self.0.max_tokens()
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        self.0.count_tokens(text)
+    }
+
+    fn token_counter(&self) -> Arc<dyn TokenCounter> {
+        self.0.token_counter()
+    }
+
+    fn engine(&self) -> &str {
+        "hash"
+    }
+
+    fn embed(&self, texts: &[&str], kind: TextKind) -> Result<Vec<Vec<f32>>, quarry_embed::Error> {
+        self.0.embed(texts, kind)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_passages_are_compared_once_they_were_indexed_with_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let bot = scope("a");
+    let texts = ["The oven heats to 280 degrees.", "Clean the door with vinegar."];
+    let tokens = async |world: &World| {
+        let search = Search { explain: true, ..search("vinegar door") };
+        let hit = world.kb.search(&bot, search).await.unwrap().remove(0);
+        assert_eq!(hit.content, texts[1]);
+        hit.explain.unwrap()["second"]["tokens"].clone()
+    };
+    {
+        let before = Arc::new(WithoutTokens(HashEmbedder::new(64, 64)));
+        let world = open_with(dir.path(), KbSettings::default(), before).await;
+        add(&world, &bot, "oven.txt", &texts).await;
+        assert!(tokens(&world).await.is_null());
+        world.kb.shutdown().await;
+    }
+    {
+        let world = open(dir.path(), KbSettings::default()).await;
+        assert!(tokens(&world).await.is_null(), "nothing is embedded anew by itself");
+        add(&world, &bot, "oven.txt", &texts).await;
+        assert!(tokens(&world).await["matched"].as_f64().unwrap() > 0.5);
+        world.kb.shutdown().await;
+    }
+    let world = open(dir.path(), KbSettings::default()).await;
+    assert!(tokens(&world).await["matched"].as_f64().unwrap() > 0.5, "they survive a restart");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@
 use super::second::Weighed;
 use crate::records::TextHash;
 use crate::view::Snapshot;
-use quarry_index::{Fused, SpokenWords, Wording};
+use quarry_index::{Fused, Wording, words_in_common};
 use std::collections::HashSet;
 
 /// What speaking for others does.
@@ -68,11 +68,12 @@ impl Neighbours {
                 *bonus += meaning * speaker.say * ((cosine - self.floor) / (1.0 - self.floor)).max(0.0);
             }
         }
-        let said: Vec<(&Wording, f32)> =
-            speakers.iter().map(|speaker| (speaker.wording, speaker.say)).collect();
-        let mut spoken = SpokenWords::of(&said);
-        for (bonus, text) in bonus.iter_mut().zip(&texts) {
-            *bonus += words * text.map_or(0.0, |(_, wording)| spoken.in_common(wording));
+        let nothing = Wording::default();
+        let wordings: Vec<&Wording> =
+            texts.iter().map(|text| text.map_or(&nothing, |(_, wording)| wording)).collect();
+        let said: Vec<(usize, f32)> = speakers.iter().map(|speaker| (speaker.place, speaker.say)).collect();
+        for (bonus, common) in bonus.iter_mut().zip(words_in_common(&wordings, &said)) {
+            *bonus += words * common;
         }
         for ((hit, _), bonus) in best.iter_mut().zip(bonus) {
             hit.score = ((hit.score + bonus) / most).clamp(0.0, 1.0);
@@ -85,19 +86,16 @@ impl Neighbours {
     }
 
     /// Those that speak; all they have to say is 1.
-    fn speakers<'p>(
-        &self,
-        best: &[(Fused, Weighed)],
-        texts: &[Option<(TextHash, &'p Wording)>],
-    ) -> Vec<Speaker<'p>> {
+    fn speakers(&self, best: &[(Fused, Weighed)], texts: &[Option<(TextHash, &Wording)>]) -> Vec<Speaker> {
         let mut known = HashSet::new();
         let top = best.first().map_or(0.0, |(hit, _)| hit.score);
-        let mut speakers: Vec<Speaker<'p>> = best
+        let mut speakers: Vec<Speaker> = best
             .iter()
             .zip(texts)
-            .filter_map(|((hit, _), text)| {
-                let (_, wording) = text.filter(|(hash, _)| known.insert(*hash))?;
-                Some(Speaker { id: hit.id, say: ((hit.score - top) / self.sharp).exp(), wording })
+            .enumerate()
+            .filter_map(|(place, ((hit, _), text))| {
+                text.filter(|(hash, _)| known.insert(*hash))?;
+                Some(Speaker { id: hit.id, place, say: ((hit.score - top) / self.sharp).exp() })
             })
             .take(SPEAKERS)
             .collect();
@@ -108,10 +106,11 @@ impl Neighbours {
 }
 
 /// A passage that speaks for others.
-struct Speaker<'p> {
+struct Speaker {
     id: u32,
+    /// In the ranking.
+    place: usize,
     say: f32,
-    wording: &'p Wording,
 }
 
 #[cfg(test)]
