@@ -145,6 +145,12 @@ impl QueryWords {
         self.sorted.is_empty()
     }
 
+    /// What one of them is worth; `None` for other words.
+    pub(crate) fn worth_of(&self, word: &str) -> Option<f32> {
+        let at = self.words.iter().position(|known| known == word)?;
+        self.worth.get(at).copied()
+    }
+
     /// The words a passage holds, stemmed, with what each is worth.
     #[must_use]
     pub fn held(&self, wording: &Wording) -> Vec<(&str, f32)> {

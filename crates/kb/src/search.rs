@@ -179,7 +179,8 @@ impl Inner {
             let ranked = {
                 let (snapshot, search, asked) = (snapshot.clone(), search.clone(), asked.clone());
                 let tuning = self.settings.search;
-                tokio::task::spawn_blocking(move || rank(&snapshot, &search, &asked, &tuning)).await??
+                tokio::task::spawn_blocking(move || rank(&snapshot, &search, &asked, &tuning, &mut |_, _| ()))
+                    .await??
             };
             let shown: Vec<_> = if search.consolidate {
                 let file = |id: u32| Some(snapshot.places.get(&id)?.generation.file.clone());

@@ -138,21 +138,25 @@ impl LexSnapshot {
     }
 
     /// What each of some words is worth, as [`LexSnapshot::query_words`] values them; 0 where a word does not rank.
+    /// `known` spares a look at those of the question.
     ///
     /// # Errors
     /// When the index cannot be read.
-    pub fn worth_of(&self, words: &[String]) -> Result<Vec<f32>> {
-        let mut worth = Vec::with_capacity(words.len());
+    pub fn worth_of(&self, words: &[String], known: &QueryWords) -> Result<Vec<f32>> {
+        let mut worth: Vec<f32> = Vec::with_capacity(words.len());
         for (at, word) in words.iter().enumerate() {
             // Pieces of one word follow one another.
-            if at > 0 && words.get(at - 1) == Some(word) {
-                worth.push(worth.last().copied().unwrap_or(0.0));
+            if let Some(same) = worth.last().filter(|_| words.get(at.wrapping_sub(1)) == Some(word)) {
+                worth.push(*same);
                 continue;
             }
             let mut most = 0.0_f32;
             for (channel, term) in query_terms(word, TERMS_MAX) {
                 if channel == Channel::Words {
-                    most = most.max(self.worth(&term)?);
+                    most = most.max(match known.worth_of(&term) {
+                        Some(worth) => worth,
+                        None => self.worth(&term)?,
+                    });
                 }
             }
             worth.push(most);

@@ -84,14 +84,18 @@ impl ExactInt8 {
     }
 
     /// See [`super::VectorSnapshot::nearness`].
-    pub(super) fn nearness(&self, to: u32, ids: &[u32]) -> Vec<f32> {
-        let Some((code, scale)) = self.code(to) else { return vec![0.0; ids.len()] };
+    pub(super) fn nearness(&self, to: &[usize], ids: &[u32]) -> Vec<Vec<f32>> {
         let kernel = Kernel::best();
-        let near = |id: &u32| {
-            let other = self.code(*id).filter(|(other, _)| other.len() == code.len());
-            other.map_or(0.0, |(other, by)| (kernel.dot(code, other) as f32 * scale * by).clamp(-1.0, 1.0))
+        let rows: Vec<Option<(&[i8], f32)>> = ids.iter().map(|id| self.code(*id)).collect();
+        let cosine = |a: &Option<(&[i8], f32)>, b: &Option<(&[i8], f32)>| match (a, b) {
+            (Some((a, by)), Some((b, and))) => (kernel.dot(a, b) as f32 * by * and).clamp(-1.0, 1.0),
+            _ => 0.0,
         };
-        ids.iter().map(near).collect()
+        let of = |place: &usize| {
+            let row = rows.get(*place).unwrap_or(&None);
+            rows.iter().map(|other| cosine(row, other)).collect()
+        };
+        to.iter().map(of).collect()
     }
 
     /// A copy without `deletes` and with `adds` (an id already present is replaced; of an id twice

@@ -303,9 +303,10 @@ impl VectorSnapshot {
         Ok(best.into_hits())
     }
 
-    /// How near items are to one of them: cosines by their codes, good to two decimals; 0 where one has no vector.
+    /// How near items are to some of them (places in the list): for each of these the cosines by codes, good to two
+    /// decimals; 0 where one has no vector.
     #[must_use]
-    pub fn nearness(&self, to: u32, ids: &[u32]) -> Vec<f32> {
+    pub fn nearness(&self, to: &[usize], ids: &[u32]) -> Vec<Vec<f32>> {
         self.exact.nearness(to, ids)
     }
 

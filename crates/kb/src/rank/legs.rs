@@ -2,7 +2,7 @@
 
 use super::SearchTuning;
 use super::repeats::repeats_last;
-use super::second::{Weighed, Weights, rerank};
+use super::second::{Watch, Weighed, Weights, rerank};
 use crate::Error;
 use crate::files::is_expired;
 use crate::search::Search;
@@ -39,6 +39,7 @@ pub(crate) fn rank(
     search: &Search,
     asked: &Arc<Embedded>,
     tuning: &SearchTuning,
+    watch: Watch<'_>,
 ) -> Result<Ranked, Error> {
     let now = Timestamp::now();
     let filtered = !search.tags.is_empty() || search.files.is_some() || search.bases.is_some();
@@ -60,7 +61,7 @@ pub(crate) fn rank(
     let fused = fuse(&lexical, &dense, &FuseOptions::default());
     let words = snapshot.lexical.query_words(&search.query)?;
     let weights = Weights { dense: tuning.dense_weight, ..Weights::default() };
-    let mut last = rerank(snapshot, &words, asked, &fused, &weights)?;
+    let mut last = rerank(snapshot, &words, asked, &fused, &weights, watch)?;
     repeats_last(snapshot, &mut last, 2 * search.limit);
     Ok(Ranked { lexical, dense, fused, last, words, plan })
 }

@@ -38,8 +38,8 @@ const HEARD: usize = 64;
 pub(crate) trait Passages<'p> {
     /// Hash of the text and its words; `None` where the passage is gone.
     fn text(&self, id: u32) -> Option<(TextHash, &'p Wording)>;
-    /// Cosines of passages with one of them.
-    fn nearness(&self, to: u32, ids: &[u32]) -> Vec<f32>;
+    /// Cosines of passages with some of them, which are named by their places.
+    fn nearness(&self, to: &[usize], ids: &[u32]) -> Vec<Vec<f32>>;
 }
 
 impl<'p> Passages<'p> for &'p Snapshot {
@@ -47,7 +47,7 @@ impl<'p> Passages<'p> for &'p Snapshot {
         self.places.get(&id).map(|place| (place.hash, &place.wording))
     }
 
-    fn nearness(&self, to: u32, ids: &[u32]) -> Vec<f32> {
+    fn nearness(&self, to: &[usize], ids: &[u32]) -> Vec<Vec<f32>> {
         self.vectors.nearness(to, ids)
     }
 }
@@ -63,16 +63,16 @@ impl Neighbours {
         let texts: Vec<_> = ids.iter().map(|id| passages.text(*id)).collect();
         let speakers = self.speakers(best, &texts);
         let mut bonus = vec![0.0_f32; best.len()];
-        for speaker in &speakers {
-            for (bonus, cosine) in bonus.iter_mut().zip(passages.nearness(speaker.id, &ids)) {
-                *bonus += meaning * speaker.say * ((cosine - self.floor) / (1.0 - self.floor)).max(0.0);
+        let places: Vec<usize> = speakers.iter().map(|(place, _)| *place).collect();
+        for ((_, say), cosines) in speakers.iter().zip(passages.nearness(&places, &ids)) {
+            for (bonus, cosine) in bonus.iter_mut().zip(cosines) {
+                *bonus += meaning * say * ((cosine - self.floor) / (1.0 - self.floor)).max(0.0);
             }
         }
         let nothing = Wording::default();
         let wordings: Vec<&Wording> =
             texts.iter().map(|text| text.map_or(&nothing, |(_, wording)| wording)).collect();
-        let said: Vec<(usize, f32)> = speakers.iter().map(|speaker| (speaker.place, speaker.say)).collect();
-        for (bonus, common) in bonus.iter_mut().zip(words_in_common(&wordings, &said)) {
+        for (bonus, common) in bonus.iter_mut().zip(words_in_common(&wordings, &speakers)) {
             *bonus += words * common;
         }
         for ((hit, _), bonus) in best.iter_mut().zip(bonus) {
@@ -85,32 +85,26 @@ impl Neighbours {
         }
     }
 
-    /// Those that speak; all they have to say is 1.
-    fn speakers(&self, best: &[(Fused, Weighed)], texts: &[Option<(TextHash, &Wording)>]) -> Vec<Speaker> {
+    /// Places of those that speak, with what each has to say: 1 together.
+    fn speakers(
+        &self,
+        best: &[(Fused, Weighed)],
+        texts: &[Option<(TextHash, &Wording)>],
+    ) -> Vec<(usize, f32)> {
         let mut known = HashSet::new();
         let top = best.first().map_or(0.0, |(hit, _)| hit.score);
-        let mut speakers: Vec<Speaker> = best
+        let mut speakers: Vec<(usize, f32)> = best
             .iter()
             .zip(texts)
             .enumerate()
-            .filter_map(|(place, ((hit, _), text))| {
-                text.filter(|(hash, _)| known.insert(*hash))?;
-                Some(Speaker { id: hit.id, place, say: ((hit.score - top) / self.sharp).exp() })
-            })
+            .filter(|(_, (_, text))| text.is_some_and(|(hash, _)| known.insert(hash)))
+            .map(|(place, ((hit, _), _))| (place, ((hit.score - top) / self.sharp).exp()))
             .take(SPEAKERS)
             .collect();
-        let sum: f32 = speakers.iter().map(|speaker| speaker.say).sum();
-        speakers.iter_mut().for_each(|speaker| speaker.say /= sum);
+        let sum: f32 = speakers.iter().map(|(_, say)| say).sum();
+        speakers.iter_mut().for_each(|(_, say)| *say /= sum);
         speakers
     }
-}
-
-/// A passage that speaks for others.
-struct Speaker {
-    id: u32,
-    /// In the ranking.
-    place: usize,
-    say: f32,
 }
 
 #[cfg(test)]
@@ -125,9 +119,10 @@ mod tests {
             self.0.get(id as usize).map(|(hash, wording, _)| ([*hash; 32], wording))
         }
 
-        fn nearness(&self, to: u32, ids: &[u32]) -> Vec<f32> {
+        fn nearness(&self, to: &[usize], ids: &[u32]) -> Vec<Vec<f32>> {
             let turn = |id: u32| self.0.get(id as usize).map_or(0.0, |(_, _, turn)| *turn);
-            ids.iter().map(|id| (turn(*id) - turn(to)).cos()).collect()
+            let of = |place: &usize| ids.iter().map(|id| (turn(*id) - turn(ids[*place])).cos()).collect();
+            to.iter().map(of).collect()
         }
     }
 

@@ -72,6 +72,9 @@ pub(crate) struct Weighed {
     pub(crate) terse: bool,
 }
 
+/// Is shown the ranking between two steps.
+pub(crate) type Watch<'w> = &'w mut dyn FnMut(&'static str, &[(Fused, Weighed)]);
+
 /// Ranks the candidates anew; `fused` keeps ranks and scores of the legs.
 pub(crate) fn rerank(
     snapshot: &Snapshot,
@@ -79,6 +82,7 @@ pub(crate) fn rerank(
     asked: &Embedded,
     fused: &[Fused],
     weights: &Weights,
+    watch: Watch<'_>,
 ) -> Result<Vec<(Fused, Weighed)>, Error> {
     // What the dense leg found has its cosine already.
     let of_words_alone: Vec<u32> = fused.iter().filter(|hit| hit.dense.is_none()).map(|hit| hit.id).collect();
@@ -93,7 +97,9 @@ pub(crate) fn rerank(
         .collect();
     // Where this stage sees no difference the order before it stands.
     ranked.sort_by(|(a, _), (b, _)| b.score.total_cmp(&a.score));
-    match_tokens(snapshot, asked, &mut ranked, weights, nearest)?;
+    watch("words", &ranked);
+    match_tokens(snapshot, words, asked, &mut ranked, weights, nearest)?;
+    watch("tokens", &ranked);
     Neighbours::default().raise(snapshot, &mut ranked, weights.sure(nearest));
     Ok(ranked)
 }
@@ -101,12 +107,13 @@ pub(crate) fn rerank(
 /// Weighs the best again by their tokens; the rest stays behind them.
 fn match_tokens(
     snapshot: &Snapshot,
+    words: &QueryWords,
     asked: &Embedded,
     ranked: &mut [(Fused, Weighed)],
     weights: &Weights,
     nearest: f32,
 ) -> Result<(), Error> {
-    let worth = snapshot.lexical.worth_of(&asked.tokens.words)?;
+    let worth = snapshot.lexical.worth_of(&asked.tokens.words, words)?;
     let query = TokenQuery::new(&asked.tokens.numbers, &worth);
     let few = ranked.len().min(MATCHED);
     let (best, rest) = ranked.split_at_mut(few);
