@@ -7,7 +7,6 @@
 use super::neighbours::Neighbours;
 use crate::Error;
 use crate::view::Snapshot;
-use quarry_embed::Embedded;
 use quarry_index::{Evidence, Fused, Hit, QueryWords, TokenMatch, TokenQuery};
 use std::collections::HashMap;
 
@@ -72,23 +71,29 @@ pub(crate) struct Weighed {
     pub(crate) terse: bool,
 }
 
+/// What a passage is weighed against.
+pub(crate) struct Question<'q> {
+    pub(crate) words: &'q QueryWords,
+    pub(crate) tokens: &'q TokenQuery,
+    pub(crate) vector: &'q [f32],
+}
+
 /// Is shown the ranking between two steps.
 pub(crate) type Watch<'w> = &'w mut dyn FnMut(&'static str, &[(Fused, Weighed)]);
 
 /// Ranks the candidates anew; `fused` keeps ranks and scores of the legs.
 pub(crate) fn rerank(
     snapshot: &Snapshot,
-    words: &QueryWords,
-    asked: &Embedded,
+    question: &Question<'_>,
     fused: &[Fused],
     weights: &Weights,
     watch: Watch<'_>,
 ) -> Result<Vec<(Fused, Weighed)>, Error> {
     // What the dense leg found has its cosine already.
     let of_words_alone: Vec<u32> = fused.iter().filter(|hit| hit.dense.is_none()).map(|hit| hit.id).collect();
-    let mut cosines = snapshot.vectors.cosines(&asked.vector, &of_words_alone)?;
+    let mut cosines = snapshot.vectors.cosines(question.vector, &of_words_alone)?;
     cosines.extend(fused.iter().filter_map(|hit| Some(Hit { id: hit.id, score: hit.dense?.1 })));
-    let weighed = weigh(snapshot, words, &cosines, fused);
+    let weighed = weigh(snapshot, question.words, &cosines, fused);
     let nearest = cosines.iter().map(|hit| hit.score).fold(0.0, f32::max);
     let mut ranked: Vec<(Fused, Weighed)> = fused
         .iter()
@@ -98,7 +103,7 @@ pub(crate) fn rerank(
     // Where this stage sees no difference the order before it stands.
     ranked.sort_by(|(a, _), (b, _)| b.score.total_cmp(&a.score));
     watch("words", &ranked);
-    match_tokens(snapshot, words, asked, &mut ranked, weights, nearest)?;
+    match_tokens(snapshot, question.tokens, &mut ranked, weights, nearest);
     watch("tokens", &ranked);
     Neighbours::default().raise(snapshot, &mut ranked, weights.sure(nearest));
     Ok(ranked)
@@ -107,24 +112,20 @@ pub(crate) fn rerank(
 /// Weighs the best again by their tokens; the rest stays behind them.
 fn match_tokens(
     snapshot: &Snapshot,
-    words: &QueryWords,
-    asked: &Embedded,
+    tokens: &TokenQuery,
     ranked: &mut [(Fused, Weighed)],
     weights: &Weights,
     nearest: f32,
-) -> Result<(), Error> {
-    let worth = snapshot.lexical.worth_of(&asked.tokens.words, words)?;
-    let query = TokenQuery::new(&asked.tokens.numbers, &worth);
+) {
     let few = ranked.len().min(MATCHED);
     let (best, rest) = ranked.split_at_mut(few);
     for (hit, weighed) in best.iter_mut() {
-        weighed.tokens = snapshot.places.get(&hit.id).and_then(|place| query.matched(&place.tokens));
+        weighed.tokens = snapshot.places.get(&hit.id).and_then(|place| tokens.matched(&place.tokens));
         hit.score = weights.score(weighed, nearest);
     }
     best.sort_by(|(a, _), (b, _)| b.score.total_cmp(&a.score));
     let lowest = best.last().map_or(1.0, |(hit, _)| hit.score);
     rest.iter_mut().for_each(|(hit, _)| hit.score = hit.score.min(lowest));
-    Ok(())
 }
 
 impl Weights {
