@@ -27,7 +27,7 @@ pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> R
         return xls::read(bytes, limits, builder);
     }
     let mut package = Package::open(FORMAT, bytes, limits)?;
-    if package.has("content.xml") {
+    if package.has("content.xml") && !package.has("xl/workbook.xml") {
         return ods::read(&mut package, limits, builder);
     }
     check_parts(&mut package, limits)?;
@@ -157,7 +157,8 @@ fn fill<'a, E>(
         let ((row, column), value) = (found.get_position(), found.get_value());
         let value = match value {
             DataRef::Empty => continue,
-            DataRef::SharedString(shared) => crate::clean::line(shared),
+            DataRef::SharedString(text) => crate::clean::line(text),
+            DataRef::String(text) => crate::clean::line(text),
             value => cell(&Data::from(value.clone())),
         };
         if !grid.push(row, column, &value) {

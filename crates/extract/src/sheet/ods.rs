@@ -16,8 +16,8 @@ use std::collections::HashSet;
 const MAX_REPEATS: u32 = 1_000;
 
 /// Elements left out with all they hold.
-const SKIPPED: [&str; 6] =
-    ["annotation", "shapes", "forms", "tracked-changes", "ruby-text", "named-expressions"];
+const SKIPPED: [&str; 7] =
+    ["annotation", "shapes", "forms", "tracked-changes", "ruby-text", "named-expressions", "dde-links"];
 
 /// Reads a whole workbook.
 pub(super) fn read(package: &mut Package<'_>, limits: &Limits, builder: &mut Builder) -> Result<(), Error> {
@@ -38,10 +38,11 @@ pub(super) fn read(package: &mut Package<'_>, limits: &Limits, builder: &mut Bui
 fn sheets(content: &str, limits: &Limits) -> Vec<Sheet> {
     let mut xml = Xml::new(FORMAT, content, limits);
     let (mut style, mut hidden) = (String::new(), HashSet::new());
-    let (mut sheets, mut depth) = (Vec::new(), 0_usize);
+    let (mut sheets, mut skip, mut depth) = (Vec::new(), 0_usize, 0_usize);
     while let Ok(Some(token)) = xml.next() {
         match token {
             Token::Start(element) => match element.name().as_str() {
+                name if skip > 0 || SKIPPED.contains(&name) => skip += 1,
                 "style" => style = element.attribute("name").unwrap_or_default(),
                 "table-properties" if element.attribute("display").as_deref() == Some("false") => {
                     hidden.insert(std::mem::take(&mut style));
@@ -50,13 +51,13 @@ fn sheets(content: &str, limits: &Limits) -> Vec<Sheet> {
                     depth += 1;
                     if depth == 1 {
                         let name = element.attribute("name").unwrap_or_default();
-                        let visible =
-                            element.attribute("style-name").is_none_or(|style| !hidden.contains(&style));
-                        sheets.push(Sheet { name, visible });
+                        let style = element.attribute("style-name").unwrap_or_default();
+                        sheets.push(Sheet { name, visible: !hidden.contains(&style) });
                     }
                 }
                 _ => {}
             },
+            Token::End(_) if skip > 0 => skip -= 1,
             Token::End(name) if name == "table" => depth = depth.saturating_sub(1),
             _ => {}
         }
