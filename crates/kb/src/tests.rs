@@ -30,14 +30,14 @@ async fn open(dir: &Path, settings: KbSettings) -> World {
     open_with(dir, settings, Arc::new(HashEmbedder::new(64, 64))).await
 }
 
-async fn open_with(dir: &Path, settings: KbSettings, model: Arc<dyn Embedder>) -> World {
+async fn open_with(dir: &Path, settings: KbSettings, embedder: Arc<dyn Embedder>) -> World {
     let opened = quarry_store::open(dir, &StoreOptions::default()).unwrap();
     let store: Arc<dyn RecordStore> = opened.store;
     let paths = opened.paths;
     let deps = KbDeps {
         store: store.clone(),
         blobs: opened.blobs,
-        embedder: EmbedderSlot::ready(model),
+        embedder: EmbedderSlot::ready(embedder),
         extractor: Pool::new(PoolOptions::new("/nonexistent".into(), 1)),
         views_dir: Box::new(move |bot| paths.bot_views(bot)),
         on_indexed: Box::new(|_, _| ()),
@@ -107,28 +107,31 @@ async fn assert_counters(world: &World, scope: &Scope) {
     assert_eq!((usage.vectors, usage.storage_bytes), (recount.vectors, recount.storage_bytes));
 }
 
-/// The same model before it had a token space.
-struct WithoutTokens(HashEmbedder);
+/// The same model without a token space, which may take its time.
+struct Plain {
+    model: HashEmbedder,
+    wait: Duration,
+}
 
-impl Embedder for WithoutTokens {
+impl Embedder for Plain {
     fn fingerprint(&self) -> &str {
-        self.0.fingerprint()
+        self.model.fingerprint()
     }
 
     fn dims(&self) -> usize {
-        self.0.dims()
+        self.model.dims()
     }
 
     fn max_tokens(&self) -> usize {
-        self.0.max_tokens()
+        self.model.max_tokens()
     }
 
     fn count_tokens(&self, text: &str) -> usize {
-        self.0.count_tokens(text)
+        self.model.count_tokens(text)
     }
 
     fn token_counter(&self) -> Arc<dyn TokenCounter> {
-        self.0.token_counter()
+        self.model.token_counter()
     }
 
     fn engine(&self) -> &str {
@@ -136,7 +139,8 @@ impl Embedder for WithoutTokens {
     }
 
     fn embed(&self, texts: &[&str], kind: TextKind) -> Result<Vec<Vec<f32>>, quarry_embed::Error> {
-        self.0.embed(texts, kind)
+        std::thread::sleep(self.wait);
+        self.model.embed(texts, kind)
     }
 }
 
@@ -152,7 +156,7 @@ async fn tokens_of_passages_are_compared_once_they_were_indexed_with_them() {
         hit.explain.unwrap()["second"]["tokens"].clone()
     };
     {
-        let before = Arc::new(WithoutTokens(HashEmbedder::new(64, 64)));
+        let before = Arc::new(Plain { model: HashEmbedder::new(64, 64), wait: Duration::ZERO });
         let world = open_with(dir.path(), KbSettings::default(), before).await;
         add(&world, &bot, "oven.txt", &texts).await;
         assert!(tokens(&world).await.is_null());
@@ -422,6 +426,36 @@ async fn an_opened_view_gets_its_graph_without_a_commit() {
     let views = open_again();
     let snapshot = views.snapshot(&bot).await.unwrap();
     assert!(snapshot.vectors.recall().is_none() && snapshot.vectors.ids().len() == 41);
+}
+
+/// A large file cancelled, deleted or given new passages while it is embedded gives the worker free at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_no_longer_wanted_stops_being_embedded() {
+    let dir = tempfile::tempdir().unwrap();
+    let call = Duration::from_secs(3);
+    let settings = KbSettings { ingest_workers: 1, ..KbSettings::default() };
+    let world =
+        open_with(dir.path(), settings, Arc::new(Plain { model: HashEmbedder::new(64, 64), wait: call }))
+            .await;
+    let (kb, bot) = (&world.kb, scope("a"));
+    let texts: Vec<String> = (0..400).map(|n| format!("Sentence {n} of a long file.")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for case in ["cancelled", "deleted"] {
+        upload(kb, &bot, upsert("long.txt", 1), "x").await.unwrap();
+        kb.set_passages(&bot, "long.txt", passages(&texts)).await.unwrap();
+        while !kb.progress(&bot).await.unwrap().iter().any(|job| job.stage == "embedding") {
+            tokio::task::yield_now().await;
+        }
+        if case == "cancelled" {
+            kb.cancel_indexing(&bot, "long.txt").await.unwrap();
+        } else {
+            kb.delete_file(&bot, "long.txt").await.unwrap();
+        }
+        let asked = Instant::now();
+        settled(kb).await;
+        assert!(asked.elapsed() < call, "{case}: {:?}", asked.elapsed());
+        assert_counters(&world, &bot).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,7 +34,7 @@ const MODEL_WAIT: Duration = Duration::from_secs(30);
 const EXPIRY_CHECK: Duration = Duration::from_secs(30);
 
 /// Why a job ended without a published generation.
-enum Stop {
+pub(super) enum Stop {
     /// The file is gone or has newer content: nothing to report.
     Obsolete,
     /// The file cannot be indexed; the reason is for its owner.
@@ -230,7 +230,8 @@ impl Inner {
         let view = self.views.of(scope).await?;
         let snapshot = view.refresh_to_head(self.store.as_ref()).await?;
         let file = current(&snapshot, job)?.file.clone();
-        let (document, passages, breadcrumb) = self.passages_of(scope, &file, job).await?;
+        let reading = self.passages_of(scope, &file, job);
+        let (document, passages, breadcrumb) = self.while_wanted(scope, job, reading).await?;
         if passages.is_empty() && job.given.is_none() {
             return Err(Stop::Failed("no text found in the file".into()));
         }
@@ -248,7 +249,8 @@ impl Inner {
             })?;
             *job = reserving;
         }
-        let hashed = self.embed(scope, job, &passages, breadcrumb).await?;
+        let embedding = self.embed(scope, job, &passages, breadcrumb);
+        let hashed = self.while_wanted(scope, job, embedding).await?;
         self.step(scope, job, "publishing", count, count);
         let mut writer = self.blobs.create().await?;
         writer.write(document.text.clone().into()).await?;
@@ -428,7 +430,10 @@ impl Inner {
 }
 
 /// The file, if the job is still for what it holds.
-fn current<'a>(snapshot: &'a Snapshot, job: &Job) -> Result<&'a Arc<crate::view::FileEntry>, Stop> {
+pub(super) fn current<'a>(
+    snapshot: &'a Snapshot,
+    job: &Job,
+) -> Result<&'a Arc<crate::view::FileEntry>, Stop> {
     let entry = snapshot.files.get(&job.file);
     let fits = |file: &File| file.version == job.version && file.generation == job.generation;
     entry.filter(|entry| fits(&entry.file)).ok_or(Stop::Obsolete)
