@@ -159,12 +159,11 @@ pub(crate) fn decode_tomb(bytes: &[u8]) -> Result<(Seq, i64), Error> {
     Ok(tomb)
 }
 
-/// Value in `records`: 8 bytes of seq, then the caller's bytes.
-pub(crate) fn encode_record(seq: Seq, value: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(8 + value.len());
+/// Value in `records`: 8 bytes of seq, then the caller's bytes; replaces what `out` holds.
+pub(crate) fn encode_record(seq: Seq, value: &[u8], out: &mut Vec<u8>) {
+    out.clear();
     out.extend_from_slice(&seq.to_be_bytes());
     out.extend_from_slice(value);
-    out
 }
 
 pub(crate) fn decode_record(bytes: &[u8]) -> Result<(Seq, &[u8]), Error> {

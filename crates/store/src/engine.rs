@@ -37,13 +37,18 @@ impl Space {
 #[derive(Debug)]
 pub(crate) struct Effect {
     key: Slice,
-    value: Option<Vec<u8>>,
+    value: Option<Slice>,
 }
 
 impl Effect {
     /// A value to insert or, without one, a key to remove.
     pub(crate) fn new(space: Space, key: &[u8], value: Option<Vec<u8>>) -> Self {
-        Self { key: space.key(key), value }
+        Self { key: space.key(key), value: value.map(Slice::from) }
+    }
+
+    /// A value to insert that the caller goes on using.
+    pub(crate) fn insert(space: Space, key: &[u8], value: &[u8]) -> Self {
+        Self { key: space.key(key), value: Some(Slice::new(value)) }
     }
 }
 

@@ -66,9 +66,42 @@ pub(crate) struct Group<'a> {
     now_ms: i64,
     next_bot: u32,
     bots: HashMap<BotId, StagedBot>,
-    cells: HashMap<RowKey, Cell>,
+    cells: Cells,
     catalog: CatalogWrites,
     garbage: bool,
+}
+
+/// The keys a group looked at, in the order it did.
+#[derive(Default)]
+struct Cells {
+    list: Vec<(RowKey, Cell)>,
+    places: HashMap<RowKey, usize>,
+    /// Behind the one asked for last.
+    next: usize,
+}
+
+impl Cells {
+    /// Commits mostly write their keys in the order they checked them: then nothing is hashed.
+    fn find(&mut self, row: &RowKey) -> Option<usize> {
+        let at = match self.list.get(self.next) {
+            Some((known, _)) if known == row => self.next,
+            _ => *self.places.get(row)?,
+        };
+        self.next = at + 1;
+        Some(at)
+    }
+
+    fn add(&mut self, row: RowKey, cell: Cell) -> usize {
+        let at = self.list.len();
+        self.places.insert(row.clone(), at);
+        self.list.push((row, cell));
+        self.next = at + 1;
+        at
+    }
+
+    fn get(&mut self, at: usize) -> Option<&mut Cell> {
+        self.list.get_mut(at).map(|(_, cell)| cell)
+    }
 }
 
 /// What a group asks the engine to write, and what becomes visible after that.
@@ -89,7 +122,7 @@ impl<'a> Group<'a> {
             now_ms,
             next_bot,
             bots: HashMap::new(),
-            cells: HashMap::new(),
+            cells: Cells::default(),
             catalog: CatalogWrites::new(),
             garbage: false,
         }
@@ -248,18 +281,20 @@ impl<'a> Group<'a> {
         if numbered {
             catalog.insert(vec![tag::NEXT_BOT], Some(next_bot.to_be_bytes().to_vec()));
         }
-        let mut effects: Vec<Effect> = Vec::with_capacity(catalog.len() + cells.len() * 2);
+        let mut effects: Vec<Effect> = Vec::with_capacity(catalog.len() + cells.list.len() + 8);
         effects.extend(catalog.into_iter().map(|(key, value)| Effect::new(Space::Catalog, &key, value)));
-        let mut changed: Vec<(RowKey, Cell)> = cells.into_iter().filter(|(_, cell)| cell.changed).collect();
-        // Neighbours go together, which the engine's memory likes.
-        changed.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let mut changed = cells.list;
+        changed.retain(|(_, cell)| cell.changed);
+        // Neighbours go together, which the engine's memory likes. Most come in order already.
+        changed.sort_by(|(a, _), (b, _)| a.cmp(b));
         let mut log: BTreeMap<[u8; 16], LogEntry> = BTreeMap::new();
+        let mut record = Vec::new();
         for (row, cell) in changed {
             if let Slot::Live { seq, .. } | Slot::Dead { seq } = cell.now {
                 let is_dead = matches!(cell.now, Slot::Dead { .. });
                 log.entry(row.log_key(seq)).or_default().push(row.key(), is_dead);
             }
-            cell.effects(row, now_ms, &mut effects);
+            cell.effects(row, now_ms, &mut record, &mut effects);
         }
         effects
             .extend(log.into_iter().map(|(key, log)| Effect::new(Space::Changes, &key, Some(log.encode()))));
@@ -284,17 +319,19 @@ impl<'a> Group<'a> {
     ) -> Result<Option<&mut Cell>, Error> {
         let (Some(bot_no), Some(state)) = (bot.no, bot.state(place)) else { return Ok(None) };
         let row = RowKey::new(bot_no, state.no, key);
-        // Two look-ups: the borrow checker does not let one return early out of a loan it extends.
-        if !self.cells.contains_key(&row) {
-            let disk = match known {
-                Some(slot @ Slot::Live { .. }) => slot,
-                Some(_) => dead_or_absent(&self.view, &row, &state)?,
-                None => read(&self.view, &row, &state)?,
-            };
-            debug_assert_eq!(disk, read(&self.view, &row, &state)?, "what the caller knows is so");
-            self.cells.insert(row.clone(), Cell::found(disk));
-        }
-        Ok(self.cells.get_mut(&row))
+        let at = match self.cells.find(&row) {
+            Some(at) => at,
+            None => {
+                let disk = match known {
+                    Some(slot @ Slot::Live { .. }) => slot,
+                    Some(_) => dead_or_absent(&self.view, &row, &state)?,
+                    None => read(&self.view, &row, &state)?,
+                };
+                debug_assert_eq!(disk, read(&self.view, &row, &state)?, "what the caller knows is so");
+                self.cells.add(row, Cell::found(disk))
+            }
+        };
+        Ok(self.cells.get(at))
     }
 
     fn check(&mut self, bot: &mut StagedBot, commit: &Commit) -> Result<(), Error> {
@@ -365,7 +402,8 @@ impl<'a> Group<'a> {
     fn delete(&mut self, bot: &mut StagedBot, place: Place, key: &[u8], seq: Seq) {
         let (Some(bot_no), Some(state)) = (bot.no, bot.state(place)) else { return };
         let row = RowKey::new(bot_no, state.no, key);
-        let Some(Slot::Live { len, .. }) = self.cells.get(&row).map(|cell| cell.now) else { return };
+        let Some(at) = self.cells.find(&row) else { return };
+        let Some(Slot::Live { len, .. }) = self.cells.get(at).map(|cell| cell.now) else { return };
         let (_, logged) = self.replace(bot, place, key, (Slot::Dead { seq }, None));
         bot.update(place, |state| {
             state.logged += logged;
@@ -385,7 +423,8 @@ impl<'a> Group<'a> {
     ) -> (Slot, u64) {
         let row = RowKey::new(bot.no.unwrap_or(0), bot.state(place).map_or(0, |state| state.no), key);
         // A key that was not loaded lies in a collection this commit creates.
-        let cell = self.cells.entry(row).or_insert_with(|| Cell::found(Slot::Absent));
+        let at = self.cells.find(&row).unwrap_or_else(|| self.cells.add(row, Cell::found(Slot::Absent)));
+        let Some(cell) = self.cells.get(at) else { return (Slot::Absent, 0) };
         let logged = u64::from(!cell.changed);
         cell.changed = true;
         cell.value = value;
@@ -429,7 +468,8 @@ fn dead_or_absent(view: &View<'_>, row: &RowKey, state: &CollState) -> Result<Sl
 }
 
 impl Cell {
-    fn effects(self, row: RowKey, now_ms: i64, effects: &mut Vec<Effect>) {
+    /// What to write; `record` is room for the record.
+    fn effects(self, row: RowKey, now_ms: i64, record: &mut Vec<u8>, effects: &mut Vec<Effect>) {
         let row = row.bytes();
         match (self.disk, self.now) {
             (Slot::Dead { .. }, Slot::Live { .. } | Slot::Absent) => {
@@ -442,8 +482,8 @@ impl Cell {
         }
         match self.now {
             Slot::Live { seq, .. } => {
-                let value = codec::encode_record(seq, self.value.as_deref().unwrap_or(&[]));
-                effects.push(Effect::new(Space::Records, row, Some(value)));
+                codec::encode_record(seq, self.value.as_deref().unwrap_or(&[]), record);
+                effects.push(Effect::insert(Space::Records, row, record));
             }
             Slot::Dead { seq } => {
                 let tomb = codec::encode_tomb(seq, now_ms).to_vec();

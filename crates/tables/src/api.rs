@@ -1,6 +1,7 @@
 //! What callers hand in and get back, free of storage and query details.
 
 use crate::jobs::Job;
+use crate::written::WrittenRows;
 use quarry_embed::EmbedderSlot;
 use quarry_store::{DataPaths, RecordStore};
 use quarry_types::{TableId, Timestamp};
@@ -200,7 +201,7 @@ pub struct Found {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Written {
     /// The rows written, as they are now, in the order given.
-    pub rows: Vec<Row>,
+    pub rows: WrittenRows,
     /// What was ignored.
     pub warnings: Vec<String>,
     /// One text per row that was refused.
@@ -211,9 +212,9 @@ pub struct Written {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Upserted {
     /// New rows.
-    pub inserted: Vec<Row>,
+    pub inserted: WrittenRows,
     /// Rows that existed, as they are now.
-    pub updated: Vec<Row>,
+    pub updated: WrittenRows,
     /// What was ignored.
     pub warnings: Vec<String>,
     /// One text per row that was refused.

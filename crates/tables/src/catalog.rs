@@ -4,8 +4,8 @@
 
 use crate::Error;
 use crate::compute::Rules;
-use crate::record::{self, TableRecord, Versioned};
-use crate::schema::{Checker, Column};
+use crate::record::{self, StoredRow, TableRecord, Versioned};
+use crate::schema::{Checker, Column, ColumnId};
 use crate::view::View;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -23,13 +23,17 @@ pub(crate) struct Entry {
     pub(crate) meta: Versioned,
     pub(crate) checker: Checker,
     pub(crate) rules: Rules,
+    /// The ids of its columns, ascending.
+    ids: Vec<ColumnId>,
 }
 
 impl Entry {
     pub(crate) fn new(record: TableRecord, seq: Seq) -> Self {
         let checker = Checker::new(&record.schema.columns);
         let rules = Rules::of(&record.schema.columns);
-        Self { meta: Versioned { record, seq }, checker, rules }
+        let mut ids: Vec<ColumnId> = record.schema.columns.iter().map(|column| column.id).collect();
+        ids.sort_unstable();
+        Self { meta: Versioned { record, seq }, checker, rules, ids }
     }
 
     pub(crate) fn record(&self) -> &TableRecord {
@@ -38,6 +42,15 @@ impl Entry {
 
     pub(crate) fn columns(&self) -> &[Column] {
         &self.meta.record.schema.columns
+    }
+
+    /// Takes the values of columns that are gone out of a row.
+    pub(crate) fn keep_known(&self, row: &mut StoredRow) {
+        let mut known = self.ids.iter().copied().peekable();
+        row.cells.retain(|(id, _)| {
+            while known.next_if(|known| known < id).is_some() {}
+            known.peek() == Some(id)
+        });
     }
 }
 

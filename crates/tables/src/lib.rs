@@ -27,6 +27,7 @@ mod tests;
 mod view;
 mod wire;
 mod words;
+mod written;
 
 pub use api::{
     DeleteRows, Deleted, Find, Found, GotTable, Recount, Row, Table, TableCounts, TablePatch, TableSpec,
@@ -41,3 +42,4 @@ pub use recount::recount;
 pub use search::Cleared;
 pub use tables::Tables;
 pub use words::{Interpretation, Selector, Source};
+pub use written::WrittenRows;

@@ -318,15 +318,21 @@ impl StoredRow {
 
     pub(crate) fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(64 + self.cells.len() * 16);
+        self.encode_into(&mut out);
+        out.into()
+    }
+
+    /// As [`StoredRow::encode`], behind what is there.
+    pub(crate) fn encode_into(&self, out: &mut Vec<u8>) {
         let plain = self.computed.is_empty() && self.batch == 0;
         out.push(if plain { ROW_PLAIN } else { ROW_EXTENDED });
         out.extend_from_slice(&self.created_at.as_ms().to_le_bytes());
         out.extend_from_slice(&self.updated_at.as_ms().to_le_bytes());
         if !plain {
-            self.encode_extension(&mut out);
+            self.encode_extension(out);
         }
         for (column, cell) in &self.cells {
-            put_varint(&mut out, u64::from(column.0));
+            put_varint(out, u64::from(column.0));
             let text = |out: &mut Vec<u8>, tag: u8, text: &str| {
                 out.push(tag);
                 put_varint(out, text.len() as u64);
@@ -339,19 +345,18 @@ impl StoredRow {
                     out.push(TAG_NUMBER);
                     out.extend_from_slice(&number.to_le_bytes());
                 }
-                Cell::Text(value) => text(&mut out, TAG_TEXT, value),
-                Cell::Json(value) => text(&mut out, TAG_JSON, value),
+                Cell::Text(value) => text(out, TAG_TEXT, value),
+                Cell::Json(value) => text(out, TAG_JSON, value),
                 Cell::Moment(moment, original) => {
                     out.push(if original.is_some() { TAG_MOMENT_TEXT } else { TAG_MOMENT });
                     out.extend_from_slice(&moment.as_ms().to_le_bytes());
                     if let Some(original) = original {
-                        put_varint(&mut out, original.len() as u64);
+                        put_varint(out, original.len() as u64);
                         out.extend_from_slice(original.as_bytes());
                     }
                 }
             }
         }
-        out.into()
     }
 
     fn encode_extension(&self, out: &mut Vec<u8>) {

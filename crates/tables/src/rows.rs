@@ -6,20 +6,22 @@
 
 use crate::Error;
 use crate::api::{Deleted, Row, Upserted, Written};
-use crate::batch::Batch;
+use crate::batch::{Batch, Taken};
 use crate::catalog::Entry;
 use crate::filter::{self, Filter};
-use crate::query::Output;
+use crate::query::{Output, pool};
 use crate::record::{Cell, KeyValue, StoredRow};
 use crate::schema::{CheckedRow, ColumnId, Kind};
 use crate::tables::Tables;
 use crate::view::{OwnChanges, RowChange, Snapshot, View};
 use crate::wire;
+use crate::written::WrittenRows;
 use quarry_store::Seq;
 use quarry_types::{Scope, Timestamp};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 
 const MAX_ROWS: usize = 1_000;
@@ -27,6 +29,8 @@ pub(crate) const MAX_ID: u64 = 2_147_483_647;
 /// Races a writer loses before it takes the table alone.
 const SHARED_TRIES: usize = 3;
 const MAX_TRIES: usize = 40;
+/// What looking up a row of an upsert costs, in units of one plain comparison.
+const LOOK_UP_COST: usize = 1_000;
 
 /// What one attempt to write produced.
 pub(crate) struct Outcome {
@@ -60,7 +64,7 @@ impl Attempt<'_> {
         let mut stored = StoredRow::new(id, self.now, self.now);
         self.note_ignored(row, &stored);
         set(&mut stored, cells);
-        self.batch.put(stored)?;
+        self.batch.add(stored)?;
         Ok(id)
     }
 
@@ -68,24 +72,22 @@ impl Attempt<'_> {
         self.entry.checker.check(row, &mut self.unknown)
     }
 
-    fn change(
-        &mut self,
-        before: &StoredRow,
-        row: &Map<String, Value>,
-        cells: CheckedRow,
-    ) -> Result<(), String> {
-        let mut stored = before.clone();
-        // Values of columns that are gone leave with the next write of their row.
-        stored.cells.retain(|(id, _)| self.entry.columns().iter().any(|column| column.id == *id));
-        stored.updated_at = self.now.max(before.updated_at);
-        stored.batch = 0;
+    fn change(&mut self, taken: Taken, row: &Map<String, Value>, cells: CheckedRow) -> Result<(), String> {
+        let (entry, now, before) = (self.entry, self.now, &taken.row);
         self.note_ignored(row, before);
-        let mut changed = vec![ColumnId::UPDATED_AT];
-        changed
-            .extend(cells.iter().filter(|(id, cell)| before.cell(*id) != cell.as_ref()).map(|(id, _)| *id));
-        set(&mut stored, cells);
-        self.entry.rules.touch(&mut stored, &changed, self.now);
-        self.batch.put(stored)
+        let differing = cells.iter().filter(|(id, cell)| before.cell(*id) != cell.as_ref());
+        let mut changed: Vec<ColumnId> = differing.map(|(id, _)| *id).collect();
+        let sets_key = entry.record().key_column.is_some_and(|key| changed.contains(&key));
+        changed.push(ColumnId::UPDATED_AT);
+        let change = |stored: &mut StoredRow| {
+            // Values of columns that are gone leave with the next write of their row.
+            entry.keep_known(stored);
+            stored.updated_at = now.max(stored.updated_at);
+            stored.batch = 0;
+            set(stored, cells);
+            entry.rules.touch(stored, &changed, now);
+        };
+        self.batch.replace(taken, change, sets_key)
     }
 
     /// Notes values for computed columns that are not the ones there are: those are not taken.
@@ -164,9 +166,9 @@ impl Tables {
             for (at, row) in rows.iter().enumerate() {
                 let changed = given_id(row).and_then(|id| {
                     let id = id.ok_or("id is missing; say which row to change")?;
-                    let before = attempt.batch.row(id).ok_or_else(|| format!("row {id} does not exist"))?;
+                    let before = attempt.batch.take(id).ok_or_else(|| format!("row {id} does not exist"))?;
                     let cells = attempt.check(row)?;
-                    attempt.change(&before, row, cells).map(|()| id)
+                    attempt.change(before, row, cells).map(|()| id)
                 });
                 match changed {
                     Ok(id) => outcome.batch_ids.push((id, false)),
@@ -195,15 +197,21 @@ impl Tables {
         let draft = |attempt: &mut Attempt<'_>, outcome: &mut Outcome| {
             let key = key_column.map(|name| KeyLookup::new(attempt, name)).transpose()?;
             outcome.whole_table = key.as_ref().is_some_and(|key| key.owners.is_some());
-            let mut owners = key;
-            for (at, row) in rows.iter().enumerate() {
-                let done = match &mut owners {
-                    Some(key) => upsert_by_key(attempt, key, row),
-                    None => upsert_by_id(attempt, row, &mut outcome.warnings),
-                };
-                match done {
-                    Ok(done) => outcome.batch_ids.push(done),
-                    Err(error) => outcome.errors.push(format!("rows[{at}]: {error}")),
+            let mut note = |at: usize, done: Result<(u32, bool), String>| match done {
+                Ok(done) => outcome.batch_ids.push(done),
+                Err(error) => outcome.errors.push(format!("rows[{at}]: {error}")),
+            };
+            match key {
+                Some(mut key) => {
+                    let found = attempt.look_up(&key, &rows);
+                    for (at, (row, found)) in rows.iter().zip(found).enumerate() {
+                        note(at, found.and_then(|found| upsert_by_key(attempt, &mut key, row, found)));
+                    }
+                }
+                None => {
+                    for (at, row) in rows.iter().enumerate() {
+                        note(at, upsert_by_id(attempt, row, &mut outcome.warnings));
+                    }
                 }
             }
             Ok(())
@@ -285,7 +293,7 @@ impl Tables {
                         .map(|name| format!("column {name:?} is computed; the values given were ignored")),
                 );
                 if attempt.batch.is_empty() {
-                    return Ok(Drafted::new(outcome, BTreeMap::new()));
+                    return Ok(Drafted::new(&entry, outcome, &[]));
                 }
                 let (mut commit, changes) = attempt.batch.into_commit(scope, view, &self.options);
                 if outcome.whole_table {
@@ -297,7 +305,7 @@ impl Tables {
             // What follows from the commit is made while it is on its way to the disk.
             let mut committing = self.store.commit(commit);
             let early = poll_fn(|context| Poll::Ready(committing.as_mut().poll(context))).await;
-            let rows = answered(&entry, &outcome, &changes);
+            let drafted = Drafted::new(&entry, outcome, &changes);
             let changes = OwnChanges::made_over(&snapshot, changes);
             let done = match early {
                 Poll::Ready(done) => done,
@@ -311,7 +319,7 @@ impl Tables {
                     }
                     self.indexes.wake(scope, entry.record());
                     self.compute.touched(scope, &entry);
-                    return Ok(Drafted::new(outcome, rows));
+                    return Ok(drafted);
                 }
                 Err(quarry_store::Error::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -319,17 +327,6 @@ impl Tables {
         }
         Err(Error::Busy(table.to_owned()))
     }
-}
-
-/// The rows a write answers, in wire form.
-fn answered(entry: &Entry, outcome: &Outcome, changes: &[RowChange]) -> BTreeMap<u32, Row> {
-    let output = Output::whole(entry);
-    let written = |(id, _): &(u32, bool)| {
-        let at = changes.binary_search_by_key(id, |(id, _)| *id).ok()?;
-        let (_, row) = changes.get(at)?;
-        Some((*id, output.stored(row.as_ref()?)))
-    };
-    outcome.batch_ids.iter().filter_map(written).collect()
 }
 
 /// Judges one wire row.
@@ -340,13 +337,15 @@ pub(crate) fn row_matches(entry: &Entry, filter: &Filter, row: &Row) -> bool {
 /// A finished write, its rows by id.
 pub(crate) struct Drafted {
     pub(crate) ids: Vec<(u32, bool)>,
-    rows: BTreeMap<u32, Row>,
+    /// What became of each of them.
+    rows: Vec<Option<Arc<StoredRow>>>,
+    output: Arc<Output>,
     warnings: Vec<String>,
     errors: Vec<String>,
 }
 
 impl Drafted {
-    fn new(outcome: Outcome, rows: BTreeMap<u32, Row>) -> Self {
+    fn new(entry: &Entry, outcome: Outcome, changes: &[RowChange]) -> Self {
         let mut seen = BTreeMap::new();
         for (id, inserted) in &outcome.batch_ids {
             *seen.entry(*id).or_insert(false) |= inserted;
@@ -357,22 +356,28 @@ impl Drafted {
                 ids.push((id, inserted));
             }
         }
-        Self { ids, rows, warnings: outcome.warnings.into_iter().collect(), errors: outcome.errors }
+        let now = |(id, _): &(u32, bool)| {
+            let at = changes.binary_search_by_key(id, |(id, _)| *id).ok()?;
+            changes.get(at)?.1.clone()
+        };
+        let rows = ids.iter().map(now).collect();
+        let (warnings, errors) = (outcome.warnings.into_iter().collect(), outcome.errors);
+        Self { ids, rows, output: Arc::new(Output::whole(entry)), warnings, errors }
     }
 
-    fn written(mut self) -> Written {
-        let rows = self.ids.iter().filter_map(|(id, _)| self.rows.remove(id)).collect();
+    fn written(self) -> Written {
+        let rows = WrittenRows::new(self.output, self.rows.into_iter().flatten().collect());
         Written { rows, warnings: self.warnings, errors: self.errors }
     }
 
-    fn upserted(mut self) -> Upserted {
-        let mut done = Upserted { warnings: self.warnings, errors: self.errors, ..Upserted::default() };
-        for (id, inserted) in &self.ids {
-            if let Some(row) = self.rows.remove(id) {
-                if *inserted { &mut done.inserted } else { &mut done.updated }.push(row);
-            }
+    fn upserted(self) -> Upserted {
+        let (mut new, mut old) = (Vec::new(), Vec::with_capacity(self.rows.len()));
+        for ((_, inserted), row) in self.ids.iter().zip(self.rows) {
+            if *inserted { &mut new } else { &mut old }.extend(row);
         }
-        done
+        let inserted = WrittenRows::new(Arc::clone(&self.output), new);
+        let updated = WrittenRows::new(self.output, old);
+        Upserted { inserted, updated, warnings: self.warnings, errors: self.errors }
     }
 }
 
@@ -408,17 +413,63 @@ impl KeyLookup {
     }
 }
 
+/// An input row and what the snapshot has for it: all that does not depend on the rows before it.
+struct Found {
+    cells: CheckedRow,
+    value: Option<KeyValue>,
+    /// By the unique index.
+    owner: Option<u32>,
+    taken: Option<Taken>,
+}
+
+impl Found {
+    fn of(
+        entry: &Entry,
+        snapshot: &Snapshot,
+        key: &KeyLookup,
+        (row, unknown): (&Map<String, Value>, &mut BTreeSet<String>),
+    ) -> Result<Self, String> {
+        let cells = entry.checker.check(row, unknown)?;
+        let cell = cells.iter().find(|(column, _)| *column == key.column).and_then(|(_, cell)| cell.as_ref());
+        let value = cell.and_then(Cell::key_value);
+        let indexed = value.as_ref().filter(|_| key.owners.is_none());
+        let owner = indexed.and_then(|value| snapshot.by_key(value));
+        let taken = owner.and_then(|id| Taken::stored(snapshot, id));
+        Ok(Self { cells, value, owner, taken })
+    }
+}
+
+impl Attempt<'_> {
+    /// Looks up the rows of an upsert, many of them on several threads.
+    fn look_up(&mut self, key: &KeyLookup, rows: &[&Map<String, Value>]) -> Vec<Result<Found, String>> {
+        let (entry, snapshot) = (self.entry, self.snapshot);
+        let cost = rows.len() * LOOK_UP_COST;
+        let shares: Vec<&[&Map<String, Value>]> =
+            rows.chunks(rows.len().div_ceil(pool::shares(cost))).collect();
+        let found = pool::map(cost, &shares, |rows| {
+            let mut unknown = BTreeSet::new();
+            let one = |row: &&Map<String, Value>| Found::of(entry, snapshot, key, (row, &mut unknown));
+            (rows.iter().map(one).collect::<Vec<_>>(), unknown)
+        });
+        let mut all = Vec::with_capacity(rows.len());
+        for (found, unknown) in found {
+            all.extend(found);
+            self.unknown.extend(unknown);
+        }
+        all
+    }
+}
+
 fn upsert_by_key(
     attempt: &mut Attempt<'_>,
     key: &mut KeyLookup,
     row: &Map<String, Value>,
+    found: Found,
 ) -> Result<(u32, bool), String> {
-    let cells = attempt.check(row)?;
-    let cell = cells.iter().find(|(column, _)| *column == key.column).and_then(|(_, cell)| cell.as_ref());
-    let value = cell.and_then(Cell::key_value);
+    let Found { cells, value, owner, taken } = found;
     let owner = match (&value, &key.owners) {
         (None, _) => None,
-        (Some(value), None) => attempt.batch.owner(value),
+        (Some(value), None) => attempt.batch.owner_over(value, owner),
         (Some(value), Some(owners)) => match owners.get(value).map(Vec::as_slice) {
             None | Some([]) => None,
             Some([one]) => Some(*one),
@@ -431,10 +482,11 @@ fn upsert_by_key(
             }
         },
     };
-    let done = match owner.and_then(|id| attempt.batch.row(id)) {
+    let done = match owner.and_then(|id| attempt.batch.take_over(id, taken)) {
         Some(before) => {
-            attempt.change(&before, row, cells)?;
-            (before.id, false)
+            let id = before.row.id;
+            attempt.change(before, row, cells)?;
+            (id, false)
         }
         None => (attempt.insert(row, cells)?, true),
     };
@@ -451,9 +503,10 @@ fn upsert_by_id(
 ) -> Result<(u32, bool), String> {
     let id = given_id(row)?;
     let cells = attempt.check(row)?;
-    if let Some(before) = id.and_then(|id| attempt.batch.row(id)) {
-        attempt.change(&before, row, cells)?;
-        return Ok((before.id, false));
+    if let Some(before) = id.and_then(|id| attempt.batch.take(id)) {
+        let id = before.row.id;
+        attempt.change(before, row, cells)?;
+        return Ok((id, false));
     }
     let fresh = attempt.insert(row, cells)?;
     if let Some(id) = id {

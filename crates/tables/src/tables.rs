@@ -182,7 +182,7 @@ impl Tables {
         let snapshot = view.snapshot(entry.record().key_column).await?;
         let rows = snapshot.rows as u64;
         let stale = self.count_waiting(&entry, &snapshot).await?;
-        let indexing = self.indexes.waiting(scope, entry.record(), rows).await?;
+        let indexing = self.indexes.waiting(scope, entry.record(), &snapshot).await?;
         let counts = TableCounts { rows, stale, indexing };
         Ok((entry.record().to_table(), counts))
     }

@@ -4,8 +4,9 @@ use crate::app::{Answer, Call};
 use crate::body::{self, TABLES_CAP};
 use crate::error::ApiError;
 use crate::wire::{self, Fields, TableBody};
-use quarry_tables::{Row, TableCounts, Tables};
+use quarry_tables::{TableCounts, Tables, Upserted, Written, WrittenRows};
 use quarry_types::Scope;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -20,15 +21,6 @@ pub(super) async fn open(call: Call) -> Result<(Tables, Scope, String, Map<Strin
     let table = call.matched.param(0).to_owned();
     let fields = body::object(&call.head.headers, call.body, TABLES_CAP).await?;
     Ok((tables, scope, table, fields))
-}
-
-fn insert_notes(body: &mut Value, warnings: Vec<String>, errors: Vec<String>) {
-    let Some(map) = body.as_object_mut() else { return };
-    for (name, texts) in [("warnings", warnings), ("errors", errors)] {
-        if !texts.is_empty() {
-            map.insert(name.to_owned(), texts.into());
-        }
-    }
 }
 
 fn with_counts(mut body: Value, counts: TableCounts) -> Value {
@@ -115,7 +107,9 @@ pub(crate) async fn find(call: Call) -> Answer {
     }
     let found = tables.find(&scope, &table, wire::find(fields)?).await?;
     let mut body = json!({ "hasMore": found.has_more, "offset": found.offset, "limit": found.limit });
-    insert_notes(&mut body, found.warnings, Vec::new());
+    if !found.warnings.is_empty() {
+        body["warnings"] = found.warnings.into();
+    }
     if let Some(map) = body.as_object_mut() {
         map.insert("rows".to_owned(), found.rows.into_iter().map(Value::Object).collect());
     }
@@ -126,12 +120,34 @@ pub(crate) async fn find(call: Call) -> Answer {
 async fn awaited(
     wait: bool,
     (tables, scope, table): (&Tables, &Scope, &str),
-    rows: Vec<Row>,
-) -> Result<Vec<Row>, ApiError> {
+    rows: WrittenRows,
+) -> Result<WrittenRows, ApiError> {
     if !wait {
         return Ok(rows);
     }
-    Ok(tables.computed_rows(scope, table, rows, COMPUTED_WAIT).await?)
+    Ok(tables.computed_rows(scope, table, rows.into_rows(), COMPUTED_WAIT).await?.into())
+}
+
+/// The answer of a write.
+#[derive(Serialize)]
+struct WriteAnswer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<WrittenRows>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inserted: Option<WrittenRows>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated: Option<WrittenRows>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<String>,
+}
+
+impl WriteAnswer {
+    fn of(written: Written) -> Self {
+        let Written { rows, warnings, errors } = written;
+        Self { rows: Some(rows), inserted: None, updated: None, warnings, errors }
+    }
 }
 
 /// `createTableRows`.
@@ -141,9 +157,7 @@ pub(crate) async fn create_rows(call: Call) -> Answer {
     let (rows, wait) = (wire::row_list(&mut fields)?, fields.boolean("waitComputed")?.unwrap_or(false));
     let mut written = tables.create_rows(&scope, &table, rows).await?;
     written.rows = awaited(wait, (&tables, &scope, &table), written.rows).await?;
-    let mut body = json!({ "rows": written.rows });
-    insert_notes(&mut body, written.warnings, written.errors);
-    body::json(&body)
+    body::json(&WriteAnswer::of(written))
 }
 
 /// `updateTableRows`.
@@ -153,9 +167,7 @@ pub(crate) async fn update_rows(call: Call) -> Answer {
     let (rows, wait) = (wire::row_list(&mut fields)?, fields.boolean("waitComputed")?.unwrap_or(false));
     let mut written = tables.update_rows(&scope, &table, rows).await?;
     written.rows = awaited(wait, (&tables, &scope, &table), written.rows).await?;
-    let mut body = json!({ "rows": written.rows });
-    insert_notes(&mut body, written.warnings, written.errors);
-    body::json(&body)
+    body::json(&WriteAnswer::of(written))
 }
 
 /// `upsertTableRows`.
@@ -165,13 +177,17 @@ pub(crate) async fn upsert_rows(call: Call) -> Answer {
     let (rows, key_column) = (wire::row_list(&mut fields)?, fields.text("keyColumn")?);
     let wait = fields.boolean("waitComputed")?.unwrap_or(false);
     let mut upserted = tables.upsert_rows(&scope, &table, rows, key_column.as_deref()).await?;
-    let new = upserted.inserted.len();
-    let both = upserted.inserted.into_iter().chain(upserted.updated).collect();
-    upserted.inserted = awaited(wait, (&tables, &scope, &table), both).await?;
-    upserted.updated = upserted.inserted.split_off(new);
-    let mut body = json!({ "inserted": upserted.inserted, "updated": upserted.updated });
-    insert_notes(&mut body, upserted.warnings, upserted.errors);
-    body::json(&body)
+    if wait {
+        // Together, so that the time-out holds for both.
+        let (new, mut both) = (upserted.inserted.len(), upserted.inserted.into_rows());
+        both.extend(upserted.updated.into_rows());
+        let mut both = awaited(wait, (&tables, &scope, &table), both.into()).await?.into_rows();
+        upserted.updated = both.split_off(new).into();
+        upserted.inserted = both.into();
+    }
+    let Upserted { inserted, updated, warnings, errors } = upserted;
+    let (inserted, updated) = (Some(inserted), Some(updated));
+    body::json(&WriteAnswer { rows: None, inserted, updated, warnings, errors })
 }
 
 /// `deleteTableRows`. Old consumers read `deletedRows` alone, so a large delete is waited for as long

@@ -132,7 +132,7 @@ impl Tables {
                     self.jobs.poke(job);
                     self.jobs.changed();
                     // It may belong to an earlier process that nobody has resumed yet.
-                    self.enqueue(Ticket { scope: scope.clone(), table: table.clone(), job: job.to_owned() });
+                    self.enqueue(Ticket::new(scope, table, job));
                     return Ok(self.shown(&record));
                 }
                 Err(quarry_store::Error::Conflict { .. }) => {}
@@ -184,7 +184,7 @@ impl Tables {
                     let Ok(job) = JobRecord::decode(&found.value) else { continue };
                     if !job.status.is_finished() {
                         resumed += 1;
-                        self.enqueue(Ticket { scope: scope.clone(), table: job.table, job: job.id });
+                        self.enqueue(Ticket::new(&scope, &job.table, &job.id));
                     }
                 }
                 let Some(last) = page.last().filter(|_| page.len() == PAGE) else { break };
@@ -242,7 +242,7 @@ impl Tables {
 
     pub(crate) fn begin_clearing(&self, scope: &Scope, jobs: Vec<JobRecord>) {
         for job in jobs {
-            self.enqueue(Ticket { scope: scope.clone(), table: job.table, job: job.id });
+            self.enqueue(Ticket::new(scope, &job.table, &job.id));
         }
     }
 
@@ -270,7 +270,7 @@ impl Tables {
     ) -> Result<Job, Error> {
         self.stage_job(scope, &job, &mut commit)?;
         self.store.commit(commit).await?;
-        self.enqueue(Ticket { scope: scope.clone(), table: job.table.clone(), job: job.id.clone() });
+        self.enqueue(Ticket::new(scope, &job.table, &job.id));
         Ok(self.shown(&job))
     }
 

@@ -13,8 +13,14 @@ use std::time::Duration;
 /// Finished jobs kept per table.
 const KEPT_JOBS: usize = 100;
 const MAX_TRIES: usize = 20;
-/// Before a job that could not be ended is tried again.
-const RETRY_PAUSE: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(10) };
+/// Before a job that could not be ended is tried again: the first time, and at most.
+const RETRY_PAUSE: Duration = if cfg!(test) { Duration::from_millis(20) } else { Duration::from_secs(1) };
+const MAX_RETRY_PAUSE: Duration = RETRY_PAUSE.saturating_mul(64);
+
+/// Twice as long each time.
+fn retry_pause(tries: u32) -> Duration {
+    RETRY_PAUSE.saturating_mul(2_u32.saturating_pow(tries)).min(MAX_RETRY_PAUSE)
+}
 
 /// Why work ends early.
 pub(super) enum Halt {
@@ -85,8 +91,9 @@ impl Tables {
     fn enqueue_later(&self, ticket: Ticket) {
         let tables = self.clone();
         tokio::spawn(async move {
-            if tokio::time::timeout(RETRY_PAUSE, tables.jobs.stopping()).await.is_err() {
-                tables.enqueue(ticket);
+            let pause = retry_pause(ticket.tries);
+            if tokio::time::timeout(pause, tables.jobs.stopping()).await.is_err() {
+                tables.enqueue(Ticket { tries: ticket.tries.saturating_add(1), ..ticket });
             }
         });
     }
@@ -105,7 +112,7 @@ impl Tables {
 
     /// Works on a job; false when it could not be ended and has to be tried again.
     async fn run_job(&self, ticket: &Ticket, handle: Arc<Handle>) -> bool {
-        let Ticket { scope, table, job } = ticket;
+        let Ticket { scope, table, job, .. } = ticket;
         let ended = async {
             let Some((record, seq)) = self.read_job(scope, table, job).await? else { return Ok(()) };
             let mut live = Live { scope: scope.clone(), record, seq, handle };
@@ -317,5 +324,17 @@ impl Tables {
             self.store.commit(commit).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_bound() {
+        let pauses = [0, 1, 2, 6, 7, 40, u32::MAX]
+            .map(|tries| retry_pause(tries).as_millis() / RETRY_PAUSE.as_millis());
+        assert_eq!(pauses, [1, 2, 4, 64, 64, 64, 64]);
     }
 }

@@ -36,6 +36,14 @@ pub(super) struct Ticket {
     pub(super) scope: Scope,
     pub(super) table: TableId,
     pub(super) job: String,
+    /// How often it was tried and could not be ended.
+    pub(super) tries: u32,
+}
+
+impl Ticket {
+    pub(super) fn new(scope: &Scope, table: &TableId, job: &str) -> Self {
+        Self { scope: scope.clone(), table: table.clone(), job: job.to_owned(), tries: 0 }
+    }
 }
 
 /// A job that waits or runs, as others reach it.
@@ -223,7 +231,7 @@ mod tests {
 
     fn ticket(bot: &str, job: &str) -> Ticket {
         let scope = Scope::of(BotId::parse(bot).unwrap());
-        Ticket { scope, table: TableId::parse("table_1").unwrap(), job: job.to_owned() }
+        Ticket::new(&scope, &TableId::parse("table_1").unwrap(), job)
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod kernel;
 mod order;
 mod output;
 mod plan;
-mod pool;
+pub(crate) mod pool;
 mod scan;
 
 pub(crate) use group::{Group, UniqueLists, direct_groups};

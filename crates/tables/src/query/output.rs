@@ -8,10 +8,11 @@ use crate::api::Row;
 use crate::catalog::Entry;
 use crate::compute::Watched;
 use crate::filter::resolve;
-use crate::record::{Computed, StoredRow};
+use crate::record::{Cell, Computed, StoredRow, json_value, number_value};
 use crate::schema::{ColumnId, Kind};
 use crate::view::{Block, Reader, Snapshot};
 use quarry_types::Timestamp;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 const MAX_SELECTED: usize = 200;
@@ -141,6 +142,11 @@ impl Output {
         self.assemble(row.id, [moment(row.created_at), moment(row.updated_at)], &row.computed, values)
     }
 
+    /// A row by itself, to be written as text: the text of what [`Output::stored`] makes.
+    pub(crate) fn wire<'o>(&'o self, row: &'o StoredRow) -> impl Serialize + 'o {
+        WireRow { output: self, row }
+    }
+
     fn assemble(
         &self,
         id: u32,
@@ -161,6 +167,54 @@ impl Output {
             Watched::insert(&mut row, &self.watched, states);
         }
         row
+    }
+}
+
+struct WireRow<'o> {
+    output: &'o Output,
+    row: &'o StoredRow,
+}
+
+impl Serialize for WireRow<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Self { output, row } = self;
+        let plain = output.watched.is_empty() && output.columns.iter().all(|shown| shown.paths.is_empty());
+        if !plain {
+            return output.stored(row).serialize(to);
+        }
+        let mut map = to.serialize_map(Some(output.blank.len()))?;
+        map.serialize_entry("id", &row.id)?;
+        map.serialize_entry("createdAt", &Text(row.created_at))?;
+        map.serialize_entry("updatedAt", &Text(row.updated_at))?;
+        map.serialize_entry("computed", &Map::new())?;
+        for shown in &output.columns {
+            map.serialize_entry(&shown.name, &WireCell(row.cell(shown.column)))?;
+        }
+        map.end()
+    }
+}
+
+struct Text(Timestamp);
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&self.0)
+    }
+}
+
+/// A value of a row; unset ones are null.
+struct WireCell<'o>(Option<&'o Cell>);
+
+impl Serialize for WireCell<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            None => to.serialize_unit(),
+            Some(Cell::Bool(flag)) => to.serialize_bool(*flag),
+            Some(Cell::Number(number)) => number_value(*number).serialize(to),
+            Some(Cell::Text(text)) | Some(Cell::Moment(_, Some(text))) => to.serialize_str(text),
+            Some(Cell::Moment(moment, None)) => to.collect_str(moment),
+            Some(Cell::Json(text)) => json_value(text).serialize(to),
+        }
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct IndexSnapshot {
     /// Rows that the indexes may hold but no search may return.
     pub(crate) hidden: RoaringBitmap,
     /// Rows with searchable text that cannot be found yet.
-    pub(crate) waiting: u64,
+    pub(crate) waiting: RoaringBitmap,
     /// Rows found by words only, for want of vector quota.
     pub(crate) over_quota: u64,
     pub(crate) lexical: Arc<LexSnapshot>,
@@ -100,7 +100,7 @@ impl Index {
         let blank = IndexSnapshot {
             seq: 0,
             hidden: RoaringBitmap::new(),
-            waiting: 0,
+            waiting: RoaringBitmap::new(),
             over_quota: 0,
             lexical: lexical.snapshot(),
             vectors: dense.snapshot(),
@@ -284,7 +284,7 @@ impl Index {
         let next = Arc::new(IndexSnapshot {
             seq: tracker.seq,
             hidden: tracker.hidden().clone(),
-            waiting: tracker.waiting(),
+            waiting: tracker.waiting().clone(),
             over_quota: tracker.over_quota(),
             lexical: self.lexical.snapshot(),
             vectors: self.dense.snapshot(),

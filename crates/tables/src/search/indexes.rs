@@ -221,30 +221,32 @@ impl Indexes {
         let index = self.open(&slot).await?;
         let head = self.store.head(scope.bot(), &record::rows_of(&record.id)).await?;
         let snapshot = index.at_least(head.seq).await?;
-        if snapshot.waiting > 0 || snapshot.over_quota > 0 {
+        if !snapshot.waiting.is_empty() || snapshot.over_quota > 0 {
             self.start(&slot);
         }
         Ok(snapshot)
     }
 
-    /// Rows that have searchable text and cannot be found yet. Until the model is loaded that is all
-    /// `rows`.
+    /// How many of `rows` have searchable text and cannot be found yet. Until the model is loaded that
+    /// is all of them.
     pub(crate) async fn waiting(
         self: &Arc<Self>,
         scope: &Scope,
         record: &TableRecord,
-        rows: u64,
+        rows: &crate::view::Snapshot,
     ) -> Result<u64, Error> {
-        if rows == 0 || Layout::of(record).is_empty() {
+        if rows.rows == 0 || Layout::of(record).is_empty() {
             return Ok(0);
         }
         if self.embedder.get().await.is_err() {
-            return Ok(rows);
+            return Ok(rows.rows as u64);
         }
         if self.is_settled(scope, record).await? {
             return Ok(0);
         }
-        Ok(self.snapshot(scope, record).await?.waiting)
+        let waiting = &self.snapshot(scope, record).await?.waiting;
+        // The index follows the records of rows, which a large delete leaves for a while.
+        Ok(waiting.len() - rows.leaving(waiting))
     }
 
     /// Whether the records say that every row is indexed.

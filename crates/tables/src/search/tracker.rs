@@ -160,8 +160,8 @@ impl Tracker {
     }
 
     /// Rows with text that are not shown yet.
-    pub(crate) fn waiting(&self) -> u64 {
-        self.waiting.len()
+    pub(crate) fn waiting(&self) -> &RoaringBitmap {
+        &self.waiting
     }
 
     /// Rows without vectors for want of quota.
@@ -238,7 +238,7 @@ mod tests {
                 }
             }
             settle(&mut tracker);
-            prop_assert_eq!((tracker.waiting(), tracker.words_due(), tracker.vectors_due()), (0, 0, 0));
+            prop_assert_eq!((tracker.waiting().len(), tracker.words_due(), tracker.vectors_due()), (0, 0, 0));
             prop_assert!(tracker.rows.values().all(|row| row.text != 0), "rows without text are forgotten");
         }
     }

@@ -116,9 +116,9 @@ fn orders() -> Value {
 }
 
 async fn change(bench: &Bench, table: &str, row: Value) -> Row {
-    let mut written = bench.tables.update_rows(&bot(), table, vec![row]).await.unwrap();
+    let written = bench.tables.update_rows(&bot(), table, vec![row]).await.unwrap();
     assert_eq!(written.errors, Vec::<String>::new());
-    written.rows.remove(0)
+    written.rows.into_rows().remove(0)
 }
 
 async fn waited(bench: &Bench, table: &str, rows: Vec<Row>) -> Vec<Row> {
@@ -438,7 +438,7 @@ async fn computed_columns_are_not_the_callers_to_set() {
         written.warnings,
         ["net", "total"].map(|name| format!("column {name:?} is computed; the values given were ignored"))
     );
-    let rows = waited(&bench, "oTable", written.rows).await;
+    let rows = waited(&bench, "oTable", written.rows.into_rows()).await;
     assert_eq!(rows[0]["total"], 4);
     let back = vec![Value::Object(rows[0].clone())];
     let written = bench.tables.update_rows(&bot(), "oTable", back).await.unwrap();

@@ -68,6 +68,29 @@ async fn a_delete_whose_rows_are_out_outlives_failures_of_the_store() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rows_that_are_out_wait_for_no_index() {
+    // Nothing is ever indexed, and no record of the deleted rows ever goes.
+    let indexes = |commit: &Commit| commit.put.iter().any(|(coll, ..)| coll.as_str().starts_with("tv/"));
+    let bench = filled(move |commit| if clears(commit) || indexes(commit) { Fate::Lost } else { Fate::Done });
+    let bench = bench.await;
+    let schema =
+        json!({"type": "object", "properties": {"s": {"type": "string", "x-zui": {"searchable": true}}}});
+    bench.table("sTable", schema).await;
+    bench.add("sTable", (0..50).map(|n| json!({"s": format!("text {n}")})).collect()).await;
+    let counts = async || bench.tables.get(&bot(), "sTable").await.unwrap().1;
+    let before = counts().await;
+    assert_eq!((before.rows, before.indexing), (50, 50));
+    let most = DeleteRows::Filter(json!({"id": {"$lte": 30}}));
+    bench.tables.remove_rows(&bot(), "sTable", most, Duration::ZERO).await.unwrap();
+    while bench.count("sTable").await > 20 {
+        tokio::task::yield_now().await;
+    }
+    let after = counts().await;
+    assert_eq!((after.rows, after.indexing), (20, 20));
+    assert!(bench.tables.has_unfinished_jobs(&bot()), "their records are still there");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whether_rows_are_out_is_what_the_store_says() {
     for (fate, status, left) in
         [(Fate::Lost, JobStatus::Failed, ROWS), (Fate::Unheard, JobStatus::Completed, 0)]

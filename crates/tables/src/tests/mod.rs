@@ -91,7 +91,7 @@ impl Bench {
     async fn add(&self, table: &str, rows: Value) -> Vec<Row> {
         let written = self.tables.create_rows(&bot(), table, rows.as_array().unwrap().clone()).await.unwrap();
         assert_eq!(written.errors, Vec::<String>::new());
-        written.rows
+        written.rows.into_rows()
     }
 
     async fn find(&self, table: &str, find: Find) -> Found {

@@ -5,6 +5,7 @@
 use super::snapshot::Snapshot;
 use crate::removal::Removal;
 use quarry_store::{Key, Seq};
+use roaring::RoaringBitmap;
 use std::sync::Arc;
 
 impl Snapshot {
@@ -16,6 +17,13 @@ impl Snapshot {
     /// Whether a row is out and its record may still be there.
     pub(crate) fn is_leaving(&self, id: u32) -> bool {
         self.removals.values().any(|removal| removal.ids.contains(id))
+    }
+
+    /// How many of these rows are out while their records may still be there.
+    pub(crate) fn leaving(&self, ids: &RoaringBitmap) -> u64 {
+        let mut out = RoaringBitmap::new();
+        self.removals.values().for_each(|removal| out |= &removal.ids);
+        out.intersection_len(ids)
     }
 
     /// Whether a version of a row belongs to a removal.

@@ -171,6 +171,17 @@ impl Snapshot {
         in_main.or_else(in_side).map(|(slab, row)| Place::Slab { slab, row })
     }
 
+    /// A row of one's own with the commit that wrote it.
+    pub(crate) fn read(&self, id: u32) -> Option<(Seq, StoredRow)> {
+        match self.locate(id)? {
+            Place::Active => self.active.get(&id).map(|(seq, row)| (*seq, StoredRow::clone(row))),
+            Place::Slab { slab, row } => {
+                let block = &self.slabs.get(slab)?.block;
+                Some((block.seq(row), block.row(row)))
+            }
+        }
+    }
+
     /// A row with the commit that wrote it.
     pub(crate) fn get(&self, id: u32) -> Option<(Seq, Arc<StoredRow>)> {
         match self.locate(id)? {
@@ -278,7 +289,12 @@ impl Snapshot {
         let mut next = self.copy();
         next.seq = upto;
         let mut apart: BTreeMap<u32, (Seq, Arc<StoredRow>)> = BTreeMap::new();
+        // Rows as long as they ascend, as those of one commit do.
+        let mut fresh: Vec<(Seq, Arc<StoredRow>)> = Vec::new();
         for (id, seq, row) in changes {
+            if fresh.last().is_some_and(|(_, last)| id <= last.id) {
+                next.active.extend(fresh.drain(..).map(|(seq, row)| (row.id, (seq, row))));
+            }
             let row = row.filter(|_| !next.is_removed(id, seq));
             apart.remove(&id);
             let before = next.remove(id);
@@ -301,13 +317,18 @@ impl Snapshot {
             match row {
                 Some(row) if next.hidden.holds(&row) => drop(apart.insert(id, (seq, row))),
                 Some(row) => {
-                    next.active.insert(id, (seq, row));
+                    fresh.push((seq, row));
                     next.rows += 1;
                 }
                 None => {}
             }
         }
         next.hide(apart.into_values().collect());
+        if fresh.len() > ACTIVE_MAX {
+            next.freeze(fresh);
+        } else {
+            next.active.extend(fresh.into_iter().map(|(seq, row)| (row.id, (seq, row))));
+        }
         next.settle();
         next
     }
@@ -370,7 +391,7 @@ impl Snapshot {
             self.slabs.retain(|slab| slab.live > 0);
         }
         if self.active.len() > ACTIVE_MAX {
-            self.freeze();
+            self.freeze(Vec::new());
         }
         let side = self.slabs.get(self.main..).unwrap_or_default();
         let side_rows: usize = side.iter().map(|slab| slab.live).sum();
@@ -386,12 +407,15 @@ impl Snapshot {
     #[cfg(test)]
     pub(crate) fn freeze_for_tests(&mut self) {
         self.tail = OnceLock::new();
-        self.freeze();
+        self.freeze(Vec::new());
     }
 
-    fn freeze(&mut self) {
+    /// Makes blocks of the plain rows and of `fresh`, which has none of their ids.
+    fn freeze(&mut self, fresh: Vec<(Seq, Arc<StoredRow>)>) {
         let last = self.main().last().map(|slab| slab.block.last_id());
-        let rows: Vec<_> = std::mem::take(&mut self.active).into_iter().map(|(_, row)| row).collect();
+        let mut rows = fresh;
+        rows.extend(std::mem::take(&mut self.active).into_iter().map(|(_, row)| row));
+        rows.sort_by_key(|(_, row)| row.id);
         let split = rows.partition_point(|(_, row)| last.is_some_and(|last| row.id <= last));
         let (older, newer) = rows.split_at(split);
         let mut side = self.slabs.split_off(self.main);
