@@ -293,7 +293,7 @@ impl Tables {
                         .map(|name| format!("column {name:?} is computed; the values given were ignored")),
                 );
                 if attempt.batch.is_empty() {
-                    return Ok(Drafted::new(&entry, outcome, &[]));
+                    return Ok(Drafted::new(entry, outcome, &[]));
                 }
                 let (mut commit, changes) = attempt.batch.into_commit(scope, view, &self.options);
                 if outcome.whole_table {
