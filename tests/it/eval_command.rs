@@ -41,10 +41,10 @@ fn a_set_is_scored_per_stage_and_its_run_written() {
     );
     let names: Vec<&str> =
         report["stages"].as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["bm25", "dense", "fused", "second"]);
+    assert_eq!(names, ["bm25", "dense", "fused", "words", "tokens", "second"]);
     // The scope leaves the one right document of the second question out.
-    assert_eq!(report["stages"][3]["ndcg_10"], 0.5);
-    assert_eq!(report["stages"][3]["mrr_10"], 0.5);
+    assert_eq!(report["stages"][5]["ndcg_10"], 0.5);
+    assert_eq!(report["stages"][5]["mrr_10"], 0.5);
 
     let run = std::fs::read_to_string(folder.path().join("run.txt")).unwrap();
     let rows: Vec<Vec<&str>> = run.lines().map(|line| line.split(' ').collect()).collect();

@@ -12,6 +12,7 @@ mod model;
 mod onnx;
 mod slot;
 pub mod testing;
+mod token_space;
 mod tokens;
 mod turn;
 
@@ -19,6 +20,7 @@ pub use batch::plan as plan_batches;
 pub use error::Error;
 pub use onnx::{EmbedOptions, Engine, open};
 pub use slot::EmbedderSlot;
+pub use token_space::{Embedded, TOKEN_DIMS, TokenVectors};
 
 use quarry_types::TokenCounter;
 use std::sync::Arc;
@@ -60,4 +62,18 @@ pub trait Embedder: Send + Sync {
     /// [`Error::TooLong`] when a passage is over the limit (nothing is embedded then);
     /// [`Error::Inference`] when the engine fails.
     fn embed(&self, texts: &[&str], kind: TextKind) -> Result<Vec<Vec<f32>>, Error>;
+
+    /// As [`Embedder::embed`], with the vectors of tokens where the model has a token space.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`].
+    fn embed_tokens(&self, texts: &[&str], kind: TextKind) -> Result<Vec<Embedded>, Error> {
+        let vectors = self.embed(texts, kind)?;
+        Ok(vectors.into_iter().map(|vector| Embedded { vector, tokens: TokenVectors::default() }).collect())
+    }
+
+    /// Tells token spaces apart: vectors of tokens of different ones must never be compared. 0: there is none.
+    fn token_space(&self) -> u32 {
+        0
+    }
 }

@@ -1,6 +1,7 @@
 //! The model's files: the ones built into the program, or a folder checked against its manifest.
 
 use crate::Error;
+use crate::token_space::TokenSpace;
 use quarry_types::hex;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -11,6 +12,8 @@ use std::path::Path;
 const GRAPH: &str = "model.int8.onnx";
 const TOKENIZER: &str = "tokenizer.json";
 const MANIFEST: &str = "manifest.json";
+/// Vectors of texts do not depend on it, so it is no part of the fingerprint; it names itself.
+const TOKEN_SPACE: &str = "token_space.bin";
 
 macro_rules! bundled {
     ($file:literal) => {
@@ -67,6 +70,7 @@ pub(crate) struct Model {
     manifest: Manifest,
     graph: Cow<'static, [u8]>,
     tokenizer: Cow<'static, [u8]>,
+    token_space: Option<TokenSpace>,
 }
 
 impl Model {
@@ -76,10 +80,11 @@ impl Model {
             manifest: Manifest::parse(bundled!("manifest.json"))?,
             graph: Cow::Borrowed(bundled!("model.int8.onnx")),
             tokenizer: Cow::Borrowed(bundled!("tokenizer.json")),
+            token_space: Some(TokenSpace::parse(bundled!("token_space.bin"))?),
         })
     }
 
-    /// The one in a folder; every file must match the manifest beside it.
+    /// The one in a folder; every file must match the manifest beside it. The token space may be missing.
     pub(crate) fn read(folder: &Path) -> Result<Self, Error> {
         let read = |name: &str| {
             let path = folder.join(name);
@@ -98,7 +103,12 @@ impl Model {
             }
         };
         let (graph, tokenizer) = (checked(GRAPH)?, checked(TOKENIZER)?);
-        Ok(Self { manifest, graph, tokenizer })
+        let token_space = match read(TOKEN_SPACE) {
+            Ok(file) => Some(TokenSpace::parse(&file)?),
+            Err(Error::Unreadable { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { manifest, graph, tokenizer, token_space })
     }
 
     pub(crate) fn fingerprint(&self) -> String {
@@ -115,6 +125,14 @@ impl Model {
 
     pub(crate) fn graph(&self) -> &Cow<'static, [u8]> {
         &self.graph
+    }
+
+    pub(crate) fn token_space(&self) -> Option<&TokenSpace> {
+        self.token_space.as_ref()
+    }
+
+    pub(crate) fn into_token_space(self) -> Option<TokenSpace> {
+        self.token_space
     }
 
     pub(crate) fn tokenizer(&self) -> &[u8] {

@@ -4,9 +4,10 @@ use crate::batch::{Batch, plan};
 use crate::engine::{GraphEngine, OrtEngine, RtenEngine};
 use crate::library::{self, Places};
 use crate::model::Model;
+use crate::token_space::TokenSpace;
 use crate::tokens::Tokens;
 use crate::turn::Turns;
-use crate::{Embedder, Error, TextKind};
+use crate::{Embedded, Embedder, Error, TextKind};
 use parking_lot::Mutex;
 use quarry_types::TokenCounter;
 use std::path::PathBuf;
@@ -57,6 +58,7 @@ pub fn open(options: &EmbedOptions) -> Result<Arc<dyn Embedder>, Error> {
         turns: Turns::default(),
         engine_name: engine.name(),
         engine: Mutex::new(engine),
+        token_space: model.into_token_space(),
     };
     embedder.prove()?;
     tracing::info!(
@@ -72,13 +74,15 @@ fn engine(model: &Model, options: &EmbedOptions, places: &Places) -> Result<Box<
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads.min(256),
     };
+    let tokens = model.token_space().map(TokenSpace::tensor);
     let rten = || {
-        RtenEngine::new(model.graph().clone(), threads).map(|engine| Box::new(engine) as Box<dyn GraphEngine>)
+        RtenEngine::new(model.graph().clone(), tokens, threads)
+            .map(|engine| Box::new(engine) as Box<dyn GraphEngine>)
     };
     if options.engine == Engine::Rten {
         return rten();
     }
-    match OrtEngine::new(model.graph(), threads, places) {
+    match OrtEngine::new(model.graph(), tokens, threads, places) {
         Ok(engine) => Ok(Box::new(engine)),
         Err(cause) if options.engine == Engine::Ort || matches!(places, Places::Named(_)) => Err(cause),
         Err(cause) => {
@@ -99,6 +103,7 @@ struct OnnxEmbedder {
     engine_name: &'static str,
     /// Locked only by the holder of a turn.
     engine: Mutex<Box<dyn GraphEngine>>,
+    token_space: Option<TokenSpace>,
 }
 
 impl OnnxEmbedder {
@@ -122,6 +127,43 @@ impl OnnxEmbedder {
             }),
         };
         texts.iter().enumerate().map(encode).collect()
+    }
+
+    fn run(
+        &self,
+        texts: &[&str],
+        kind: TextKind,
+        space: Option<&TokenSpace>,
+    ) -> Result<Vec<Embedded>, Error> {
+        let encoded = self.encode(texts, kind)?;
+        let lengths: Vec<usize> = encoded.iter().map(Vec::len).collect();
+        let mut embedded = vec![Embedded::default(); texts.len()];
+        for indices in plan(&lengths) {
+            let batch = Batch::new(indices.iter().map(|&at| encoded[at].as_slice()));
+            let output = {
+                let _turn = self.turns.take(kind);
+                self.engine.lock().run(&batch, space.is_some())?
+            };
+            let wrong = |got: usize, what: &str| Error::Inference(format!("{got} numbers for {what}"));
+            if output.vectors.len() != indices.len() * self.dims {
+                let (texts, dims) = (indices.len(), self.dims);
+                return Err(wrong(output.vectors.len(), &format!("{texts} vectors of {dims}")));
+            }
+            for (&at, vector) in indices.iter().zip(output.vectors.chunks_exact(self.dims)) {
+                embedded[at].vector = vector.to_vec();
+            }
+            if let Some(space) = space {
+                let of_text = batch.width * space.width();
+                if output.tokens.len() != indices.len() * of_text {
+                    return Err(wrong(output.tokens.len(), &format!("{} texts' tokens", indices.len())));
+                }
+                for (&at, hidden) in indices.iter().zip(output.tokens.chunks_exact(of_text)) {
+                    let piece = |id| self.tokens.piece(id);
+                    embedded[at].tokens = space.tokens(&encoded[at], hidden, kind, piece);
+                }
+            }
+        }
+        Ok(embedded)
     }
 }
 
@@ -151,24 +193,16 @@ impl Embedder for OnnxEmbedder {
     }
 
     fn embed(&self, texts: &[&str], kind: TextKind) -> Result<Vec<Vec<f32>>, Error> {
-        let encoded = self.encode(texts, kind)?;
-        let lengths: Vec<usize> = encoded.iter().map(Vec::len).collect();
-        let mut vectors = vec![Vec::new(); texts.len()];
-        for indices in plan(&lengths) {
-            let batch = Batch::new(indices.iter().map(|&at| encoded[at].as_slice()));
-            let numbers = {
-                let _turn = self.turns.take(kind);
-                self.engine.lock().run(&batch)?
-            };
-            if numbers.len() != indices.len() * self.dims {
-                let (got, texts, dims) = (numbers.len(), indices.len(), self.dims);
-                return Err(Error::Inference(format!("{got} numbers for {texts} vectors of {dims}")));
-            }
-            for (&at, vector) in indices.iter().zip(numbers.chunks_exact(self.dims)) {
-                vectors[at] = vector.to_vec();
-            }
-        }
-        Ok(vectors)
+        let embedded = self.run(texts, kind, None)?;
+        Ok(embedded.into_iter().map(|text| text.vector).collect())
+    }
+
+    fn embed_tokens(&self, texts: &[&str], kind: TextKind) -> Result<Vec<Embedded>, Error> {
+        self.run(texts, kind, self.token_space.as_ref())
+    }
+
+    fn token_space(&self) -> u32 {
+        self.token_space.as_ref().map_or(0, TokenSpace::id)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The embedding model, loaded beside the start of the server so that it never delays it.
 
-use crate::{Embedder, Error, TextKind};
+use crate::{Embedded, Embedder, Error, TextKind};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -73,10 +73,26 @@ impl EmbedderSlot {
     /// # Errors
     /// [`Error::NotLoaded`], or as [`Embedder::embed`].
     pub async fn embed(&self, texts: Vec<String>, kind: TextKind) -> Result<Vec<Vec<f32>>, Error> {
+        self.run(texts, move |embedder, texts| embedder.embed(texts, kind)).await
+    }
+
+    /// Embeds texts and their tokens away from the async threads.
+    ///
+    /// # Errors
+    /// [`Error::NotLoaded`], or as [`Embedder::embed_tokens`].
+    pub async fn embed_tokens(&self, texts: Vec<String>, kind: TextKind) -> Result<Vec<Embedded>, Error> {
+        self.run(texts, move |embedder, texts| embedder.embed_tokens(texts, kind)).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        texts: Vec<String>,
+        how: impl FnOnce(&dyn Embedder, &[&str]) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let embedder = self.get().await?;
         tokio::task::spawn_blocking(move || {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            embedder.embed(&texts, kind)
+            how(embedder.as_ref(), &texts)
         })
         .await
         .map_err(|stopped| Error::Inference(stopped.to_string()))?

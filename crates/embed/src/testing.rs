@@ -1,6 +1,6 @@
 //! An embedder for tests of other crates: instant, deterministic, and near for texts that share words.
 
-use crate::{Embedder, Error, TextKind};
+use crate::{Embedded, Embedder, Error, TOKEN_DIMS, TextKind, TokenVectors};
 use quarry_types::TokenCounter;
 use std::sync::Arc;
 
@@ -39,8 +39,8 @@ impl HashEmbedder {
         Self { dims, fingerprint: format!("hash-{dims}"), counter: Arc::new(WordCounter { max_tokens }) }
     }
 
-    fn vector(&self, text: &str) -> Vec<f32> {
-        let mut sum = vec![0f32; self.dims];
+    fn vector(&self, text: &str, dims: usize) -> Vec<f32> {
+        let mut sum = vec![0f32; dims];
         for word in words(text) {
             let mut seed = word.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
                 (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -93,7 +93,22 @@ impl Embedder for HashEmbedder {
                 return Err(Error::TooLong { index, tokens, max });
             }
         }
-        Ok(texts.iter().map(|text| self.vector(text)).collect())
+        Ok(texts.iter().map(|text| self.vector(text, self.dims)).collect())
+    }
+
+    fn embed_tokens(&self, texts: &[&str], kind: TextKind) -> Result<Vec<Embedded>, Error> {
+        let vectors = self.embed(texts, kind)?;
+        let with_tokens = |(text, vector): (&&str, Vec<f32>)| {
+            let words: Vec<String> = words(text).collect();
+            let numbers = words.iter().flat_map(|word| self.vector(word, TOKEN_DIMS)).collect();
+            let words = if kind == TextKind::Query { words } else { Vec::new() };
+            Embedded { vector, tokens: TokenVectors { numbers, words } }
+        };
+        Ok(texts.iter().zip(vectors).map(with_tokens).collect())
+    }
+
+    fn token_space(&self) -> u32 {
+        1
     }
 }
 

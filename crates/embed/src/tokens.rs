@@ -41,6 +41,11 @@ impl Tokens {
             .map_err(|cause| Error::Inference(format!("tokenizer: {cause}")))
     }
 
+    /// What a token stands for.
+    pub(crate) fn piece(&self, id: u32) -> Option<String> {
+        self.tokenizer.id_to_token(id)
+    }
+
     /// The ids of `text` cut to the limit, the closing special token kept.
     pub(crate) fn encode_cut(&self, text: &str) -> Result<Vec<u32>, Error> {
         // No query needs more to fill the limit (a word over 100 characters is one token), and a

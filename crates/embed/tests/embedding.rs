@@ -1,7 +1,7 @@
 //! The bundled model against its reference vectors, on both engines. Needs `scripts/setup`.
 #![allow(clippy::unwrap_used)]
 
-use quarry_embed::{EmbedOptions, Embedder, Engine, Error, TextKind, open, plan_batches};
+use quarry_embed::{EmbedOptions, Embedder, Engine, Error, TOKEN_DIMS, TextKind, open, plan_batches};
 use quarry_types::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -123,6 +123,37 @@ fn results_keep_the_order_of_the_texts() {
         assert!(cosine(&alone[0], vector) > 0.999_999_9);
     }
     assert!(embedder.embed(&[], TextKind::Passage).unwrap().is_empty());
+}
+
+#[test]
+fn both_engines_give_the_same_vectors_of_tokens() {
+    let engines = [load(Engine::Ort), load(Engine::Rten)];
+    assert_eq!(engines[0].token_space(), engines[1].token_space());
+    assert_ne!(engines[0].token_space(), 0);
+    let texts = ["How do I clean the WX2000 filter?", "the", "Rinse the filter. Then dry it for three days."];
+    for kind in [TextKind::Query, TextKind::Passage] {
+        let made = engines.each_ref().map(|engine| engine.embed_tokens(&texts, kind).unwrap());
+        let whole = engines[0].embed(&texts, kind).unwrap();
+        for ((a, b), whole) in made[0].iter().zip(&made[1]).zip(&whole) {
+            assert!(cosine(&a.vector, whole) > 0.999_999_9);
+            assert_eq!((a.tokens.numbers.len(), &a.tokens.words), (b.tokens.numbers.len(), &b.tokens.words));
+            for (a, b) in a.tokens.numbers.chunks(TOKEN_DIMS).zip(b.tokens.numbers.chunks(TOKEN_DIMS)) {
+                assert!((cosine(a, a) - 1.0).abs() < 1e-5 && cosine(a, b) > 0.999, "{}", cosine(a, b));
+            }
+        }
+        match kind {
+            TextKind::Query => {
+                let words =
+                    ["how", "do", "i", "clean", "the", "wx2000", "wx2000", "wx2000", "wx2000", "filter"];
+                assert_eq!(made[0][0].tokens.words, words);
+            }
+            TextKind::Passage => {
+                assert!(made[0][1].tokens.numbers.is_empty(), "a word that says nothing");
+                // Rinse (two pieces), filter, dry, three, days.
+                assert_eq!(made[0][2].tokens.numbers.len(), 6 * TOKEN_DIMS);
+            }
+        }
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub struct Limits {
     pub max_nodes: usize,
     /// Address space the parsing may add to the child, in bytes.
     pub memory_bytes: u64,
-    /// CPU seconds of the child.
+    /// CPU seconds of the child; pages drawn for an OCR command add to them, and to the wall seconds.
     pub cpu_seconds: u64,
     /// Wall seconds of the child.
     pub wall_seconds: u64,

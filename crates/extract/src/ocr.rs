@@ -1,7 +1,7 @@
 //! Pages without text, read by a command of the operator.
 //!
-//! The child renders such pages and hands them over as grey pictures; the command runs in the
-//! parent, outside the child's limits, one page at a time. Invariant: a command costs at most its
+//! The child renders such pages and hands them over as grey pictures, for which it gets more time page by
+//! page; the command runs in the parent once the child has ended, outside its limits, one page at a time. Invariant: a command costs at most its
 //! time limit per page and [`MAX_OUTPUT_BYTES`], and its failure costs one page.
 
 use crate::document::{Builder, Document, Part};

@@ -18,8 +18,9 @@ use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
@@ -144,14 +145,27 @@ impl Pool {
             return Err(Error::TooLarge { what: "the file".to_owned(), limit });
         }
         let mut child = self.start(file.into_std().await, job)?;
-        let wall = Duration::from_secs(limits.wall_seconds);
-        let mut listener = Listener { limits, most_pictures: job.pictures, pictures: Vec::new() };
+        let drawn = AtomicU32::new(0);
+        let mut listener = Listener { job, drawn: &drawn, pictures: Vec::new() };
         let converse = listener.converse(&mut child, |step| {
             reached.set(step);
             progress(step);
         });
-        let timed = tokio::time::timeout(wall, converse).await;
-        let result = timed.unwrap_or(Err(Error::TimedOut { seconds: limits.wall_seconds }));
+        let started = Instant::now();
+        let late = async {
+            loop {
+                let wall = job.wall(drawn.load(Ordering::Relaxed));
+                match wall.checked_sub(started.elapsed()) {
+                    Some(left) => tokio::time::sleep(left).await,
+                    None => return Err(Error::TimedOut { seconds: wall.as_secs() }),
+                }
+            }
+        };
+        let result = tokio::select! {
+            biased;
+            said = converse => said,
+            late = late => late,
+        };
         // Whatever it said, it is done; a child that has ended is only reaped here.
         let _ = child.kill().await;
         result.map(|document| (document, listener.pictures))
@@ -215,8 +229,9 @@ impl Reached {
 
 /// Listens to one child.
 struct Listener<'l> {
-    limits: &'l Limits,
-    most_pictures: u32,
+    job: &'l Job,
+    /// How many pages have begun to come as pictures.
+    drawn: &'l AtomicU32,
     /// Pages handed over as pictures.
     pictures: Vec<Picture>,
 }
@@ -235,7 +250,7 @@ impl Listener<'_> {
             return answer;
         }
         let status = child.wait().await.map_err(|e| worker("could not wait", &e))?;
-        Err(verdict(status, &complaints, self.limits))
+        Err(verdict(status, &complaints, self.job))
     }
 
     /// The answer, or `None` when the child ended without one.
@@ -269,9 +284,12 @@ impl Listener<'_> {
             match parsed {
                 Line::Progress(step) => progress(step),
                 Line::Picture { page, width, height } => {
-                    let room = self.pictures.len() < self.most_pictures as usize;
+                    let room = self.pictures.len() < self.job.pictures as usize;
                     match Picture::begin(page, width, height).filter(|_| room) {
-                        Some(picture) => self.pictures.push(picture),
+                        Some(picture) => {
+                            self.pictures.push(picture);
+                            self.drawn.fetch_add(1, Ordering::Relaxed);
+                        }
                         None => return unreadable(),
                     }
                 }
@@ -282,7 +300,7 @@ impl Listener<'_> {
                     }
                 }
                 parsed => {
-                    if let Some(answer) = assembly.take(parsed, self.limits) {
+                    if let Some(answer) = assembly.take(parsed, &self.job.limits) {
                         self.pictures.retain_mut(Picture::is_whole);
                         return Ok(Some(answer));
                     }
@@ -306,18 +324,18 @@ async fn drain(mut stderr: impl AsyncRead + Unpin) -> String {
 }
 
 /// Names the way a child ended without an answer.
-fn verdict(status: ExitStatus, complaints: &str, limits: &Limits) -> Error {
+fn verdict(status: ExitStatus, complaints: &str, job: &Job) -> Error {
     // The runtime's own last words: allocation failure and stack overflow both end in SIGABRT.
     // Foreign exceptions come from the PDF library, whose only one says that memory has run out.
     let starved = ["memory allocation of", "out of memory", "foreign exceptions"];
     if starved.iter().any(|words| complaints.contains(words)) {
-        return Error::OutOfMemory { megabytes: limits.memory_bytes >> 20 };
+        return Error::OutOfMemory { megabytes: job.limits.memory_bytes >> 20 };
     }
     if complaints.contains("overflowed its stack") {
         return Error::Crashed { how: "stack overflow".to_owned() };
     }
     match status.signal() {
-        Some(libc::SIGXCPU | libc::SIGKILL) => Error::TimedOut { seconds: limits.cpu_seconds },
+        Some(libc::SIGXCPU | libc::SIGKILL) => Error::TimedOut { seconds: job.cpu_seconds() },
         Some(libc::SIGABRT) => Error::Crashed { how: "abort".to_owned() },
         Some(libc::SIGSEGV | libc::SIGBUS) => Error::Crashed { how: "memory fault".to_owned() },
         Some(signal) => Error::Crashed { how: format!("signal {signal}") },

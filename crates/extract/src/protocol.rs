@@ -13,6 +13,7 @@ use crate::source::{HtmlContent, Source};
 use base64::Engine;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
+use std::time::Duration;
 
 /// Environment variable with the [`Job`] as JSON.
 pub(crate) const JOB_VARIABLE: &str = "QUARRY_EXTRACT_JOB";
@@ -23,6 +24,9 @@ pub(crate) const MAX_LINE_BYTES: usize = 4 << 20;
 const TEXT_PIECE_CHARS: usize = 100_000;
 const BLOCKS_PER_LINE: usize = 5_000;
 const PIXELS_PER_LINE: usize = 1 << 20;
+
+/// What drawing one page without text adds to the time limits, in seconds.
+const PICTURE_SECONDS: u64 = 2;
 
 /// What to extract; the bytes come separately.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -54,6 +58,19 @@ impl Job {
             pictures,
             limits: limits.clone(),
         }
+    }
+
+    /// CPU seconds of the child, with what all the pictures it may make are allowed.
+    pub(crate) fn cpu_seconds(&self) -> u64 {
+        self.limits.cpu_seconds.saturating_add(PICTURE_SECONDS.saturating_mul(self.pictures.into()))
+    }
+
+    /// Wall time of a child that has made so many pictures. Most of a scan's time goes into them, so each adds to
+    /// it; a child that makes none keeps to the limit.
+    pub(crate) fn wall(&self, pictures: u32) -> Duration {
+        Duration::from_secs(
+            self.limits.wall_seconds.saturating_add(PICTURE_SECONDS.saturating_mul(pictures.into())),
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 //! The state of a group is kept on a stack; pictures, objects, headers and other destinations
 //! that are no body text are left out. Nesting is bounded, so the stack is.
 
-mod codepage;
+pub(crate) mod codepage;
 
 use crate::Error;
 use crate::document::Builder;

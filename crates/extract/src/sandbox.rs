@@ -7,7 +7,7 @@ use rlimit::Resource;
 
 /// Sets the kernel's limits and the system call filter for every thread of this process. Call it
 /// once all libraries are loaded and all threads run. Answers what could not be set.
-pub(crate) fn close(limits: &Limits) -> Vec<String> {
+pub(crate) fn close(limits: &Limits, cpu_seconds: u64) -> Vec<String> {
     let mut failures = Vec::new();
     let mut set = |resource: Resource, name: &str, soft: u64, hard: u64| {
         if let Err(error) = resource.set(soft, hard) {
@@ -17,7 +17,7 @@ pub(crate) fn close(limits: &Limits) -> Vec<String> {
     set(Resource::CORE, "core", 0, 0);
     set(Resource::FSIZE, "file size", 0, 0);
     set(Resource::NOFILE, "open files", 16, 16);
-    set(Resource::CPU, "cpu", limits.cpu_seconds, limits.cpu_seconds + 1);
+    set(Resource::CPU, "cpu", cpu_seconds, cpu_seconds.saturating_add(1));
     let memory = mapped_bytes().saturating_add(limits.memory_bytes);
     set(Resource::AS, "memory", memory, memory);
     if let Err(error) = filter::install() {

@@ -1,50 +1,128 @@
 //! Workbooks (XLSX, XLSB, XLS, ODS): each visible sheet a heading and its tables.
 //!
-//! Formulas give the values stored with them; an empty row ends a table.
+//! Formulas give the values stored with them; an empty row ends a table. Cells are read one by one and kept
+//! where they are ([`grid::Grid`]), so two cells far apart cost as much as two side by side.
 
-mod far;
+mod formats;
+mod grid;
+mod ods;
+mod xls;
 
 use crate::Error;
 use crate::document::Builder;
-use crate::flow::push_table;
 use crate::limits::Limits;
-use calamine::{Data, Range, Reader, SheetVisible, open_workbook_auto_from_rs};
+use crate::package::Package;
+use crate::xml::{Token, Xml};
+use calamine::{Data, DataRef, Reader, SheetType, SheetVisible, Xlsb, Xlsx, XlsxError};
+use grid::Grid;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The format's name in errors.
 const FORMAT: &str = "workbook";
-/// Rows of one table block; the passages are cut within it, this bounds what is built at once.
-const BLOCK_ROWS: usize = 2_000;
 
 /// Reads a whole workbook.
 pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> Result<(), Error> {
-    check_parts(bytes, limits)?;
+    if !bytes.starts_with(b"PK") {
+        return xls::read(bytes, limits, builder);
+    }
+    let mut package = Package::open(FORMAT, bytes, limits)?;
+    if package.has("content.xml") && !package.has("xl/workbook.xml") {
+        return ods::read(&mut package, limits, builder);
+    }
+    check_parts(&mut package, limits)?;
+    let binary = package.has("xl/workbook.bin");
     // The library panics on some broken files.
-    let read = catch_unwind(AssertUnwindSafe(|| read_book(bytes, builder)));
+    let read = catch_unwind(AssertUnwindSafe(|| match binary {
+        true => read_xlsb(bytes, limits, builder),
+        false => read_xlsx(bytes, limits, builder),
+    }));
     read.unwrap_or_else(|_| Err(Error::broken(FORMAT, "its structure cannot be read; save it again")))
 }
 
-fn read_book(bytes: &[u8], builder: &mut Builder) -> Result<(), Error> {
-    let mut book = open_workbook_auto_from_rs(Cursor::new(bytes)).map_err(|error| {
-        let text = error.to_string();
-        if text.to_lowercase().contains("password") { Error::Encrypted } else { Error::broken(FORMAT, text) }
-    })?;
-    let sheets: Vec<(String, bool)> = book
-        .sheets_metadata()
-        .iter()
-        .map(|sheet| (sheet.name.clone(), sheet.visible == SheetVisible::Visible))
-        .collect();
-    let several = sheets.iter().filter(|(_, visible)| *visible).count() > 1;
-    for (name, visible) in sheets {
-        if !visible {
-            builder.warn(format!("the hidden sheet {name:?} was left out"));
-            continue;
+/// Inflates every part once under the caps; the library itself has none.
+fn check_parts(package: &mut Package<'_>, limits: &Limits) -> Result<(), Error> {
+    let names: Vec<String> = package.names().map(|name| name.into_owned()).collect();
+    for name in names {
+        let lower = name.to_lowercase();
+        if lower.ends_with("sharedstrings.xml") {
+            let strings = package.minor_part(&name)?.unwrap_or_default();
+            check_strings(&strings, limits)?;
+        } else if lower.ends_with(".xml") || lower.ends_with(".bin") || lower.ends_with(".rels") {
+            package.minor_bytes(&name)?;
         }
-        match book.worksheet_range(&name) {
-            Ok(range) => write_sheet(&name, several, &range, builder),
-            Err(error) => builder.warn(format!("the sheet {name:?} could not be read: {error}")),
+    }
+    Ok(())
+}
+
+/// Refuses a list of strings that claims more of them than it has room for: the library reserves them all.
+fn check_strings(text: &str, limits: &Limits) -> Result<(), Error> {
+    let mut xml = Xml::new(FORMAT, text, limits);
+    while let Ok(Some(token)) = xml.next() {
+        let Token::Start(element) = token else { continue };
+        if element.name() == "sst" {
+            let claimed = element.attribute("uniqueCount").and_then(|count| count.trim().parse::<u64>().ok());
+            if claimed.is_some_and(|claimed| claimed > text.len() as u64) {
+                return Err(Error::broken(FORMAT, "its list of strings claims more than it holds"));
+            }
+            break;
         }
+    }
+    Ok(())
+}
+
+/// One sheet as a workbook lists it.
+#[derive(Debug, Clone)]
+struct Sheet {
+    name: String,
+    visible: bool,
+}
+
+/// Names the sheets left out; gives the others and whether each needs a heading.
+fn visible(sheets: Vec<Sheet>, builder: &mut Builder) -> (Vec<String>, bool) {
+    let mut names = Vec::new();
+    for sheet in sheets {
+        if sheet.visible {
+            names.push(sheet.name);
+        } else {
+            builder.warn(format!("the hidden sheet {:?} was left out", sheet.name));
+        }
+    }
+    let several = names.len() > 1;
+    (names, several)
+}
+
+fn listed(sheets: &[calamine::Sheet]) -> Vec<Sheet> {
+    let tables = sheets.iter().filter(|sheet| !matches!(sheet.typ, SheetType::ChartSheet | SheetType::Vba));
+    tables
+        .map(|sheet| Sheet { name: sheet.name.clone(), visible: sheet.visible == SheetVisible::Visible })
+        .collect()
+}
+
+fn refused(error: impl std::fmt::Display) -> Error {
+    let text = error.to_string();
+    if text.to_lowercase().contains("password") { Error::Encrypted } else { Error::broken(FORMAT, text) }
+}
+
+fn unread(name: &str, error: impl std::fmt::Display, builder: &mut Builder) {
+    builder.warn(format!("the sheet {name:?} could not be read to its end: {error}"));
+}
+
+fn read_xlsx(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> Result<(), Error> {
+    let mut book = Xlsx::new(Cursor::new(bytes)).map_err(refused)?;
+    let (names, several) = visible(listed(book.sheets_metadata()), builder);
+    for name in names {
+        let mut grid = Grid::new(limits);
+        match book.worksheet_cells_reader(&name) {
+            Ok(mut cells) => {
+                if let Err(error) = fill(&mut grid, || cells.next_cell()) {
+                    unread(&name, error, builder);
+                }
+            }
+            Err(XlsxError::NotAWorksheet(_)) => {}
+            Err(error) => unread(&name, error, builder),
+        }
+        grid.write(several.then_some(&name), builder);
         if builder.is_full() {
             break;
         }
@@ -52,58 +130,42 @@ fn read_book(bytes: &[u8], builder: &mut Builder) -> Result<(), Error> {
     Ok(())
 }
 
-/// Inflates every part once under the caps; the workbook reader itself has none.
-fn check_parts(bytes: &[u8], limits: &Limits) -> Result<(), Error> {
-    if !bytes.starts_with(b"PK") {
-        crate::compound::check(FORMAT, bytes)?;
-        return far::check(bytes, limits.max_part_bytes);
-    }
-    let mut package = crate::package::Package::open(FORMAT, bytes, limits)?;
-    let names: Vec<String> = package.names().map(|name| name.into_owned()).collect();
-    for name in names.iter().filter(|name| name.ends_with(".xml") || name.ends_with(".bin")) {
-        package.minor_bytes(name)?;
+fn read_xlsb(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> Result<(), Error> {
+    let mut book = Xlsb::new(Cursor::new(bytes)).map_err(refused)?;
+    let (names, several) = visible(listed(book.sheets_metadata()), builder);
+    for name in names {
+        let mut grid = Grid::new(limits);
+        let read =
+            book.worksheet_cells_reader(&name).and_then(|mut cells| fill(&mut grid, || cells.next_cell()));
+        if let Err(error) = read {
+            unread(&name, error, builder);
+        }
+        grid.write(several.then_some(&name), builder);
+        if builder.is_full() {
+            break;
+        }
     }
     Ok(())
 }
 
-fn write_sheet(name: &str, several: bool, range: &Range<Data>, builder: &mut Builder) {
-    if range.is_empty() {
-        return;
-    }
-    if several {
-        builder.heading(2, &crate::clean::line(name), None);
-    }
-    let mut header: Option<Vec<String>> = None;
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    for row in range.rows() {
-        let cells: Vec<String> = row.iter().map(cell).collect();
-        let empty = cells.iter().all(String::is_empty);
-        if empty || rows.len() >= BLOCK_ROWS {
-            write_rows(&mut rows, builder);
-        }
-        if empty {
-            header = None;
-            continue;
-        }
-        match &header {
-            None => header = Some(cells.clone()),
-            // A long table goes on under its header.
-            Some(header) if rows.is_empty() => rows.push(header.clone()),
-            Some(_) => {}
-        }
-        rows.push(cells);
-        if builder.is_full() {
-            return;
+/// Puts cells into the grid until they end or it is full.
+fn fill<'a, E>(
+    grid: &mut Grid,
+    mut next: impl FnMut() -> Result<Option<calamine::Cell<DataRef<'a>>>, E>,
+) -> Result<(), E> {
+    while let Some(found) = next()? {
+        let ((row, column), value) = (found.get_position(), found.get_value());
+        let value = match value {
+            DataRef::Empty => continue,
+            DataRef::SharedString(text) => crate::clean::line(text),
+            DataRef::String(text) => crate::clean::line(text),
+            value => cell(&Data::from(value.clone())),
+        };
+        if !grid.push(row, column, &value) {
+            break;
         }
     }
-    write_rows(&mut rows, builder);
-}
-
-fn write_rows(rows: &mut Vec<Vec<String>>, builder: &mut Builder) {
-    let rows = std::mem::take(rows);
-    if !rows.is_empty() {
-        push_table(builder, &rows, Some(1), None);
-    }
+    Ok(())
 }
 
 fn cell(data: &Data) -> String {
@@ -113,22 +175,11 @@ fn cell(data: &Data) -> String {
         Data::Float(number) => number.to_string(),
         Data::Int(number) => number.to_string(),
         Data::Bool(flag) => flag.to_string(),
-        Data::DateTime(moment) => moment_text(*moment),
+        Data::DateTime(moment) => formats::moment(*moment),
         Data::Error(error) => format!("{error}"),
     };
     crate::clean::line(&text)
 }
 
-fn moment_text(moment: calamine::ExcelDateTime) -> String {
-    if moment.is_duration() {
-        let seconds = (moment.as_f64() * 86_400.0).round();
-        let whole = if seconds.is_finite() && seconds.abs() < 1e12 { seconds as i64 } else { 0 };
-        return format!("{}:{:02}:{:02}", whole / 3_600, whole / 60 % 60, whole % 60);
-    }
-    let (year, month, day, hour, minute, second, _) = moment.to_ymd_hms_milli();
-    match (hour, minute, second) {
-        (0, 0, 0) => format!("{year:04}-{month:02}-{day:02}"),
-        (_, _, 0) => format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}"),
-        _ => format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -120,7 +120,7 @@ pub fn worker_main_with(hook: Hook) -> ExitCode {
 fn serve(job: &Job, hook: Hook) -> io::Result<()> {
     // Libraries are loaded while files may still be opened.
     pdf::load_library(&job.limits);
-    let failures = sandbox::close(&job.limits);
+    let failures = sandbox::close(&job.limits, job.cpu_seconds());
     let mut out = BufWriter::new(io::stdout().lock());
     let mut bytes = Vec::new();
     // One byte over the limit is enough to see that it is passed.

@@ -1,7 +1,7 @@
 //! The pool against a worker that misbehaves in every way a parser can.
 #![allow(clippy::unwrap_used)]
 
-use quarry_extract::{Document, Error, Limits, Pool, PoolOptions, Progress};
+use quarry_extract::{Document, Error, Limits, Ocr, Pool, PoolOptions, Progress};
 use quarry_types::ErrorKind;
 use std::path::Path;
 use std::sync::Mutex;
@@ -48,6 +48,19 @@ async fn every_way_to_die_has_its_name_and_ends_nothing_else() {
     assert_eq!(run(&pool, "garbage", b"x").await, crashed("unreadable result"));
     let document = run(&pool, "fine.txt", b"still alive").await.unwrap();
     assert_eq!(document.text, "still alive");
+}
+
+#[tokio::test]
+async fn pages_drawn_for_ocr_have_time_of_their_own() {
+    let limits = Limits { cpu_seconds: 1, wall_seconds: 2, ..Limits::default() };
+    let command = env!("CARGO_BIN_EXE_quarry-extract-worker").into();
+    let ocr = Ocr::parse("head -c 11 {image}").unwrap();
+    let pool = Pool::new(PoolOptions { command, args: Vec::new(), workers: 1, limits, ocr: Some(ocr) });
+    let read = run(&pool, "scan", b"x").await.unwrap();
+    assert_eq!(read.block_texts().collect::<Vec<_>>(), ["P5\n4 2\n255"; 3]);
+    assert_eq!(read.warnings, ["3 pages without text were read by OCR"]);
+    // What draws nothing keeps to its limits.
+    assert_eq!(run(&pool, "hang", b"x").await, Err(Error::TimedOut { seconds: 2 }));
 }
 
 /// A form that draws itself twice, without a cross-reference table.

@@ -8,6 +8,8 @@
 mod candidates;
 mod error;
 mod fuse;
+mod kin;
+mod late;
 mod lexical;
 mod vector;
 mod wording;
@@ -15,6 +17,8 @@ mod wording;
 pub use candidates::{Candidates, Hit};
 pub use error::Error;
 pub use fuse::{FuseOptions, Fused, FusionMethod, fuse};
+pub use kin::words_in_common;
+pub use late::{TOKEN_DIMS, TokenCodes, TokenMatch, TokenQuery};
 pub use lexical::{LexDoc, LexSnapshot, LexicalIndex, LexicalSearch};
 pub use vector::{
     ExactInt8, GraphBuild, HnswIndex, Plan, Recall, SweepBy, SweepPoint, VectorIndex, VectorOptions,

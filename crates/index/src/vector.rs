@@ -9,7 +9,7 @@ mod planner;
 mod probe;
 mod set;
 mod signs;
-mod simd;
+pub(crate) mod simd;
 mod sweep;
 
 pub use exact::ExactInt8;

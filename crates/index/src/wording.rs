@@ -8,7 +8,7 @@ use crate::lexical::words_of;
 use std::sync::Arc;
 
 /// Stands between sentences; no word has it.
-const BREAK: u32 = 0;
+pub(crate) const BREAK: u32 = 0;
 /// Most words of a question that are looked at.
 const WORDS_MAX: usize = 128;
 /// Set in the code of every word with a digit: they come last among codes in order.
@@ -70,7 +70,8 @@ impl Wording {
         Self(codes.into())
     }
 
-    fn codes(&self) -> &[u32] {
+    /// Every word in its order, [`BREAK`] between sentences.
+    pub(crate) fn codes(&self) -> &[u32] {
         self.0.get(SKETCH..).unwrap_or(&[])
     }
 
@@ -142,6 +143,12 @@ impl QueryWords {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.sorted.is_empty()
+    }
+
+    /// What one of them is worth; `None` for other words.
+    pub(crate) fn worth_of(&self, word: &str) -> Option<f32> {
+        let at = self.words.iter().position(|known| known == word)?;
+        self.worth.get(at).copied()
     }
 
     /// The words a passage holds, stemmed, with what each is worth.

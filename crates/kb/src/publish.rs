@@ -3,9 +3,10 @@
 //! Owns the rule that a vector record lives as long as a published passage uses it. That needs one
 //! decision at a time per bot: functions here ask for a [`Publishing`] guard as proof.
 
+use crate::File;
 use crate::records::{self, PassageRecord, TextHash};
+use crate::vectors::{TextVectors, VectorForm};
 use crate::view::{Generation, Snapshot};
-use crate::{File, vectors};
 use parking_lot::Mutex;
 use quarry_store::{Coll, Commit};
 use quarry_types::{BotId, Counter};
@@ -74,19 +75,19 @@ pub(crate) fn publish(
     publishing: &Publishing,
     snapshot: &Snapshot,
     commit: &mut Commit,
-    coll: &Coll,
+    form: &VectorForm,
     old: &File,
-    new: &[(PassageRecord, TextHash, Arc<Vec<f32>>)],
+    new: &[(PassageRecord, TextHash, Arc<TextVectors>)],
 ) -> Result<(), crate::Error> {
     let kept: HashSet<TextHash> = new.iter().map(|(_, hash, _)| *hash).collect();
-    replace(publishing, snapshot, commit, coll, old, &kept);
+    replace(publishing, snapshot, commit, &form.coll, old, &kept);
     let mut written = HashSet::new();
-    for (record, hash, vector) in new {
+    for (record, hash, vectors) in new {
         let key = records::passage_key(&old.id, old.generation, record.passage.position);
         commit.put(&records::kb(), key, records::encode(record)?);
         // Written even when it should be there: that mends a lost one, and another model has none yet.
         if written.insert(*hash) {
-            commit.put(coll, hash.to_vec(), vectors::encode(vector));
+            commit.put(&form.coll, hash.to_vec(), form.encode(vectors));
         }
     }
     Ok(())

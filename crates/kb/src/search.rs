@@ -7,7 +7,7 @@ use crate::rank::{explain, rank};
 use crate::records::{self, PassageRecord};
 use crate::view::{Generation, Snapshot};
 use crate::{Error, File, TagFilter};
-use quarry_embed::TextKind;
+use quarry_embed::{Embedded, TextKind};
 use quarry_index::Fused;
 use quarry_types::{FileId, Scope, Timestamp};
 use serde_json::Value;
@@ -114,8 +114,8 @@ impl Kb {
     /// `InvalidQuery` for an empty or over-long query or arguments out of range.
     pub async fn search(&self, scope: &Scope, search: Search) -> Result<Vec<SearchHit>, Error> {
         search.check()?;
-        let vector = self.inner.embed_query(&search.query).await?;
-        let matches = self.inner.find(scope, &search, vector).await?;
+        let asked = self.inner.embed_query(&search.query).await?;
+        let matches = self.inner.find(scope, &search, asked).await?;
         Ok(if search.consolidate { consolidate(matches) } else { show(matches, &search) })
     }
 }
@@ -161,9 +161,9 @@ fn is_under(name: &str, key: &str) -> bool {
 }
 
 impl Inner {
-    pub(crate) async fn embed_query(&self, query: &str) -> Result<Arc<Vec<f32>>, Error> {
-        let mut vectors = self.embedder.embed(vec![query.to_owned()], TextKind::Query).await?;
-        vectors.pop().map(Arc::new).ok_or_else(|| Error::Internal("the model gave no vector".into()))
+    pub(crate) async fn embed_query(&self, query: &str) -> Result<Arc<Embedded>, Error> {
+        let mut made = self.embedder.embed_tokens(vec![query.to_owned()], TextKind::Query).await?;
+        made.pop().map(Arc::new).ok_or_else(|| Error::Internal("the model gave no vector".into()))
     }
 
     /// Best matches first, all of one consistent cut.
@@ -171,15 +171,16 @@ impl Inner {
         &self,
         scope: &Scope,
         search: &Search,
-        vector: Arc<Vec<f32>>,
+        asked: Arc<Embedded>,
     ) -> Result<Vec<Match>, Error> {
         let view = self.views.of(scope).await?;
         for _ in 0..Self::READ_ATTEMPTS {
             let snapshot = view.snapshot();
             let ranked = {
-                let (snapshot, search, vector) = (snapshot.clone(), search.clone(), vector.clone());
+                let (snapshot, search, asked) = (snapshot.clone(), search.clone(), asked.clone());
                 let tuning = self.settings.search;
-                tokio::task::spawn_blocking(move || rank(&snapshot, &search, &vector, &tuning)).await??
+                tokio::task::spawn_blocking(move || rank(&snapshot, &search, &asked, &tuning, &mut |_, _| ()))
+                    .await??
             };
             let shown: Vec<_> = if search.consolidate {
                 let file = |id: u32| Some(snapshot.places.get(&id)?.generation.file.clone());

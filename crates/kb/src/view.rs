@@ -6,13 +6,14 @@
 
 use crate::allowed::Allowed;
 use crate::records::{self, KbKey, PassageRecord, TextHash};
-use crate::{Base, Error, File, vectors};
+use crate::vectors::{TextVectors, VectorForm};
+use crate::{Base, Error, File};
 use arc_swap::ArcSwap;
 use imbl::{HashMap, OrdMap, OrdSet};
 use quarry_embed::Embedder;
 use quarry_index::{
-    HnswIndex, LexDoc, LexSnapshot, LexicalIndex, VectorIndex, VectorOptions, VectorSet, VectorSnapshot,
-    Wording,
+    HnswIndex, LexDoc, LexSnapshot, LexicalIndex, TokenCodes, VectorIndex, VectorOptions, VectorSet,
+    VectorSnapshot, Wording,
 };
 use quarry_store::{Change, Changes, Coll, RecordStore, Seq};
 use quarry_types::{BotId, FileId, Timestamp, unhex};
@@ -40,6 +41,8 @@ pub(crate) struct Place {
     pub(crate) position: u32,
     pub(crate) hash: TextHash,
     pub(crate) wording: Wording,
+    /// Empty where it was embedded before there were any.
+    pub(crate) tokens: TokenCodes,
 }
 
 /// One generation of one file.
@@ -61,6 +64,8 @@ pub(crate) struct Snapshot {
     pub(crate) places: OrdMap<u32, Place>,
     /// Ordinals of each generation by position.
     pub(crate) generations: OrdMap<Arc<Generation>, OrdMap<u32, u32>>,
+    /// Bytes of the codes of all passages' tokens.
+    pub(crate) token_bytes: usize,
     /// How many passages use a vector.
     pub(crate) vector_uses: HashMap<TextHash, u32>,
     pub(crate) lexical: Arc<LexSnapshot>,
@@ -107,7 +112,8 @@ impl Snapshot {
         // Measured order of magnitude of a tree node entry with its key: files carry tags and metadata,
         // passages their words (four bytes each) with a sketch of them.
         self.files.len() * 1_200
-            + self.places.len() * 620
+            + self.places.len() * 650
+            + self.token_bytes
             + self.allowed.heap_bytes()
             + self.vectors.heap_bytes()
             + self.lexical.heap_bytes()
@@ -124,7 +130,7 @@ pub(crate) struct View {
     current: ArcSwap<Snapshot>,
     applying: tokio::sync::Mutex<()>,
     indexes: Arc<Indexes>,
-    vectors: Coll,
+    vectors: VectorForm,
     /// Where the vector graph is saved.
     graph: PathBuf,
 }
@@ -155,7 +161,7 @@ impl View {
             current: ArcSwap::from_pointee(indexes.blank()),
             applying: tokio::sync::Mutex::new(()),
             indexes,
-            vectors: records::vectors(embedder.fingerprint()),
+            vectors: VectorForm::of(embedder),
             graph,
         };
         view.load(store.as_ref()).await?;
@@ -171,7 +177,13 @@ impl View {
         &self.bot
     }
 
+    /// Where the vectors of its texts are stored.
     pub(crate) fn vectors(&self) -> &Coll {
+        &self.vectors.coll
+    }
+
+    /// How they are stored.
+    pub(crate) fn vector_form(&self) -> &VectorForm {
         &self.vectors
     }
 
@@ -239,7 +251,7 @@ impl View {
         let whole = before.seq == 0;
         if !moves.is_empty() || whole {
             let hashes: Vec<_> = moves.added.iter().map(|(_, hash)| *hash).collect();
-            let found = vectors::fetch(store, &self.bot, &self.vectors, &hashes).await?;
+            let found = self.vectors.fetch(store, &self.bot, &hashes).await?;
             let indexes = self.indexes.clone();
             next =
                 tokio::task::spawn_blocking(move || indexes.advance(next, &moves, &found, whole)).await??;
@@ -352,6 +364,7 @@ impl Indexes {
             bases: OrdMap::new(),
             places: OrdMap::new(),
             generations: OrdMap::new(),
+            token_bytes: 0,
             vector_uses: HashMap::new(),
             lexical: self.lexical.snapshot(),
             vectors: self.dense.snapshot(),
@@ -366,7 +379,7 @@ impl Indexes {
         &self,
         mut next: Snapshot,
         moves: &Moves,
-        found: &[Option<Vec<f32>>],
+        found: &[Option<TextVectors>],
         whole: bool,
     ) -> Result<Snapshot, Error> {
         let live: RoaringBitmap = match whole {
@@ -375,10 +388,10 @@ impl Indexes {
         };
         let kept_vectors = self.dense.snapshot();
         let mut dense = Vec::with_capacity(moves.added.len());
-        for ((record, _), vector) in moves.added.iter().zip(found) {
-            match vector {
+        for ((record, _), text) in moves.added.iter().zip(found) {
+            match text {
                 Some(_) if kept_vectors.contains(record.ordinal) => {}
-                Some(vector) => dense.push((record.ordinal, vector.as_slice())),
+                Some(text) => dense.push((record.ordinal, text.vector.as_slice())),
                 None => {
                     tracing::error!(ordinal = record.ordinal, "a passage has no vector; found by words only")
                 }
@@ -392,9 +405,11 @@ impl Indexes {
         let stale = if whole { &kept_words - &live } else { stale };
         let path = |record: &PassageRecord| record.passage.heading_path.join(" > ");
         let titles: Vec<String> = moves.added.iter().map(|(record, _)| path(record)).collect();
-        for ((record, _), title) in moves.added.iter().zip(&titles) {
+        for (((record, _), title), text) in moves.added.iter().zip(&titles).zip(found) {
             if let Some(place) = next.places.get_mut(&record.ordinal) {
                 place.wording = Wording::of(title, &record.passage.text);
+                place.tokens = text.as_ref().and_then(|text| text.tokens.clone()).unwrap_or_default();
+                next.token_bytes += place.tokens.bytes().len();
             }
         }
         let mut adds = moves
@@ -479,8 +494,9 @@ impl Snapshot {
         };
         let position = record.passage.position;
         self.generations.entry(generation.clone()).or_default().insert(position, record.ordinal);
-        let wording = Wording::default(); // read off the async threads, by `Indexes::advance`
-        self.places.insert(record.ordinal, Place { generation, position, hash, wording });
+        // Both are read off the async threads, by `Indexes::advance`.
+        let (wording, tokens) = (Wording::default(), TokenCodes::default());
+        self.places.insert(record.ordinal, Place { generation, position, hash, wording, tokens });
         *self.vector_uses.entry(hash).or_insert(0) += 1;
         moves.added.push((record, hash));
         Ok(())
@@ -494,6 +510,7 @@ impl Snapshot {
             self.generations.remove(&generation);
         }
         if let Some(place) = self.places.remove(&ordinal) {
+            self.token_bytes = self.token_bytes.saturating_sub(place.tokens.bytes().len());
             let uses = self.vector_uses.get(&place.hash).copied().unwrap_or(0);
             if uses > 1 {
                 self.vector_uses.insert(place.hash, uses - 1);

@@ -445,7 +445,7 @@ impl Attempt<'_> {
         let (entry, snapshot) = (self.entry, self.snapshot);
         let cost = rows.len() * LOOK_UP_COST;
         let shares: Vec<&[&Map<String, Value>]> =
-            rows.chunks(rows.len().div_ceil(pool::shares(cost))).collect();
+            rows.chunks(rows.len().div_ceil(pool::shares(cost)).max(1)).collect();
         let found = pool::map(cost, &shares, |rows| {
             let mut unknown = BTreeSet::new();
             let one = |row: &&Map<String, Value>| Found::of(entry, snapshot, key, (row, &mut unknown));

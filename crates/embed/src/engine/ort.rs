@@ -2,7 +2,7 @@
 //!
 //! One library and one environment per process: the first that loads stays.
 
-use super::{GraphEngine, IDS, KINDS, MASK, OUTPUT};
+use super::{GraphEngine, IDS, KINDS, MASK, OUTPUT, Output};
 use crate::Error;
 use crate::batch::Batch;
 use crate::library::Places;
@@ -11,6 +11,7 @@ use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::TensorRef;
 use parking_lot::Mutex;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
@@ -62,16 +63,47 @@ fn load(path: &Path) -> Result<Environment, String> {
 
 pub(crate) struct OrtEngine {
     session: Session,
+    tokens: Option<String>,
 }
 
 impl OrtEngine {
-    pub(crate) fn new(graph: &[u8], threads: usize, places: &Places) -> Result<Self, Error> {
+    /// `tokens`: the tensor that holds the vectors of tokens.
+    pub(crate) fn new(
+        graph: &[u8],
+        tokens: Option<&str>,
+        threads: usize,
+        places: &Places,
+    ) -> Result<Self, Error> {
         let environment = environment(places)?;
+        let graph = match tokens {
+            Some(tensor) => Cow::Owned([graph, &one_more_output(tensor)].concat()),
+            None => Cow::Borrowed(graph),
+        };
         let session = builder(&environment, threads)
-            .and_then(|mut builder| builder.commit_from_memory(graph))
+            .and_then(|mut builder| builder.commit_from_memory(&graph))
             .map_err(|cause| Error::Model(format!("ONNX Runtime cannot load it ({cause})")))?;
-        Ok(Self { session })
+        Ok(Self { session, tokens: tokens.map(str::to_owned) })
     }
+}
+
+/// What, put behind a graph's file, makes one of its tensors an output: two messages of one kind in a row are one,
+/// their lists joined (Protocol Buffers encoding, "Last One Wins"; field numbers after onnx.proto).
+fn one_more_output(tensor: &str) -> Vec<u8> {
+    let field = |tag: u8, content: Vec<u8>| {
+        let mut bytes = vec![tag];
+        let mut length = content.len();
+        while length > 0x7f {
+            bytes.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        bytes.push(length as u8);
+        bytes.extend(content);
+        bytes
+    };
+    // ModelProto.graph { output { name, type { tensor_type { elem_type: FLOAT } } } }
+    let float = field(0x12, field(0x0a, vec![0x08, 0x01]));
+    let value = [field(0x0a, tensor.as_bytes().to_vec()), float].concat();
+    field(0x3a, field(0x62, value))
 }
 
 fn builder(environment: &Environment, threads: usize) -> ort::Result<SessionBuilder> {
@@ -88,7 +120,7 @@ impl GraphEngine for OrtEngine {
         "onnxruntime"
     }
 
-    fn run(&mut self, batch: &Batch) -> Result<Vec<f32>, Error> {
+    fn run(&mut self, batch: &Batch, tokens: bool) -> Result<Output, Error> {
         let failed = |cause: ort::Error| Error::Inference(cause.to_string());
         let shape = [batch.texts, batch.width];
         let wide = |numbers: &[u32]| numbers.iter().map(|&number| i64::from(number)).collect::<Vec<_>>();
@@ -96,9 +128,15 @@ impl GraphEngine for OrtEngine {
         let tensor = |numbers| TensorRef::from_array_view((shape, numbers)).map_err(failed);
         let inputs = ort::inputs![IDS => tensor(&*ids)?, MASK => tensor(&*mask)?, KINDS => tensor(&*kinds)?];
         let outputs = self.session.run(inputs).map_err(failed)?;
-        let output =
-            outputs.get(OUTPUT).ok_or_else(|| Error::Inference(format!("the graph gave no {OUTPUT}")))?;
-        let (_, numbers) = output.try_extract_tensor::<f32>().map_err(failed)?;
-        Ok(numbers.to_vec())
+        let numbers = |name: &str| {
+            let output =
+                outputs.get(name).ok_or_else(|| Error::Inference(format!("the graph gave no {name}")))?;
+            output.try_extract_tensor::<f32>().map(|(_, numbers)| numbers.to_vec()).map_err(failed)
+        };
+        let tokens = match self.tokens.as_deref().filter(|_| tokens) {
+            Some(tensor) => numbers(tensor)?,
+            None => Vec::new(),
+        };
+        Ok(Output { vectors: numbers(OUTPUT)?, tokens })
     }
 }

@@ -49,6 +49,20 @@ fn misbehave(name: &str, _: &[u8]) -> Option<Result<Document, Error>> {
                 std::thread::park();
             }
         }
+        "scan" => {
+            use std::io::Write;
+            // Each page takes longer than the file without it may.
+            for page in 1..=3 {
+                let begun = std::time::Instant::now();
+                while begun.elapsed().as_millis() < 1_500 {
+                    black_box(0);
+                }
+                let picture = format!("{{\"picture\":{{\"page\":{page},\"width\":4,\"height\":2}}}}\n");
+                let _ = std::io::stdout().write_all(picture.as_bytes());
+                let _ = std::io::stdout().write_all(b"{\"pixels\":\"AAAAAAAAAAA=\"}\n");
+            }
+            return Some(Ok(Document { pages: Some(3), ..Document::default() }));
+        }
         "nothing" => return Some(Ok(Document { media: Some(MediaType::Pdf), ..Document::default() })),
         "flood" => return Some(Ok(Document { text: "x".repeat(2_000_000), ..Document::default() })),
         "reach" => return Some(Ok(reach())),

@@ -16,7 +16,7 @@ use pdfium_render::prelude::{
 };
 use std::collections::HashSet;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Resolution of pictures for text recognition.
 const DOTS_PER_INCH: f32 = 200.0;
@@ -67,8 +67,6 @@ fn read_with(
     };
     let mut chars = 0;
     let started = Instant::now();
-    // What was read is worth more than the pages that there is no time for.
-    let patience = Duration::from_secs(limits.wall_seconds).mul_f32(READING_SHARE);
     for number in 1..=pages.min(limits.max_pages) {
         match read_page(&document, number) {
             Ok(page) => {
@@ -93,7 +91,10 @@ fn read_with(
         if chars > limits.max_text_chars {
             break;
         }
-        if number < pages.min(limits.max_pages) && started.elapsed() > patience {
+        // What was read is worth more than the pages that there is no time for.
+        if number < pages.min(limits.max_pages)
+            && started.elapsed() > job.wall(source.pictures).mul_f32(READING_SHARE)
+        {
             let warning = format!("only the first {number} of {pages} pages were read: they took too long");
             source.warnings.push(warning);
             break;

@@ -8,7 +8,7 @@ use encoding_rs::{
 
 /// How bytes of a run stand for characters.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Charset(&'static Encoding);
+pub(crate) struct Charset(&'static Encoding);
 
 impl Default for Charset {
     fn default() -> Self {
@@ -17,12 +17,12 @@ impl Default for Charset {
 }
 
 impl Charset {
-    pub(super) fn decode(self, bytes: &[u8]) -> String {
+    pub(crate) fn decode(self, bytes: &[u8]) -> String {
         self.0.decode_without_bom_handling(bytes).0.into_owned()
     }
 
     /// The set of a Windows code page; Western when it is not known.
-    pub(super) fn of_codepage(number: i32) -> Self {
+    pub(crate) fn of_codepage(number: i32) -> Self {
         Self(match number {
             866 => IBM866,
             874 => WINDOWS_874,

@@ -130,13 +130,44 @@ impl LexSnapshot {
         let mut words = Vec::new();
         for (channel, word) in query_terms(text, TERMS_MAX) {
             if channel == Channel::Words {
-                let holding =
-                    self.searcher.doc_freq(&Term::from_field_text(self.fields.words, &word))? as f32;
-                let all = (self.searcher.num_docs() as f32).max(holding);
-                words.push((word, (1.0 + (all - holding + 0.5) / (holding + 0.5)).ln()));
+                let worth = self.worth(&word)?;
+                words.push((word, worth));
             }
         }
         Ok(QueryWords::new(&words))
+    }
+
+    /// What each of some words is worth, as [`LexSnapshot::query_words`] values them; 0 where a word does not rank.
+    /// `known` spares a look at those of the question.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn worth_of(&self, words: &[String], known: &QueryWords) -> Result<Vec<f32>> {
+        let mut worth: Vec<f32> = Vec::with_capacity(words.len());
+        for (at, word) in words.iter().enumerate() {
+            // Pieces of one word follow one another.
+            if let Some(same) = worth.last().filter(|_| words.get(at.wrapping_sub(1)) == Some(word)) {
+                worth.push(*same);
+                continue;
+            }
+            let mut most = 0.0_f32;
+            for (channel, term) in query_terms(word, TERMS_MAX) {
+                if channel == Channel::Words {
+                    most = most.max(match known.worth_of(&term) {
+                        Some(worth) => worth,
+                        None => self.worth(&term)?,
+                    });
+                }
+            }
+            worth.push(most);
+        }
+        Ok(worth)
+    }
+
+    fn worth(&self, term: &str) -> Result<f32> {
+        let holding = self.searcher.doc_freq(&Term::from_field_text(self.fields.words, term))? as f32;
+        let all = (self.searcher.num_docs() as f32).max(holding);
+        Ok((1.0 + (all - holding + 0.5) / (holding + 0.5)).ln())
     }
 
     /// What a question asks for, of each channel.

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::{Candidates, Hit};
+use crate::{Candidates, Hit, QueryWords};
 use proptest::prelude::*;
 use roaring::RoaringBitmap;
 use std::collections::BTreeMap;
@@ -182,6 +182,20 @@ fn payloads_of_other_versions_do_not_count() {
     assert_eq!(read_payload(Some(&payload(17).replace("17", "18"))), None);
     assert_eq!(read_payload(Some("quarry-lex 0 17 00000000")), None);
     assert_eq!(read_payload(None), None);
+}
+
+#[test]
+fn single_words_are_worth_what_the_question_makes_of_them() {
+    let place = tempfile::tempdir().unwrap();
+    let index = LexicalIndex::open(place.path()).unwrap();
+    apply(&index, &[(1, "the oven door"), (2, "oven filters"), (3, "oven lamp")], &[], 1);
+    let snapshot = index.snapshot();
+    let known = snapshot.query_words("Which ovens have filters?").unwrap();
+    let words = ["which", "ovens", "have", "filters", "filters", "the", "steel", "?"].map(str::to_owned);
+    let worth = snapshot.worth_of(&words, &known).unwrap();
+    assert_eq!(snapshot.worth_of(&words, &QueryWords::default()).unwrap(), worth);
+    assert!(worth[1] > 0.0 && worth[3] > worth[1] && worth[6] > worth[3], "{worth:?}");
+    assert_eq!((worth[3], worth[5], worth[7]), (worth[4], 0.0, 0.0));
 }
 
 proptest! {

@@ -83,6 +83,21 @@ impl ExactInt8 {
         Some((block.code(row, stride(self.dims))?, *block.scales.get(row)?))
     }
 
+    /// See [`super::VectorSnapshot::nearness`].
+    pub(super) fn nearness(&self, to: &[usize], ids: &[u32]) -> Vec<Vec<f32>> {
+        let kernel = Kernel::best();
+        let rows: Vec<Option<(&[i8], f32)>> = ids.iter().map(|id| self.code(*id)).collect();
+        let cosine = |a: &Option<(&[i8], f32)>, b: &Option<(&[i8], f32)>| match (a, b) {
+            (Some((a, by)), Some((b, and))) => (kernel.dot(a, b) as f32 * by * and).clamp(-1.0, 1.0),
+            _ => 0.0,
+        };
+        let of = |place: &usize| {
+            let row = rows.get(*place).unwrap_or(&None);
+            rows.iter().map(|other| cosine(row, other)).collect()
+        };
+        to.iter().map(of).collect()
+    }
+
     /// A copy without `deletes` and with `adds` (an id already present is replaced; of an id twice
     /// in `adds` the last counts). `self` is not changed. Cost: the touched blocks.
     ///

@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 use super::signs::{Line, SignQuery};
+use crate::late::{ABREAST, Group, TOKEN_DIMS, nearest_plainly};
 use std::sync::OnceLock;
 
 /// One way to compute the product.
@@ -95,6 +96,17 @@ pub(super) fn sign_bounds(query: &SignQuery, signs: &[Line], rows: &[u32], out: 
     query.bounds_here(signs, rows, out);
 }
 
+/// [`nearest_plainly`], eight tokens of the question at a time where the CPU can.
+#[inline]
+pub(crate) fn nearest(groups: &[Group], codes: &[[u8; TOKEN_DIMS / 2]], out: &mut [[f32; ABREAST]]) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the CPU has what the function asks for.
+        return unsafe { x86::nearest(groups, codes, out) };
+    }
+    nearest_plainly(groups, codes, out);
+}
+
 /// Asks the CPU to bring a row near; only a hint.
 #[inline]
 pub(super) fn prefetch<T>(row: &[T]) {
@@ -115,13 +127,43 @@ fn scalar(a: &[i8], b: &[i8]) -> i32 {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
+    use crate::late::{ABREAST, Group, TOKEN_DIMS, levels};
     use std::arch::x86_64::{
         __m256i, __m512i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_shuffle_epi32, _mm256_abs_epi8,
-        _mm256_add_epi32, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_loadu_si256,
-        _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_set1_epi16, _mm256_setzero_si256, _mm256_sign_epi8,
-        _mm512_abs_epi8, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_mask_sub_epi8, _mm512_movepi8_mask,
-        _mm512_reduce_add_epi32, _mm512_setzero_si512,
+        _mm256_add_epi16, _mm256_add_epi32, _mm256_castsi256_si128, _mm256_cvtepi32_ps,
+        _mm256_extracti128_si256, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
+        _mm256_maddubs_epi16, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_epi16, _mm256_set1_epi32,
+        _mm256_set1_ps, _mm256_setzero_si256, _mm256_sign_epi8, _mm256_slli_epi32, _mm256_storeu_ps,
+        _mm256_sub_epi32, _mm512_abs_epi8, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_mask_sub_epi8,
+        _mm512_movepi8_mask, _mm512_reduce_add_epi32, _mm512_setzero_si512,
     };
+
+    /// Four dimensions of eight tokens in one instruction; the sums of all fit an i16 (8 × 2 × 127 × 15 = 30,480).
+    #[target_feature(enable = "avx2")]
+    pub(super) fn nearest(groups: &[Group], codes: &[[u8; TOKEN_DIMS / 2]], out: &mut [[f32; ABREAST]]) {
+        let ones = _mm256_set1_epi16(1);
+        for code in codes {
+            let (levels, shorten) = levels(code);
+            let shorten = _mm256_set1_ps(shorten);
+            for (group, best) in groups.iter().zip(out.iter_mut()) {
+                let mut pairs = _mm256_setzero_si256();
+                for (step, four) in group.steps.iter().zip(levels.as_chunks::<4>().0) {
+                    let four = _mm256_set1_epi32(i32::from_le_bytes(*four));
+                    // SAFETY: a step has 32 bytes; unaligned load.
+                    let numbers = unsafe { _mm256_loadu_si256(step.as_ptr().cast::<__m256i>()) };
+                    pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(four, numbers));
+                }
+                let twice = _mm256_slli_epi32::<1>(_mm256_madd_epi16(pairs, ones));
+                // SAFETY: eight numbers of four bytes each; unaligned loads and store.
+                unsafe {
+                    let sums = _mm256_loadu_si256(group.sums.as_ptr().cast::<__m256i>());
+                    let cosines = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(twice, sums)), shorten);
+                    let nearest = _mm256_max_ps(cosines, _mm256_loadu_ps(best.as_ptr()));
+                    _mm256_storeu_ps(best.as_mut_ptr(), nearest);
+                }
+            }
+        }
+    }
 
     /// |b| × (a with b's sign): the byte product wants one unsigned side. Two products of at most
     /// 127 × 127 fit an i16, so nothing saturates.

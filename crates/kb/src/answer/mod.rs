@@ -190,16 +190,16 @@ impl Kb {
             .check()
             .map_err(|error| Error::InvalidQuery(error.to_string().replace("query ", "question ")))?;
         let began = Instant::now();
-        let vector = self.inner.embed_query(&search.query).await?;
+        let asked = self.inner.embed_query(&search.query).await?;
         let embed_ms = ms(began);
         let searching = Instant::now();
         let deep = Search { limit: limit.max(PASSAGES), ..search.clone() };
-        let matches = self.inner.find(scope, &deep, vector.clone()).await?;
+        let matches = self.inner.find(scope, &deep, asked.clone()).await?;
         let search_ms = ms(searching);
         let selecting = Instant::now();
         let counter = self.inner.embedder.get().await?.token_counter();
         let question_tokens = counter.count_tokens(&search.query);
-        let Choice { sentences, confidence } = self.choose(&search.query, &vector, &matches).await?;
+        let Choice { sentences, confidence } = self.choose(&search.query, &asked.vector, &matches).await?;
         let responded = confidence >= threshold && !sentences.is_empty();
         let (answer, citations) = if responded { cite(&matches, &sentences) } else { Default::default() };
         let timing = Timing { embed_ms, search_ms, answer_ms: ms(selecting) };

@@ -1,13 +1,19 @@
 //! Ends the indexing of a file on its owner's word.
 
 use crate::files::{entry, put_file};
-use crate::kb::Kb;
+use crate::ingest::worker::{Stop, current};
+use crate::kb::{Inner, Kb};
+use crate::records::Job;
 use crate::{Error, File, publish};
 use quarry_types::{FileStatus, Scope, Timestamp};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a running job asks whether it is still wanted.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 impl Kb {
-    /// Takes a file out of indexing: it fails with `cancelled`. Its job finds itself outdated and ends.
+    /// Takes a file out of indexing: it fails with `cancelled`. Its job ends where it is.
     ///
     /// # Errors
     /// `NotFound` when no file of that id or key is on its way into the index.
@@ -35,5 +41,32 @@ impl Kb {
             })
             .await?;
         entry(&after, id.as_str()).map(|entry| entry.file.clone())
+    }
+}
+
+impl Inner {
+    /// Takes a step of a job, and drops it as soon as the file is cancelled, deleted or uploaded anew. For steps
+    /// that write nothing.
+    pub(super) async fn while_wanted<T>(
+        &self,
+        scope: &Scope,
+        job: &Job,
+        step: impl Future<Output = Result<T, Stop>>,
+    ) -> Result<T, Stop> {
+        let unwanted = async {
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                // A view that was closed since has seen no change; the end of the job looks again.
+                let view = self.views.opened_of(scope);
+                if view.is_some_and(|view| current(&view.snapshot(), job).is_err()) {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            done = Box::pin(step) => done,
+            () = unwanted => Err(Stop::Obsolete),
+        }
     }
 }

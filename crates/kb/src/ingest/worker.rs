@@ -11,8 +11,9 @@ use crate::ingest::queue::Ticket;
 use crate::kb::{Inner, Kb};
 use crate::progress::Step;
 use crate::records::{self, Job, PassageRecord, TextHash, text_hash};
+use crate::vectors::{TextVectors, VectorForm};
 use crate::view::Snapshot;
-use crate::{Error, File, publish, vectors};
+use crate::{Error, File, publish};
 use quarry_embed::TextKind;
 use quarry_extract::{ChunkOptions, Document, HtmlContent, Source, chunk, embedded_text};
 use quarry_store::{Commit, Seq};
@@ -33,7 +34,7 @@ const MODEL_WAIT: Duration = Duration::from_secs(30);
 const EXPIRY_CHECK: Duration = Duration::from_secs(30);
 
 /// Why a job ended without a published generation.
-enum Stop {
+pub(super) enum Stop {
     /// The file is gone or has newer content: nothing to report.
     Obsolete,
     /// The file cannot be indexed; the reason is for its owner.
@@ -229,7 +230,8 @@ impl Inner {
         let view = self.views.of(scope).await?;
         let snapshot = view.refresh_to_head(self.store.as_ref()).await?;
         let file = current(&snapshot, job)?.file.clone();
-        let (document, passages, breadcrumb) = self.passages_of(scope, &file, job).await?;
+        let reading = self.passages_of(scope, &file, job);
+        let (document, passages, breadcrumb) = self.while_wanted(scope, job, reading).await?;
         if passages.is_empty() && job.given.is_none() {
             return Err(Stop::Failed("no text found in the file".into()));
         }
@@ -247,7 +249,8 @@ impl Inner {
             })?;
             *job = reserving;
         }
-        let hashed = self.embed(scope, job, &passages, breadcrumb).await?;
+        let embedding = self.embed(scope, job, &passages, breadcrumb);
+        let hashed = self.while_wanted(scope, job, embedding).await?;
         self.step(scope, job, "publishing", count, count);
         let mut writer = self.blobs.create().await?;
         writer.write(document.text.clone().into()).await?;
@@ -312,15 +315,15 @@ impl Inner {
         job: &Job,
         passages: &[Passage],
         breadcrumb: bool,
-    ) -> Result<Vec<(TextHash, Arc<Vec<f32>>)>, Stop> {
+    ) -> Result<Vec<(TextHash, Arc<TextVectors>)>, Stop> {
         let texts: Vec<String> = passages.iter().map(|passage| embedded_text(passage, breadcrumb)).collect();
         let hashes: Vec<TextHash> = texts.iter().map(|text| text_hash(text)).collect();
-        let coll = records::vectors(self.embedder.get().await?.fingerprint());
-        let mut known: HashMap<TextHash, Arc<Vec<f32>>> = HashMap::new();
-        let stored = vectors::fetch(self.store.as_ref(), scope.bot(), &coll, &hashes).await?;
-        for (hash, vector) in hashes.iter().zip(stored) {
-            if let Some(vector) = vector {
-                known.insert(*hash, Arc::new(vector));
+        let form = VectorForm::of(self.embedder.get().await?.as_ref());
+        let mut known: HashMap<TextHash, Arc<TextVectors>> = HashMap::new();
+        let stored = form.fetch(self.store.as_ref(), scope.bot(), &hashes).await?;
+        for (hash, stored) in hashes.iter().zip(stored) {
+            if let Some(stored) = stored.filter(|stored| form.is_whole(stored)) {
+                known.insert(*hash, Arc::new(stored));
             }
         }
         let mut missing: Vec<(TextHash, String)> = Vec::new();
@@ -338,8 +341,12 @@ impl Inner {
             }
             self.step(scope, job, "embedding", have + done, total);
             let texts = group.iter().map(|(_, text)| text.clone()).collect();
-            let made = self.embedder.embed(texts, TextKind::Passage).await?;
-            known.extend(group.iter().map(|(hash, _)| *hash).zip(made.into_iter().map(Arc::new)));
+            let made = self.embedder.embed_tokens(texts, TextKind::Passage).await?;
+            let coding = form.clone();
+            let coded = tokio::task::spawn_blocking(move || {
+                made.into_iter().map(|text| Arc::new(coding.made(text))).collect::<Vec<_>>()
+            });
+            known.extend(group.iter().map(|(hash, _)| *hash).zip(coded.await.map_err(Error::from)?));
         }
         let vector_of = |hash: TextHash| {
             let vector = known.get(&hash).cloned();
@@ -354,12 +361,12 @@ impl Inner {
         scope: &Scope,
         job: &Job,
         passages: Vec<Passage>,
-        hashed: Vec<(TextHash, Arc<Vec<f32>>)>,
+        hashed: Vec<(TextHash, Arc<TextVectors>)>,
         published: Published,
     ) -> Result<(), Stop> {
         let view = self.views.of(scope).await?;
         let publishing = self.publishing.lock(scope.bot()).await;
-        let coll = view.vectors().clone();
+        let form = view.vector_form().clone();
         // Ordinals are taken under the lock, so no other publish of this process takes the same.
         let first = self.store.head(scope.bot(), &records::kb()).await?.next_id;
         let number = |at: usize| {
@@ -375,7 +382,7 @@ impl Inner {
         let build = |snapshot: &Snapshot, commit: &mut Commit| {
             let Ok(entry) = current(snapshot, job) else { return Ok(false) };
             let mut file = File::clone(&entry.file);
-            publish::publish(&publishing, snapshot, commit, &coll, &file, &new)?;
+            publish::publish(&publishing, snapshot, commit, &form, &file, &new)?;
             file.published = Some(published.clone());
             file.status = FileStatus::IndexingCompleted;
             file.failed_reason = None;
@@ -423,7 +430,10 @@ impl Inner {
 }
 
 /// The file, if the job is still for what it holds.
-fn current<'a>(snapshot: &'a Snapshot, job: &Job) -> Result<&'a Arc<crate::view::FileEntry>, Stop> {
+pub(super) fn current<'a>(
+    snapshot: &'a Snapshot,
+    job: &Job,
+) -> Result<&'a Arc<crate::view::FileEntry>, Stop> {
     let entry = snapshot.files.get(&job.file);
     let fits = |file: &File| file.version == job.version && file.generation == job.generation;
     entry.filter(|entry| fits(&entry.file)).ok_or(Stop::Obsolete)

@@ -2,13 +2,16 @@
 
 use super::SearchTuning;
 use super::repeats::repeats_last;
-use super::second::{Weighed, Weights, rerank};
+use super::second::{Question, Watch, Weighed, Weights, rerank};
 use crate::Error;
 use crate::files::is_expired;
 use crate::search::Search;
 use crate::view::Snapshot;
 use parking_lot::Mutex;
-use quarry_index::{Candidates, FuseOptions, Fused, Hit, LexicalSearch, Plan, QueryWords, VectorIndex, fuse};
+use quarry_embed::Embedded;
+use quarry_index::{
+    Candidates, FuseOptions, Fused, Hit, LexicalSearch, Plan, QueryWords, TokenQuery, VectorIndex, fuse,
+};
 use quarry_types::Timestamp;
 use roaring::RoaringBitmap;
 use std::sync::Arc;
@@ -36,8 +39,9 @@ const SIDE_BY_SIDE: usize = 2_000;
 pub(crate) fn rank(
     snapshot: &Snapshot,
     search: &Search,
-    vector: &Arc<Vec<f32>>,
+    asked: &Arc<Embedded>,
     tuning: &SearchTuning,
+    watch: Watch<'_>,
 ) -> Result<Ranked, Error> {
     let now = Timestamp::now();
     let filtered = !search.tags.is_empty() || search.files.is_some() || search.bases.is_some();
@@ -49,17 +53,23 @@ pub(crate) fn rank(
     let depth = tuning.candidates.max(2 * search.limit);
     let plan = snapshot.vectors.plan(depth, &these(&allowed));
     let dense = {
-        let (vectors, vector, allowed) = (snapshot.vectors.clone(), vector.clone(), allowed.clone());
-        move || vectors.search(&vector, depth, &these(&allowed))
+        let (vectors, asked, allowed) = (snapshot.vectors.clone(), asked.clone(), allowed.clone());
+        move || vectors.search(&asked.vector, depth, &these(&allowed))
     };
-    let words = || snapshot.lexical.search(&search.query, depth, &these(&allowed));
+    // Beside the other leg, which takes longer, the question's words and tokens are read as well.
+    let words = || {
+        let hits = snapshot.lexical.search(&search.query, depth, &these(&allowed))?;
+        let words = snapshot.lexical.query_words(&search.query)?;
+        let worth = snapshot.lexical.worth_of(&asked.tokens.words, &words)?;
+        Ok::<_, Error>((hits, words, TokenQuery::new(&asked.tokens.numbers, &worth)))
+    };
     let many = allowed.as_ref().map_or(snapshot.places.len(), |few| few.len() as usize) >= SIDE_BY_SIDE;
     let (lexical, dense) = if many { side_by_side(words, dense)? } else { (words(), dense()) };
-    let (lexical, dense) = (lexical?, dense?);
+    let ((lexical, words, tokens), dense) = (lexical?, dense?);
     let fused = fuse(&lexical, &dense, &FuseOptions::default());
-    let words = snapshot.lexical.query_words(&search.query)?;
     let weights = Weights { dense: tuning.dense_weight, ..Weights::default() };
-    let mut last = rerank(snapshot, &words, vector, &fused, &weights)?;
+    let question = Question { words: &words, tokens: &tokens, vector: &asked.vector };
+    let mut last = rerank(snapshot, &question, &fused, &weights, watch)?;
     repeats_last(snapshot, &mut last, 2 * search.limit);
     Ok(Ranked { lexical, dense, fused, last, words, plan })
 }

@@ -5,6 +5,7 @@
 
 mod explain;
 mod legs;
+mod neighbours;
 mod ranking;
 mod repeats;
 mod second;

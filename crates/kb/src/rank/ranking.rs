@@ -1,10 +1,12 @@
 //! Whole rankings of every stage, for measuring retrieval.
 
+use super::second::Weighed;
 use super::{Ranked, SearchTuning, rank};
 use crate::kb::Kb;
 use crate::search::Search;
 use crate::view::Snapshot;
 use crate::{Error, File};
+use quarry_index::{Fused, Hit};
 use quarry_types::Scope;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,30 +49,43 @@ impl Kb {
         let tuning = tuning.unwrap_or(self.inner.settings.search);
         tuning.check()?;
         let begun = Instant::now();
-        let vector = self.inner.embed_query(&search.query).await?;
+        let asked = self.inner.embed_query(&search.query).await?;
         let embedding = begun.elapsed();
         let snapshot = self.inner.views.snapshot(scope).await?;
         let ranking = tokio::task::spawn_blocking(move || {
             let begun = Instant::now();
-            let ranked = rank(&snapshot, &search, &vector, &tuning)?;
+            let mut between = Vec::new();
+            let ranked = rank(&snapshot, &search, &asked, &tuning, &mut |name, list| {
+                between.push((name, hits(list)))
+            })?;
             let searching = begun.elapsed();
-            Ok::<_, Error>(Ranking { stages: stages(&snapshot, &ranked), embedding, searching })
+            Ok::<_, Error>(Ranking { stages: stages(&snapshot, &ranked, between), embedding, searching })
         });
         ranking.await?
     }
 }
 
-fn stages(snapshot: &Snapshot, ranked: &Ranked) -> Vec<(&'static str, Vec<RankedPassage>)> {
+fn hits(ranked: &[(Fused, Weighed)]) -> Vec<Hit> {
+    ranked.iter().map(|(hit, _)| Hit { id: hit.id, score: hit.score }).collect()
+}
+
+fn stages(
+    snapshot: &Snapshot,
+    ranked: &Ranked,
+    between: Vec<(&'static str, Vec<Hit>)>,
+) -> Vec<(&'static str, Vec<RankedPassage>)> {
     let place = |id: u32, score: f32| {
         let place = snapshot.places.get(&id)?;
         let file = snapshot.files.get(&place.generation.file)?.file.clone();
         Some(RankedPassage { file, position: place.position, score })
     };
-    let leg = |hits: &[quarry_index::Hit]| hits.iter().filter_map(|hit| place(hit.id, hit.score)).collect();
-    vec![
-        ("bm25", leg(&ranked.lexical)),
-        ("dense", leg(&ranked.dense)),
+    let all = |hits: &[Hit]| hits.iter().filter_map(|hit| place(hit.id, hit.score)).collect();
+    let mut stages = vec![
+        ("bm25", all(&ranked.lexical)),
+        ("dense", all(&ranked.dense)),
         ("fused", ranked.fused.iter().filter_map(|hit| place(hit.id, hit.score)).collect()),
-        ("second", ranked.last.iter().filter_map(|(hit, _)| place(hit.id, hit.score)).collect()),
-    ]
+    ];
+    stages.extend(between.iter().map(|(name, hits)| (*name, all(hits))));
+    stages.push(("second", all(&hits(&ranked.last))));
+    stages
 }

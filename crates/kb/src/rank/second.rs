@@ -4,13 +4,16 @@
 //! stand together, and gives candidates of one leg the cosine the other did not look at. Invariant:
 //! scores lie in 0..=1 and do not depend on how many candidates there are.
 
+use super::neighbours::Neighbours;
 use crate::Error;
 use crate::view::Snapshot;
-use quarry_index::{Evidence, Fused, Hit, QueryWords};
+use quarry_index::{Evidence, Fused, Hit, QueryWords, TokenMatch, TokenQuery};
 use std::collections::HashMap;
 
 /// Passages of fewer words name something and say nothing of it.
 const TERSE_WORDS: usize = 3;
+/// Best passages that are weighed by their tokens.
+const MATCHED: usize = 64;
 /// What is left of their score: a bare heading stands behind the sentences under it.
 const TERSE: f32 = 0.9;
 
@@ -27,6 +30,10 @@ pub(crate) struct Weights {
     pub(crate) sentence: f32,
     /// Words of the question at all.
     pub(crate) covered: f32,
+    /// Tokens of the question, each by the nearest of the passage.
+    pub(crate) matched: f32,
+    /// The tokens it comes least near to.
+    pub(crate) weakest: f32,
     /// Best cosine from which words begin to count less, and where they count least. A passage that
     /// near says nearly the same as the question: then meaning decides better than words.
     pub(crate) sure: (f32, f32),
@@ -39,9 +46,11 @@ impl Default for Weights {
         Self {
             lexical: 0.85,
             dense: super::SearchTuning::default().dense_weight,
-            adjacent: 1.2,
-            sentence: 1.2,
+            adjacent: 1.3,
+            sentence: 1.4,
             covered: 0.7,
+            matched: 4.4,
+            weakest: 1.3,
             sure: (0.65, 0.95),
             discount: 0.8,
         }
@@ -56,23 +65,35 @@ pub(crate) struct Weighed {
     /// Cosine; 0 without a vector.
     pub(crate) cosine: f32,
     pub(crate) evidence: Evidence,
+    /// By tokens; of the best alone, and where passage and question have any.
+    pub(crate) tokens: Option<TokenMatch>,
     /// Whether it has too few words to say anything.
     pub(crate) terse: bool,
 }
 
+/// What a passage is weighed against.
+pub(crate) struct Question<'q> {
+    pub(crate) words: &'q QueryWords,
+    pub(crate) tokens: &'q TokenQuery,
+    pub(crate) vector: &'q [f32],
+}
+
+/// Is shown the ranking between two steps.
+pub(crate) type Watch<'w> = &'w mut dyn FnMut(&'static str, &[(Fused, Weighed)]);
+
 /// Ranks the candidates anew; `fused` keeps ranks and scores of the legs.
 pub(crate) fn rerank(
     snapshot: &Snapshot,
-    words: &QueryWords,
-    vector: &[f32],
+    question: &Question<'_>,
     fused: &[Fused],
     weights: &Weights,
+    watch: Watch<'_>,
 ) -> Result<Vec<(Fused, Weighed)>, Error> {
     // What the dense leg found has its cosine already.
     let of_words_alone: Vec<u32> = fused.iter().filter(|hit| hit.dense.is_none()).map(|hit| hit.id).collect();
-    let mut cosines = snapshot.vectors.cosines(vector, &of_words_alone)?;
+    let mut cosines = snapshot.vectors.cosines(question.vector, &of_words_alone)?;
     cosines.extend(fused.iter().filter_map(|hit| Some(Hit { id: hit.id, score: hit.dense?.1 })));
-    let weighed = weigh(snapshot, words, &cosines, fused);
+    let weighed = weigh(snapshot, question.words, &cosines, fused);
     let nearest = cosines.iter().map(|hit| hit.score).fold(0.0, f32::max);
     let mut ranked: Vec<(Fused, Weighed)> = fused
         .iter()
@@ -81,22 +102,54 @@ pub(crate) fn rerank(
         .collect();
     // Where this stage sees no difference the order before it stands.
     ranked.sort_by(|(a, _), (b, _)| b.score.total_cmp(&a.score));
+    watch("words", &ranked);
+    match_tokens(snapshot, question.tokens, &mut ranked, weights, nearest);
+    watch("tokens", &ranked);
+    Neighbours::default().raise(snapshot, &mut ranked, weights.sure(nearest));
     Ok(ranked)
 }
 
+/// Weighs the best again by their tokens; the rest stays behind them.
+fn match_tokens(
+    snapshot: &Snapshot,
+    tokens: &TokenQuery,
+    ranked: &mut [(Fused, Weighed)],
+    weights: &Weights,
+    nearest: f32,
+) {
+    let few = ranked.len().min(MATCHED);
+    let (best, rest) = ranked.split_at_mut(few);
+    for (hit, weighed) in best.iter_mut() {
+        weighed.tokens = snapshot.places.get(&hit.id).and_then(|place| tokens.matched(&place.tokens));
+        hit.score = weights.score(weighed, nearest);
+    }
+    best.sort_by(|(a, _), (b, _)| b.score.total_cmp(&a.score));
+    let lowest = best.last().map_or(1.0, |(hit, _)| hit.score);
+    rest.iter_mut().for_each(|(hit, _)| hit.score = hit.score.min(lowest));
+}
+
 impl Weights {
-    fn score(&self, of: &Weighed, nearest: f32) -> f32 {
+    /// How sure meaning is where the nearest passage has this cosine: 0..=1.
+    fn sure(&self, nearest: f32) -> f32 {
         let (from, to) = self.sure;
-        let sure = ((nearest - from) / (to - from).max(f32::EPSILON)).clamp(0.0, 1.0);
-        let words = 1.0 - self.discount * sure;
+        ((nearest - from) / (to - from).max(f32::EPSILON)).clamp(0.0, 1.0)
+    }
+
+    fn score(&self, of: &Weighed, nearest: f32) -> f32 {
+        let words = 1.0 - self.discount * self.sure(nearest);
         let found = &of.evidence;
         let said = self.lexical * of.lexical
             + self.adjacent * found.adjacent
             + self.sentence * found.sentence
             + self.covered * found.covered;
         let most = self.lexical + self.adjacent + self.sentence + self.covered;
-        let sum = self.dense * of.cosine.max(0.0) + words * said;
-        let whole = (sum / (self.dense + words * most).max(f32::EPSILON)).clamp(0.0, 1.0);
+        // What has no tokens is weighed by the rest alone.
+        let (matched, by_tokens) = of.tokens.map_or((0.0, 0.0), |tokens| {
+            let near = self.matched * tokens.whole.max(0.0) + self.weakest * tokens.weakest.max(0.0);
+            (near, self.matched + self.weakest)
+        });
+        let sum = self.dense * of.cosine.max(0.0) + words * said + matched;
+        let whole = (sum / (self.dense + words * most + by_tokens).max(f32::EPSILON)).clamp(0.0, 1.0);
         if of.terse { whole * TERSE } else { whole }
     }
 }
@@ -115,6 +168,7 @@ fn weigh(snapshot: &Snapshot, words: &QueryWords, cosines: &[Hit], fused: &[Fuse
                 lexical: hit.lexical.map_or(0.0, |(_, score)| stretched(score)),
                 cosine: cosine.get(&hit.id).copied().unwrap_or(0.0),
                 evidence: wording.map_or_else(Evidence::default, |wording| words.evidence(wording)),
+                tokens: None,
                 terse: wording.is_some_and(|wording| !wording.has_words(TERSE_WORDS)),
             }
         })
@@ -129,7 +183,8 @@ mod tests {
     fn all_evidence_is_one_and_none_is_nothing() {
         let weights = Weights::default();
         let evidence = Evidence { covered: 1.0, sentence: 1.0, adjacent: 1.0 };
-        let all = Weighed { lexical: 1.0, cosine: 1.0, evidence, terse: false };
+        let tokens = Some(TokenMatch { whole: 1.0, weakest: 1.0 });
+        let all = Weighed { lexical: 1.0, cosine: 1.0, evidence, tokens, terse: false };
         let heading = Weighed { terse: true, ..all };
         for nearest in [0.0, 0.7, 1.0] {
             assert!((weights.score(&all, nearest) - 1.0).abs() < 1e-6);
@@ -144,7 +199,7 @@ mod tests {
     fn words_count_less_where_a_passage_says_nearly_the_same() {
         let weights = Weights::default();
         let evidence = Evidence { covered: 1.0, sentence: 1.0, adjacent: 1.0 };
-        let worded = Weighed { lexical: 1.0, cosine: 0.6, evidence, terse: false };
+        let worded = Weighed { lexical: 1.0, cosine: 0.6, evidence, ..Weighed::default() };
         let meant = Weighed { lexical: 0.2, cosine: 0.9, ..Weighed::default() };
         assert!(weights.score(&worded, 0.6) > weights.score(&meant, 0.6));
         assert!(weights.score(&worded, 0.97) < weights.score(&meant, 0.97));

@@ -63,6 +63,21 @@ fn finds_what_the_naive_scan_finds() {
 }
 
 #[test]
+fn nearness_is_the_cosine() {
+    let vectors = vectors(40, 4, 0.5, 3);
+    let index = index(&vectors);
+    let near = index.nearness(&[2, 5, 99], &[7, 900, 11, 30, 7, 39]);
+    assert_eq!(near.iter().map(Vec::len).collect::<Vec<_>>(), [6, 6, 6]);
+    for (row, of) in near.iter().zip([11, 39]) {
+        for (got, id) in row.iter().zip([7_usize, 900, 11, 30, 7, 39]) {
+            let wanted = vectors.get(id).map_or(0.0, |other| cosine(&vectors[of], other));
+            assert!((f64::from(*got) - wanted).abs() < 0.01, "{got} {wanted}");
+        }
+    }
+    assert_eq!(near[2], [0.0; 6], "a place that is not there");
+}
+
+#[test]
 fn old_snapshots_stay_and_share() {
     let data = vectors(2000, 10, 0.3, 1);
     let old = index(&data);

@@ -1,0 +1,156 @@
+//! Workbooks in zip containers, written here part by part.
+
+use crate::{Document, Error, Limits, extract};
+use std::io::{Cursor, Write};
+use zip::write::SimpleFileOptions;
+
+fn zipped(parts: &[(&str, &str)]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, text) in parts {
+        zip.start_file(
+            *name,
+            SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored),
+        )
+        .unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// A workbook of one sheet with these rows.
+fn xlsx(rows: &str, strings: &str) -> Vec<u8> {
+    let relation = |id: &str, kind: &str, target: &str| {
+        format!(
+            r#"<Relationship Id="{id}" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/{kind}" Target="{target}"/>"#
+        )
+    };
+    let relations = |inner: String| {
+        format!(
+            r#"<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{inner}</Relationships>"#
+        )
+    };
+    let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+    zipped(&[
+        ("_rels/.rels", &relations(relation("r1", "officeDocument", "xl/workbook.xml"))),
+        (
+            "xl/workbook.xml",
+            &format!(
+                r#"<workbook xmlns="{main}" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets><sheet name="a" sheetId="1" r:id="r1"/></sheets></workbook>"#
+            ),
+        ),
+        ("xl/_rels/workbook.xml.rels", &relations(relation("r1", "worksheet", "worksheets/sheet1.xml"))),
+        ("xl/sharedStrings.xml", strings),
+        (
+            "xl/worksheets/sheet1.xml",
+            &format!(r#"<worksheet xmlns="{main}"><sheetData>{rows}</sheetData></worksheet>"#),
+        ),
+    ])
+}
+
+fn ods(tables: &str) -> Vec<u8> {
+    let content = format!(
+        r#"<office:document-content xmlns:office="o" xmlns:table="t" xmlns:text="x" xmlns:style="s"><office:automatic-styles><style:style style:name="off"><style:table-properties table:display="false"/></style:style></office:automatic-styles><office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body></office:document-content>"#
+    );
+    zipped(&[("mimetype", "application/vnd.oasis.opendocument.spreadsheet"), ("content.xml", &content)])
+}
+
+fn read(bytes: &[u8], name: &str) -> Document {
+    extract(bytes, name, "", &Limits::default()).unwrap()
+}
+
+const NO_STRINGS: &str = r#"<sst uniqueCount="0"></sst>"#;
+
+#[test]
+fn cells_far_apart_are_read() {
+    let rows = r#"<row r="1"><c r="A1"><v>1</v></c><c r="XFD1"><v>2</v></c></row><row r="1048576"><c r="XFD1048576"><v>3</v></c><c r="A1048576"><v>4</v></c></row>"#;
+    let document = read(&xlsx(rows, NO_STRINGS), "a.xlsx");
+    assert_eq!(document.text, "1 | 2\n\n4 | 3");
+}
+
+#[test]
+fn strings_are_shared_and_not_reserved_on_a_claim() {
+    let row = r#"<row r="1"><c r="A1" t="s"><v>0</v></c></row>"#;
+    let strings = |count: &str| format!(r#"<sst uniqueCount="{count}"><si><t>shared</t></si></sst>"#);
+    assert_eq!(read(&xlsx(row, &strings("1")), "a.xlsx").text, "shared");
+    assert_eq!(read(&xlsx(row, &strings("20")), "a.xlsx").text, "shared", "a small lie does no harm");
+    for count in ["1000000000000", "18446744073709551615"] {
+        let refused = extract(&xlsx(row, &strings(count)), "a.xlsx", "", &Limits::default());
+        assert!(matches!(refused, Err(Error::Broken { .. })), "{refused:?}");
+    }
+}
+
+fn cell(text: &str, more: &str) -> String {
+    format!(
+        r#"<table:table-cell office:value-type="string" {more}><text:p>{text}</text:p></table:table-cell>"#
+    )
+}
+
+fn row(cells: &str, more: &str) -> String {
+    format!("<table:table-row {more}>{cells}</table:table-row>")
+}
+
+fn table(rows: &str, more: &str) -> String {
+    format!("<table:table {more}>{rows}</table:table>")
+}
+
+#[test]
+fn repeated_cells_and_rows_cost_what_they_hold() {
+    let gap = r#"<table:table-cell table:number-columns-repeated="1000000"/>"#;
+    let far = format!("{}{gap}{}", cell("a", ""), cell("b", ""));
+    let rows = [
+        row(&far, ""),
+        row(&cell("c", ""), ""),
+        row(gap, r#"table:number-rows-repeated="1000000""#),
+        row(&cell("d", r#"table:number-columns-repeated="2""#), r#"table:number-rows-repeated="2""#),
+    ];
+    let document = read(&ods(&table(&rows.concat(), r#"table:name="s""#)), "a.ods");
+    assert_eq!(document.text, "a | b\nc\n\nd | d\nd | d");
+    assert!(document.warnings.is_empty(), "{:?}", document.warnings);
+
+    let most = "4294967295";
+    let wide = cell("x", &format!(r#"table:number-columns-repeated="{most}""#)).repeat(30);
+    let rows = row(&wide, &format!(r#"table:number-rows-repeated="{most}""#)).repeat(3);
+    let limits = Limits { max_text_chars: 200_000, ..Limits::default() };
+    let bytes = ods(&table(&rows, r#"table:name="s""#));
+    let document = extract(&bytes, "a.ods", "", &limits).unwrap();
+    assert!(document.text.starts_with("x | x"));
+    assert!(document.warnings.iter().any(|warning| warning.contains("repeats")), "{:?}", document.warnings);
+}
+
+#[test]
+fn sheets_give_the_values_of_their_kinds() {
+    let value = |kind: &str, value: &str, shown: &str| {
+        let attributes = format!(r#"office:value-type="{kind}" office:{value}"#);
+        format!("<table:table-cell {attributes}><text:p>{shown}</text:p></table:table-cell>")
+    };
+    let kinds = [
+        value("float", r#"value="12.50""#, "12,50"),
+        value("date", r#"date-value="2026-04-01""#, "1. April"),
+        value("boolean", r#"boolean-value="true""#, "WAHR"),
+        value("string", r#"string-value="""#, "two<text:s/>words"),
+    ];
+    let noted = r#"<table:table-cell office:value-type="string"><office:annotation><text:p>a note</text:p></office:annotation><text:p>one</text:p><text:p>two</text:p></table:table-cell>"#;
+    let shown = table(&(row(&kinds.concat(), "") + &row(noted, "")), r#"table:name="first""#);
+    let hidden = table(&row(&cell("secret", ""), ""), r#"table:name="other" table:style-name="off""#);
+    let last = table(&row(&cell("end", ""), ""), r#"table:name="last""#);
+    let document = read(&ods(&format!("{shown}{hidden}{last}")), "a.ods");
+    assert_eq!(document.text, "first\n\n12.5 | 2026-04-01 | true | two words\none two\n\nlast\n\nend");
+    assert!(document.warnings.iter().any(|warning| warning.contains("\"other\"")), "{:?}", document.warnings);
+}
+
+#[test]
+fn a_damaged_sheet_keeps_what_came_before() {
+    let bytes = ods(&(row(&cell("lost", ""), "")
+        + &table(&row(&cell("kept", ""), ""), r#"table:name="s""#)
+        + "<!--"));
+    let document = read(&bytes, "a.ods");
+    assert_eq!(document.text, "kept");
+    assert!(!document.warnings.is_empty());
+    let locked = zipped(&[
+        ("mimetype", "application/vnd.oasis.opendocument.spreadsheet"),
+        ("META-INF/manifest.xml", "<manifest:encryption-data/>"),
+        ("content.xml", "noise"),
+    ]);
+    let refused = extract(&locked, "a.ods", "", &Limits::default());
+    assert!(matches!(refused, Err(Error::Encrypted)), "{refused:?}");
+}
