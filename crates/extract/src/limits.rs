@@ -37,7 +37,8 @@ pub struct Limits {
     pub max_nodes: usize,
     /// Address space the parsing may add to the child, in bytes.
     pub memory_bytes: u64,
-    /// CPU seconds of the child; pages drawn for an OCR command add to them, and to the wall seconds.
+    /// CPU seconds of the child. Where an OCR command is set all the pages it may read add to them, whatever the file:
+    /// then the wall seconds hold, to which only the time adds that drawing such pages took.
     pub cpu_seconds: u64,
     /// Wall seconds of the child.
     pub wall_seconds: u64,

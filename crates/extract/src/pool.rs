@@ -11,16 +11,16 @@ use crate::limits::Limits;
 use crate::media::MediaType;
 use crate::ocr::{Ocr, Picture};
 pub use crate::protocol::Progress;
-use crate::protocol::{Assembly, JOB_VARIABLE, Job, Line, MAX_LINE_BYTES};
+use crate::protocol::{Assembly, JOB_VARIABLE, Job, Line, MAX_LINE_BYTES, free_drawing};
 use crate::source::Source;
 use base64::Engine;
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
@@ -145,8 +145,8 @@ impl Pool {
             return Err(Error::TooLarge { what: "the file".to_owned(), limit });
         }
         let mut child = self.start(file.into_std().await, job)?;
-        let drawn = AtomicU32::new(0);
-        let mut listener = Listener { job, drawn: &drawn, pictures: Vec::new() };
+        let drawing = AtomicU64::new(0);
+        let mut listener = Listener { job, drawing: &drawing, heard: Instant::now(), pictures: Vec::new() };
         let converse = listener.converse(&mut child, |step| {
             reached.set(step);
             progress(step);
@@ -154,7 +154,7 @@ impl Pool {
         let started = Instant::now();
         let late = async {
             loop {
-                let wall = job.wall(drawn.load(Ordering::Relaxed));
+                let wall = job.wall(Duration::from_millis(drawing.load(Ordering::Relaxed)));
                 match wall.checked_sub(started.elapsed()) {
                     Some(left) => tokio::time::sleep(left).await,
                     None => return Err(Error::TimedOut { seconds: wall.as_secs() }),
@@ -230,8 +230,10 @@ impl Reached {
 /// Listens to one child.
 struct Listener<'l> {
     job: &'l Job,
-    /// How many pages have begun to come as pictures.
-    drawn: &'l AtomicU32,
+    /// Milliseconds that pages took to be drawn.
+    drawing: &'l AtomicU64,
+    /// When it last told of a page.
+    heard: Instant,
     /// Pages handed over as pictures.
     pictures: Vec<Picture>,
 }
@@ -282,13 +284,18 @@ impl Listener<'_> {
                 return Ok(None);
             };
             match parsed {
-                Line::Progress(step) => progress(step),
+                Line::Progress(step) => {
+                    self.heard = Instant::now();
+                    progress(step);
+                }
                 Line::Picture { page, width, height } => {
                     let room = self.pictures.len() < self.job.pictures as usize;
                     match Picture::begin(page, width, height).filter(|_| room) {
                         Some(picture) => {
                             self.pictures.push(picture);
-                            self.drawn.fetch_add(1, Ordering::Relaxed);
+                            let took = free_drawing(self.heard.elapsed()).as_millis();
+                            self.drawing.fetch_add(took as u64, Ordering::Relaxed);
+                            self.heard = Instant::now();
                         }
                         None => return unreadable(),
                     }

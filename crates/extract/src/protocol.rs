@@ -25,7 +25,7 @@ const TEXT_PIECE_CHARS: usize = 100_000;
 const BLOCKS_PER_LINE: usize = 5_000;
 const PIXELS_PER_LINE: usize = 1 << 20;
 
-/// What drawing one page without text adds to the time limits, in seconds.
+/// What drawing one page without text adds to the time limits at most, in seconds.
 const PICTURE_SECONDS: u64 = 2;
 
 /// What to extract; the bytes come separately.
@@ -65,13 +65,16 @@ impl Job {
         self.limits.cpu_seconds.saturating_add(PICTURE_SECONDS.saturating_mul(self.pictures.into()))
     }
 
-    /// Wall time of a child that has made so many pictures. Most of a scan's time goes into them, so each adds to
-    /// it; a child that makes none keeps to the limit.
-    pub(crate) fn wall(&self, pictures: u32) -> Duration {
-        Duration::from_secs(
-            self.limits.wall_seconds.saturating_add(PICTURE_SECONDS.saturating_mul(pictures.into())),
-        )
+    /// Wall time of a child that spent so much on drawing. Most of a scan's time goes into that, so it does not count;
+    /// a child that draws nothing keeps to the limit.
+    pub(crate) fn wall(&self, drawing: Duration) -> Duration {
+        Duration::from_secs(self.limits.wall_seconds).saturating_add(drawing)
     }
+}
+
+/// What of the time one picture took does not count.
+pub(crate) fn free_drawing(took: Duration) -> Duration {
+    took.min(Duration::from_secs(PICTURE_SECONDS))
 }
 
 /// How far a job is.

@@ -32,6 +32,16 @@ impl Element<'_> {
         Some(found.normalized_value(XmlVersion::Implicit1_0).ok()?.into_owned())
     }
 
+    /// The values of all attributes of that name, whatever their prefixes.
+    pub(crate) fn attributes(&self, name: &str) -> Vec<String> {
+        let mut attributes = self.0.attributes();
+        attributes.with_checks(false);
+        let value = |a: quick_xml::events::attributes::Attribute<'_>| {
+            Some(a.normalized_value(XmlVersion::Implicit1_0).ok()?.into_owned())
+        };
+        attributes.flatten().filter(|a| local(a.key.as_ref()) == name).filter_map(value).collect()
+    }
+
     /// The value of the first attribute of that name with a prefix, such as `r:id`.
     pub(crate) fn prefixed(&self, name: &str) -> Option<String> {
         let mut attributes = self.0.attributes();

@@ -98,6 +98,12 @@ impl TokenQuery {
         Self { total: worth.iter().sum(), groups: rows.chunks(ABREAST).map(Group::of).collect(), worth }
     }
 
+    /// Whether there is nothing to compare.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
     /// Compares; `None` where question or passage has no tokens.
     #[must_use]
     pub fn matched(&self, passage: &TokenCodes) -> Option<TokenMatch> {

@@ -18,8 +18,8 @@ use std::sync::Arc;
 const MAX_QUERY_BYTES: usize = 2048;
 /// Best matches of which a file may show several when consolidated: no more than a search shows.
 const CONSOLIDATED: usize = 50;
-/// Share of the best score that those beside a file's best match have at least.
-const CONSOLIDATED_SHARE: f32 = 0.5;
+/// Share of the best score that those beside a file's best match have at least; the best has most of what neighbours say.
+const CONSOLIDATED_SHARE: f32 = 0.35;
 
 /// `searchFiles`.
 #[derive(Debug, Clone)]
@@ -367,7 +367,7 @@ mod tests {
         let ids = |ranked: &[(Fused, ())], limit: usize| -> Vec<u32> {
             worth_consolidating(ranked, limit, file).iter().map(|(hit, ())| hit.id).collect()
         };
-        let ranked = [hit(1, 0.8), hit(100, 0.7), hit(2, 0.5), hit(200, 0.39), hit(3, 0.39), hit(101, 0.1)];
+        let ranked = [hit(1, 0.8), hit(100, 0.7), hit(2, 0.5), hit(200, 0.27), hit(3, 0.27), hit(101, 0.1)];
         assert_eq!(ids(&ranked, 20), [1, 100, 2, 200], "the best of each file, and what comes near");
         assert_eq!(ids(&ranked, 1), [1, 2]);
         let many: Vec<_> = (0..90).map(|id| hit(id, 0.8)).chain([hit(100, 0.7)]).collect();

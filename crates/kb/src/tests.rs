@@ -165,6 +165,8 @@ async fn tokens_of_passages_are_compared_once_they_were_indexed_with_them() {
     {
         let world = open(dir.path(), KbSettings::default()).await;
         assert!(tokens(&world).await.is_null(), "nothing is embedded anew by itself");
+        add(&world, &bot, "fridge.txt", &["The fridge cools to 3 degrees."]).await;
+        assert!(tokens(&world).await.is_null(), "what has tokens is not weighed against what has none");
         add(&world, &bot, "oven.txt", &texts).await;
         assert!(tokens(&world).await["matched"].as_f64().unwrap() > 0.5);
         world.kb.shutdown().await;

@@ -41,8 +41,14 @@ pub(crate) struct Place {
     pub(crate) position: u32,
     pub(crate) hash: TextHash,
     pub(crate) wording: Wording,
-    /// Empty where it was embedded before there were any.
-    pub(crate) tokens: TokenCodes,
+    /// `None` where it was embedded before there were any.
+    pub(crate) tokens: Option<TokenCodes>,
+}
+
+impl Place {
+    fn token_bytes(&self) -> usize {
+        self.tokens.as_ref().map_or(0, |tokens| tokens.bytes().len())
+    }
 }
 
 /// One generation of one file.
@@ -408,8 +414,8 @@ impl Indexes {
         for (((record, _), title), text) in moves.added.iter().zip(&titles).zip(found) {
             if let Some(place) = next.places.get_mut(&record.ordinal) {
                 place.wording = Wording::of(title, &record.passage.text);
-                place.tokens = text.as_ref().and_then(|text| text.tokens.clone()).unwrap_or_default();
-                next.token_bytes += place.tokens.bytes().len();
+                place.tokens = text.as_ref().and_then(|text| text.tokens.clone());
+                next.token_bytes += place.token_bytes();
             }
         }
         let mut adds = moves
@@ -495,7 +501,7 @@ impl Snapshot {
         let position = record.passage.position;
         self.generations.entry(generation.clone()).or_default().insert(position, record.ordinal);
         // Both are read off the async threads, by `Indexes::advance`.
-        let (wording, tokens) = (Wording::default(), TokenCodes::default());
+        let (wording, tokens) = (Wording::default(), None);
         self.places.insert(record.ordinal, Place { generation, position, hash, wording, tokens });
         *self.vector_uses.entry(hash).or_insert(0) += 1;
         moves.added.push((record, hash));
@@ -510,7 +516,7 @@ impl Snapshot {
             self.generations.remove(&generation);
         }
         if let Some(place) = self.places.remove(&ordinal) {
-            self.token_bytes = self.token_bytes.saturating_sub(place.tokens.bytes().len());
+            self.token_bytes = self.token_bytes.saturating_sub(place.token_bytes());
             let uses = self.vector_uses.get(&place.hash).copied().unwrap_or(0);
             if uses > 1 {
                 self.vector_uses.insert(place.hash, uses - 1);

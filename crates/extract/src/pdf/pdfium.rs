@@ -9,14 +9,14 @@ use crate::library::find_pdfium;
 use crate::limits::{Limits, PdfEngine};
 use crate::metadata::Field;
 use crate::ocr::MAX_SIDE;
-use crate::protocol::{Event, Job, Progress};
+use crate::protocol::{Event, Job, Progress, free_drawing};
 use pdfium_render::prelude::{
     PdfBitmapFormat, PdfDocument, PdfDocumentMetadataTagType, PdfFontWeight, PdfPage, PdfPageTextChar,
     PdfRenderConfig, Pdfium, PdfiumError, PdfiumInternalError,
 };
 use std::collections::HashSet;
 use std::sync::OnceLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Resolution of pictures for text recognition.
 const DOTS_PER_INCH: f32 = 200.0;
@@ -66,7 +66,7 @@ fn read_with(
         warnings: Vec::new(),
     };
     let mut chars = 0;
-    let started = Instant::now();
+    let (started, mut drawing) = (Instant::now(), Duration::ZERO);
     for number in 1..=pages.min(limits.max_pages) {
         match read_page(&document, number) {
             Ok(page) => {
@@ -79,12 +79,14 @@ fn read_with(
                 source.warnings.push(format!("page {number} could not be read"));
             }
         }
+        let drawn = Instant::now();
         let blank = source.lines.last().is_none_or(|page| page.number != number || page.chars == 0);
         if blank
             && source.pictures < job.pictures
             && let Ok(picture) = render(&document, number)
         {
             source.pictures += 1;
+            drawing += free_drawing(drawn.elapsed());
             tell(picture);
         }
         tell(Event::Progress(Progress { page: number, pages }));
@@ -93,7 +95,7 @@ fn read_with(
         }
         // What was read is worth more than the pages that there is no time for.
         if number < pages.min(limits.max_pages)
-            && started.elapsed() > job.wall(source.pictures).mul_f32(READING_SHARE)
+            && started.elapsed() > job.wall(drawing).mul_f32(READING_SHARE)
         {
             let warning = format!("only the first {number} of {pages} pages were read: they took too long");
             source.warnings.push(warning);

@@ -5,11 +5,15 @@
 use crate::document::Builder;
 use crate::flow::push_table;
 use crate::limits::Limits;
+use std::ops::Range;
 
 /// Rows of one table block; the passages are cut within it, this bounds what is built at once.
 const BLOCK_ROWS: usize = 2_000;
 /// Places of one table block, rows times columns.
 const BLOCK_PLACES: usize = 1_000_000;
+
+/// Most cells of one sheet: a table of this many still fits into the memory of the child.
+const MAX_CELLS: usize = 4_000_000;
 
 /// A filled cell; its text is a piece of the grid's.
 #[derive(Debug, Clone, Copy)]
@@ -27,11 +31,21 @@ pub(super) struct Grid {
     places: Vec<Place>,
     /// Characters that still fit into the document.
     room: usize,
+    /// Cells were left out.
+    cut: bool,
 }
 
 impl Grid {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { text: String::new(), places: Vec::new(), room: limits.max_text_chars }
+        Self { text: String::new(), places: Vec::new(), room: limits.max_text_chars, cut: false }
+    }
+
+    /// Adds a cell after cleaning its text. What is cleaned away counts as well: many cells may share one long text of
+    /// blanks. Whether more would fit.
+    pub(super) fn push_raw(&mut self, row: u32, column: u32, raw: &str) -> bool {
+        let text = crate::clean::line(raw);
+        self.room = self.room.saturating_sub(raw.len().saturating_sub(text.len()));
+        self.push(row, column, &text)
     }
 
     /// Adds a cell; empty ones say nothing. Whether more would fit.
@@ -40,6 +54,10 @@ impl Grid {
         let (Ok(start), Ok(length)) = (start, length) else { return false };
         if length > 0 {
             self.text.push_str(text);
+            if self.places.len() >= MAX_CELLS {
+                self.room = 0;
+                return false;
+            }
             self.places.push(Place { row, column, start, length });
             // What parts it from the next takes at least one.
             self.room = self.room.saturating_sub(text.chars().count() + 1);
@@ -47,15 +65,24 @@ impl Grid {
         self.room > 0
     }
 
+    /// Tells in the document that some cells were left out.
+    pub(super) fn note_cut(&mut self) {
+        self.cut = true;
+    }
+
     /// How many cells it holds.
     pub(super) fn len(&self) -> usize {
         self.places.len()
     }
 
-    /// Adds the cells from number `first` on once more, in another row. Whether more would fit.
-    pub(super) fn repeat(&mut self, first: usize, row: u32) -> bool {
-        for at in first..self.places.len() {
+    /// Adds the cells of these numbers once more, in another row. Whether more would fit.
+    pub(super) fn repeat(&mut self, cells: Range<usize>, row: u32) -> bool {
+        for at in cells {
             let Some(place) = self.places.get(at).copied() else { break };
+            if self.places.len() >= MAX_CELLS {
+                self.room = 0;
+                return false;
+            }
             self.places.push(Place { row, ..place });
             self.room = self.room.saturating_sub(place.length as usize + 1);
             if self.room == 0 {
@@ -68,6 +95,10 @@ impl Grid {
     /// Writes the tables, under the sheet's name when it has to be told from others.
     pub(super) fn write(mut self, name: Option<&String>, builder: &mut Builder) {
         self.order();
+        if self.cut {
+            let sheet = name.map_or_else(|| "a sheet".to_owned(), |name| format!("the sheet {name:?}"));
+            builder.warn(format!("{sheet} holds more than fits; the rest of it was left out"));
+        }
         if let Some(name) = name.filter(|_| !self.places.is_empty()) {
             builder.heading(2, &crate::clean::line(name), None);
         }

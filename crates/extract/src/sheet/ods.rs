@@ -110,8 +110,7 @@ impl Tables<'_> {
                 Token::Text(text) if skip == 0 => open.iter_mut().for_each(|table| table.text(&text)),
                 Token::Text(_) => {}
             }
-            // The rest of a sheet that is full would not fit into the document either.
-            if self.builder.is_full() || open.as_ref().is_some_and(|table| table.full) {
+            if self.builder.is_full() {
                 break Ok(());
             }
         };
@@ -130,6 +129,9 @@ impl Tables<'_> {
         let Some(mut table) = table.filter(|table| table.sheet.visible) else { return };
         table.end("table-cell");
         table.end("table-row");
+        if table.full {
+            table.grid.note_cut();
+        }
         if table.cut {
             let name = &table.sheet.name;
             self.builder
@@ -225,7 +227,7 @@ impl Table {
     fn end_cell(&mut self) {
         let Some(cell) = self.cell.take() else { return };
         let text = crate::clean::line(cell.value.as_ref().unwrap_or(&cell.text));
-        if !text.is_empty() {
+        if self.sheet.visible && !text.is_empty() {
             let columns = self.column..self.column.saturating_add(self.repeats(cell.repeats));
             for column in columns {
                 if self.full {
@@ -240,11 +242,12 @@ impl Table {
     fn end_row(&mut self) {
         if self.grid.len() > self.before {
             let again = 1..self.repeats(self.row_repeats);
+            let cells = self.before..self.grid.len();
             for at in again {
                 if self.full {
                     break;
                 }
-                self.full = !self.grid.repeat(self.before, self.row.saturating_add(at));
+                self.full = !self.grid.repeat(cells.clone(), self.row.saturating_add(at));
             }
             self.before = self.grid.len();
         }

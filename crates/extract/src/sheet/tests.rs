@@ -154,3 +154,42 @@ fn a_damaged_sheet_keeps_what_came_before() {
     let refused = extract(&locked, "a.ods", "", &Limits::default());
     assert!(matches!(refused, Err(Error::Encrypted)), "{refused:?}");
 }
+
+#[test]
+fn rows_repeated_some_times_leave_room_for_what_follows() {
+    let cell = |text: &str| format!(r#"<table:table-cell><text:p>{text}</text:p></table:table-cell>"#);
+    let rows =
+        format!(r#"<table:table-row table:number-rows-repeated="40">{}</table:table-row>"#, cell("again"));
+    let last = format!("<table:table-row>{}</table:table-row>", cell("last"));
+    let sheets = format!(
+        r#"<table:table table:name="a">{rows}{last}</table:table><table:table table:name="b">{last}</table:table>"#
+    );
+    let document = read(&ods(&sheets), "a.ods");
+    assert_eq!(document.text.matches("again").count(), 40);
+    assert_eq!(document.text.matches("last").count(), 2);
+    assert!(document.warnings.is_empty(), "{:?}", document.warnings);
+}
+
+#[test]
+fn a_hidden_sheet_that_is_full_hides_no_other() {
+    let many = r#"<table:table-row table:number-rows-repeated="1000"><table:table-cell table:number-columns-repeated="1000"><text:p>twenty characters of</text:p></table:table-cell></table:table-row>"#;
+    let one = "<table:table-row><table:table-cell><text:p>seen</text:p></table:table-cell></table:table-row>";
+    let sheets = format!(
+        r#"<table:table table:name="h" table:style-name="off">{many}</table:table><table:table table:name="v">{one}</table:table>"#
+    );
+    assert_eq!(read(&ods(&sheets), "a.ods").text.trim(), "seen");
+    let shown = sheets.replace(r#" table:style-name="off""#, "");
+    let document = read(&ods(&shown), "a.ods");
+    assert!(document.warnings.iter().any(|warning| warning.contains("left out")), "{:?}", document.warnings);
+}
+
+#[test]
+fn a_list_of_strings_that_claims_too_much_is_refused_by_any_name() {
+    let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+    for claim in [r#"uniqueCount="1000000000000""#, r#"x:uniqueCount="0" uniqueCount="1000000000000""#] {
+        let strings = format!(r#"<sst xmlns="{main}" xmlns:x="x" {claim}><si><t>a</t></si></sst>"#);
+        let bytes = xlsx("", &strings);
+        let refused = extract(&bytes, "a.xlsx", "", &Limits::default()).unwrap_err();
+        assert!(matches!(refused, Error::Broken { .. }), "{claim}: {refused:?}");
+    }
+}

@@ -160,6 +160,7 @@ impl Cells<'_> {
                     return;
                 }
             } else if depth == 1 && self.read_record(&record) == Some(false) {
+                self.grid.note_cut();
                 return;
             }
         }
@@ -184,8 +185,8 @@ impl Cells<'_> {
             0x0205 => truth_or_error(u8_at(data, 6)?, u8_at(data, 7)?)?,
             0x027e => book.number(style, compact(u32_at(data, 6)?)),
             0x00fd => {
-                let text = crate::clean::line(book.strings.get(u32_at(data, 6)? as usize)?);
-                return Some(self.grid.push(row.into(), column.into(), &text));
+                let text = book.strings.get(u32_at(data, 6)? as usize)?;
+                return Some(self.grid.push_raw(row.into(), column.into(), text));
             }
             0x00bd => return Some(self.read_several(row, column, data)),
             0x0006 => self.formula_value(row, column, data)?,

@@ -26,6 +26,7 @@ pub(crate) fn explain(
             "adjacent": of.evidence.adjacent,
             "sentence": of.evidence.sentence,
             "covered": of.evidence.covered,
+            "neighbours": of.neighbours,
             "tokens": of.tokens.map(|tokens| json!({"matched": tokens.whole, "weakest": tokens.weakest})),
         },
         "terms": terms,

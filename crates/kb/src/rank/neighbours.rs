@@ -1,4 +1,5 @@
-//! Passages near the best ones, in meaning or in words, rise: where several agree the question is answered there.
+//! Passages near the best ones, in meaning or in words, rise: where several agree the question is answered there. The best
+//! ones speak for themselves as well.
 //!
 //! After the cluster hypothesis (van Rijsbergen 1979) and score smoothing over neighbours (Diaz 2005). Invariant:
 //! scores stay in 0..=1, and a passage of which no better one is near keeps its place among such.
@@ -75,7 +76,8 @@ impl Neighbours {
         for (bonus, common) in bonus.iter_mut().zip(words_in_common(&wordings, &speakers)) {
             *bonus += words * common;
         }
-        for ((hit, _), bonus) in best.iter_mut().zip(bonus) {
+        for ((hit, weighed), bonus) in best.iter_mut().zip(bonus) {
+            weighed.neighbours = bonus;
             hit.score = ((hit.score + bonus) / most).clamp(0.0, 1.0);
         }
         best.sort_by(|(a, _), (b, _)| b.score.total_cmp(&a.score));

@@ -1,8 +1,8 @@
 //! The second stage: every candidate of both legs is weighed again, by what was left out so far.
 //!
 //! The legs say how common words and how near meanings are; this adds whether the question's words
-//! stand together, and gives candidates of one leg the cosine the other did not look at. Invariant:
-//! scores lie in 0..=1 and do not depend on how many candidates there are.
+//! stand together, gives candidates of one leg the cosine the other did not look at, compares the best token by token
+//! and lets them speak for one another. Invariant: scores lie in 0..=1 and fall along the list.
 
 use super::neighbours::Neighbours;
 use crate::Error;
@@ -65,8 +65,10 @@ pub(crate) struct Weighed {
     /// Cosine; 0 without a vector.
     pub(crate) cosine: f32,
     pub(crate) evidence: Evidence,
-    /// By tokens; of the best alone, and where passage and question have any.
+    /// By tokens; of the best alone, and where all of them and the question have any.
     pub(crate) tokens: Option<TokenMatch>,
+    /// What its neighbours, and it itself, said for it.
+    pub(crate) neighbours: f32,
     /// Whether it has too few words to say anything.
     pub(crate) terse: bool,
 }
@@ -103,29 +105,37 @@ pub(crate) fn rerank(
     // Where this stage sees no difference the order before it stands.
     ranked.sort_by(|(a, _), (b, _)| b.score.total_cmp(&a.score));
     watch("words", &ranked);
-    match_tokens(snapshot, question.tokens, &mut ranked, weights, nearest);
+    // Neighbours without tokens lower some kinds of questions: both or neither.
+    let compared = match_tokens(snapshot, question.tokens, &mut ranked, weights, nearest);
     watch("tokens", &ranked);
-    Neighbours::default().raise(snapshot, &mut ranked, weights.sure(nearest));
+    if compared {
+        Neighbours::default().raise(snapshot, &mut ranked, weights.sure(nearest));
+    }
     Ok(ranked)
 }
 
-/// Weighs the best again by their tokens; the rest stays behind them.
+/// Weighs the best again by their tokens; the rest stays behind them. Whether it did: only where all of the best have
+/// tokens, for those that were indexed before there were any could not be compared with the others.
 fn match_tokens(
     snapshot: &Snapshot,
     tokens: &TokenQuery,
     ranked: &mut [(Fused, Weighed)],
     weights: &Weights,
     nearest: f32,
-) {
+) -> bool {
     let few = ranked.len().min(MATCHED);
     let (best, rest) = ranked.split_at_mut(few);
-    for (hit, weighed) in best.iter_mut() {
-        weighed.tokens = snapshot.places.get(&hit.id).and_then(|place| tokens.matched(&place.tokens));
+    let codes = best.iter().map(|(hit, _)| snapshot.places.get(&hit.id)?.tokens.as_ref());
+    let Some(codes) = codes.collect::<Option<Vec<_>>>().filter(|_| !tokens.is_empty()) else { return false };
+    for ((hit, weighed), codes) in best.iter_mut().zip(codes) {
+        // A passage without a telling word speaks of nothing.
+        weighed.tokens = Some(tokens.matched(codes).unwrap_or_default());
         hit.score = weights.score(weighed, nearest);
     }
     best.sort_by(|(a, _), (b, _)| b.score.total_cmp(&a.score));
     let lowest = best.last().map_or(1.0, |(hit, _)| hit.score);
     rest.iter_mut().for_each(|(hit, _)| hit.score = hit.score.min(lowest));
+    true
 }
 
 impl Weights {
@@ -169,6 +179,7 @@ fn weigh(snapshot: &Snapshot, words: &QueryWords, cosines: &[Hit], fused: &[Fuse
                 cosine: cosine.get(&hit.id).copied().unwrap_or(0.0),
                 evidence: wording.map_or_else(Evidence::default, |wording| words.evidence(wording)),
                 tokens: None,
+                neighbours: 0.0,
                 terse: wording.is_some_and(|wording| !wording.has_words(TERSE_WORDS)),
             }
         })
@@ -184,7 +195,7 @@ mod tests {
         let weights = Weights::default();
         let evidence = Evidence { covered: 1.0, sentence: 1.0, adjacent: 1.0 };
         let tokens = Some(TokenMatch { whole: 1.0, weakest: 1.0 });
-        let all = Weighed { lexical: 1.0, cosine: 1.0, evidence, tokens, terse: false };
+        let all = Weighed { lexical: 1.0, cosine: 1.0, evidence, tokens, ..Weighed::default() };
         let heading = Weighed { terse: true, ..all };
         for nearest in [0.0, 0.7, 1.0] {
             assert!((weights.score(&all, nearest) - 1.0).abs() < 1e-6);

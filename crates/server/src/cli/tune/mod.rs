@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// Hits per leg that are tried.
 const CANDIDATES: [usize; 3] = [50, 100, 200];
 /// Weights of meaning that are tried.
-const DENSE: [f32; 6] = [2.0, 4.0, 6.0, 8.0, 12.0, 20.0];
+const DENSE: [f32; 6] = [1.0, 3.0, 5.0, 8.0, 12.0, 20.0];
 /// nDCG that no one would notice: among settings this near to the best the fastest is recommended.
 const ALIKE: f64 = 0.002;
 
