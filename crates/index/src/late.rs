@@ -152,8 +152,7 @@ impl Group {
 }
 
 /// The levels of a code, 0 to 15 for −15, −13 … 15, in the order of dimensions, and what its length is shortened by.
-#[inline]
-pub(crate) fn levels(code: &[u8; CODE]) -> ([u8; TOKEN_DIMS], f32) {
+fn levels(code: &[u8; CODE]) -> ([u8; TOKEN_DIMS], f32) {
     let mut levels = [0; TOKEN_DIMS];
     let (low, high) = levels.split_at_mut(CODE);
     for ((byte, low), high) in code.iter().zip(low).zip(high) {

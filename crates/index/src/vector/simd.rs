@@ -127,24 +127,35 @@ fn scalar(a: &[i8], b: &[i8]) -> i32 {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use crate::late::{ABREAST, Group, TOKEN_DIMS, levels};
+    use crate::late::{ABREAST, Group, TOKEN_DIMS};
     use std::arch::x86_64::{
-        __m256i, __m512i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_shuffle_epi32, _mm256_abs_epi8,
-        _mm256_add_epi16, _mm256_add_epi32, _mm256_castsi256_si128, _mm256_cvtepi32_ps,
-        _mm256_extracti128_si256, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
-        _mm256_maddubs_epi16, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_epi16, _mm256_set1_epi32,
+        __m128i, __m256i, __m512i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_shuffle_epi32,
+        _mm_srli_epi16, _mm256_abs_epi8, _mm256_add_epi8, _mm256_add_epi16, _mm256_add_epi32,
+        _mm256_and_si256, _mm256_castsi256_si128, _mm256_cvtepi32_ps, _mm256_extracti128_si256,
+        _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_ps,
+        _mm256_mul_ps, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
         _mm256_set1_ps, _mm256_setzero_si256, _mm256_sign_epi8, _mm256_slli_epi32, _mm256_storeu_ps,
-        _mm256_sub_epi32, _mm512_abs_epi8, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_mask_sub_epi8,
-        _mm512_movepi8_mask, _mm512_reduce_add_epi32, _mm512_setzero_si512,
+        _mm256_storeu_si256, _mm256_sub_epi8, _mm256_sub_epi32, _mm512_abs_epi8, _mm512_dpbusd_epi32,
+        _mm512_loadu_si512, _mm512_mask_sub_epi8, _mm512_movepi8_mask, _mm512_reduce_add_epi32,
+        _mm512_setzero_si512,
     };
 
     /// Four dimensions of eight tokens in one instruction; the sums of all fit an i16 (8 × 2 × 127 × 15 = 30,480).
     #[target_feature(enable = "avx2")]
     pub(super) fn nearest(groups: &[Group], codes: &[[u8; TOKEN_DIMS / 2]], out: &mut [[f32; ABREAST]]) {
         let ones = _mm256_set1_epi16(1);
+        let fifteen = _mm256_set1_epi8(15);
         for code in codes {
-            let (levels, shorten) = levels(code);
-            let shorten = _mm256_set1_ps(shorten);
+            // SAFETY: a code has 16 bytes; unaligned load.
+            let bytes = unsafe { _mm_loadu_si128(code.as_ptr().cast::<__m128i>()) };
+            let both = _mm256_set_m128i(_mm_srli_epi16::<4>(bytes), bytes);
+            let packed = _mm256_and_si256(both, fifteen);
+            let size = _mm256_abs_epi8(_mm256_sub_epi8(_mm256_add_epi8(packed, packed), fifteen));
+            let square = sum(_mm256_madd_epi16(_mm256_maddubs_epi16(size, size), ones));
+            let shorten = _mm256_set1_ps(1.0 / (square as f32).sqrt());
+            let mut levels = [0_u8; TOKEN_DIMS];
+            // SAFETY: 32 bytes; unaligned store.
+            unsafe { _mm256_storeu_si256(levels.as_mut_ptr().cast::<__m256i>(), packed) };
             for (group, best) in groups.iter().zip(out.iter_mut()) {
                 let mut pairs = _mm256_setzero_si256();
                 for (step, four) in group.steps.iter().zip(levels.as_chunks::<4>().0) {
@@ -184,8 +195,12 @@ mod x86 {
                 *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, ones));
             }
         }
-        let sum = _mm256_add_epi32(sums[0], sums[1]);
-        let sum = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
+        sum(_mm256_add_epi32(sums[0], sums[1]))
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn sum(eight: __m256i) -> i32 {
+        let sum = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256::<1>(eight));
         let sum = _mm_add_epi32(sum, _mm_shuffle_epi32::<0b01_00_11_10>(sum));
         _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32::<0b10_11_00_01>(sum)))
     }
