@@ -97,6 +97,8 @@ pub struct ContextItem {
 #[derive(Debug, Clone)]
 pub(crate) struct Match {
     pub(crate) fused: Fused,
+    /// Its score by words and cosine alone.
+    pub(crate) plain: f32,
     /// Why it stands here, when asked for.
     explain: Option<Value>,
     pub(crate) file: Arc<File>,
@@ -191,7 +193,7 @@ impl Inner {
             let why = |hit: &Fused, of: &_| {
                 search.explain.then(|| explain(&snapshot, &ranked.words, ranked.plan, hit, of))
             };
-            let best = shown.into_iter().map(|(hit, of)| (*hit, why(hit, of))).collect();
+            let best = shown.into_iter().map(|(hit, of)| (*hit, of.plain, why(hit, of))).collect();
             if let Some(matches) = self.read(scope, &snapshot, best, search.context_depth).await? {
                 return Ok(matches);
             }
@@ -205,13 +207,13 @@ impl Inner {
         &self,
         scope: &Scope,
         snapshot: &Snapshot,
-        ranked: Vec<(Fused, Option<Value>)>,
+        ranked: Vec<(Fused, f32, Option<Value>)>,
         depth: u32,
     ) -> Result<Option<Vec<Match>>, Error> {
         let mut wanted: BTreeMap<(Arc<Generation>, u32), usize> = BTreeMap::new();
         let mut windows = Vec::with_capacity(ranked.len());
         let now = Timestamp::now();
-        for (fused, explain) in ranked {
+        for (fused, plain, explain) in ranked {
             let Some(place) = snapshot.places.get(&fused.id) else { continue };
             let Some(entry) = snapshot.files.get(&place.generation.file) else { continue };
             if is_expired(&entry.file, now) {
@@ -224,7 +226,7 @@ impl Inner {
             for position in from..=to {
                 wanted.insert((place.generation.clone(), position), 0);
             }
-            windows.push((fused, explain, entry.file.clone(), place.clone(), from..=to));
+            windows.push((fused, plain, explain, entry.file.clone(), place.clone(), from..=to));
         }
         let mut keys = Vec::with_capacity(wanted.len());
         for (index, ((generation, position), slot)) in wanted.iter_mut().enumerate() {
@@ -238,7 +240,7 @@ impl Inner {
             read.push(Arc::new(records::decode::<PassageRecord>(&record.value)?));
         }
         let mut matches = Vec::with_capacity(windows.len());
-        for (fused, explain, file, place, positions) in windows {
+        for (fused, plain, explain, file, place, positions) in windows {
             let at = |position: u32| {
                 let slot = wanted.get(&(place.generation.clone(), position))?;
                 read.get(*slot).cloned()
@@ -246,7 +248,7 @@ impl Inner {
             let window: Vec<_> = positions.filter_map(at).collect();
             let Some(record) = at(place.position) else { continue };
             let generation = place.generation.number;
-            matches.push(Match { fused, explain, file, generation, record, window });
+            matches.push(Match { fused, plain, explain, file, generation, record, window });
         }
         Ok(Some(matches))
     }

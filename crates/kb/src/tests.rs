@@ -11,15 +11,17 @@ use crate::{
 };
 use proptest::prelude::*;
 use quarry_embed::testing::HashEmbedder;
-use quarry_embed::{Embedder, EmbedderSlot, TextKind};
+use quarry_embed::{Embedder, EmbedderSlot};
 use quarry_extract::{Pool, PoolOptions};
 use quarry_index::VectorOptions;
 use quarry_store::{Commit, RecordStore, StoreOptions};
-use quarry_types::{BotId, ErrorKind, FileStatus, PassageKind, Scope, Timestamp, TokenCounter};
+use quarry_types::{BotId, ErrorKind, FileStatus, PassageKind, Scope, Timestamp};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+mod models;
 
 struct World {
     kb: Kb,
@@ -105,74 +107,6 @@ async fn assert_counters(world: &World, scope: &Scope) {
     let usage = world.store.usage(scope.bot()).await.unwrap();
     let recount = world.kb.recount(scope).await.unwrap();
     assert_eq!((usage.vectors, usage.storage_bytes), (recount.vectors, recount.storage_bytes));
-}
-
-/// The same model without a token space, which may take its time.
-struct Plain {
-    model: HashEmbedder,
-    wait: Duration,
-}
-
-impl Embedder for Plain {
-    fn fingerprint(&self) -> &str {
-        self.model.fingerprint()
-    }
-
-    fn dims(&self) -> usize {
-        self.model.dims()
-    }
-
-    fn max_tokens(&self) -> usize {
-        self.model.max_tokens()
-    }
-
-    fn count_tokens(&self, text: &str) -> usize {
-        self.model.count_tokens(text)
-    }
-
-    fn token_counter(&self) -> Arc<dyn TokenCounter> {
-        self.model.token_counter()
-    }
-
-    fn engine(&self) -> &str {
-        "hash"
-    }
-
-    fn embed(&self, texts: &[&str], kind: TextKind) -> Result<Vec<Vec<f32>>, quarry_embed::Error> {
-        std::thread::sleep(self.wait);
-        self.model.embed(texts, kind)
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn tokens_of_passages_are_compared_once_they_were_indexed_with_them() {
-    let dir = tempfile::tempdir().unwrap();
-    let bot = scope("a");
-    let texts = ["The oven heats to 280 degrees.", "Clean the door with vinegar."];
-    let tokens = async |world: &World| {
-        let search = Search { explain: true, ..search("vinegar door") };
-        let hit = world.kb.search(&bot, search).await.unwrap().remove(0);
-        assert_eq!(hit.content, texts[1]);
-        hit.explain.unwrap()["second"]["tokens"].clone()
-    };
-    {
-        let before = Arc::new(Plain { model: HashEmbedder::new(64, 64), wait: Duration::ZERO });
-        let world = open_with(dir.path(), KbSettings::default(), before).await;
-        add(&world, &bot, "oven.txt", &texts).await;
-        assert!(tokens(&world).await.is_null());
-        world.kb.shutdown().await;
-    }
-    {
-        let world = open(dir.path(), KbSettings::default()).await;
-        assert!(tokens(&world).await.is_null(), "nothing is embedded anew by itself");
-        add(&world, &bot, "fridge.txt", &["The fridge cools to 3 degrees."]).await;
-        assert!(tokens(&world).await.is_null(), "what has tokens is not weighed against what has none");
-        add(&world, &bot, "oven.txt", &texts).await;
-        assert!(tokens(&world).await["matched"].as_f64().unwrap() > 0.5);
-        world.kb.shutdown().await;
-    }
-    let world = open(dir.path(), KbSettings::default()).await;
-    assert!(tokens(&world).await["matched"].as_f64().unwrap() > 0.5, "they survive a restart");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -428,36 +362,6 @@ async fn an_opened_view_gets_its_graph_without_a_commit() {
     let views = open_again();
     let snapshot = views.snapshot(&bot).await.unwrap();
     assert!(snapshot.vectors.recall().is_none() && snapshot.vectors.ids().len() == 41);
-}
-
-/// A large file cancelled, deleted or given new passages while it is embedded gives the worker free at once.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_no_longer_wanted_stops_being_embedded() {
-    let dir = tempfile::tempdir().unwrap();
-    let call = Duration::from_secs(3);
-    let settings = KbSettings { ingest_workers: 1, ..KbSettings::default() };
-    let world =
-        open_with(dir.path(), settings, Arc::new(Plain { model: HashEmbedder::new(64, 64), wait: call }))
-            .await;
-    let (kb, bot) = (&world.kb, scope("a"));
-    let texts: Vec<String> = (0..400).map(|n| format!("Sentence {n} of a long file.")).collect();
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    for case in ["cancelled", "deleted"] {
-        upload(kb, &bot, upsert("long.txt", 1), "x").await.unwrap();
-        kb.set_passages(&bot, "long.txt", passages(&texts)).await.unwrap();
-        while !kb.progress(&bot).await.unwrap().iter().any(|job| job.stage == "embedding") {
-            tokio::task::yield_now().await;
-        }
-        if case == "cancelled" {
-            kb.cancel_indexing(&bot, "long.txt").await.unwrap();
-        } else {
-            kb.delete_file(&bot, "long.txt").await.unwrap();
-        }
-        let asked = Instant::now();
-        settled(kb).await;
-        assert!(asked.elapsed() < call, "{case}: {:?}", asked.elapsed());
-        assert_counters(&world, &bot).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -164,7 +164,7 @@ impl Evidence {
                     met: None,
                     astray: 0.0,
                     prior: 0.0,
-                    passage_score: found.fused.score,
+                    passage_score: found.plain,
                     passage_cosine: found.fused.dense.map_or(0.0, |(_, cosine)| cosine),
                 });
             }

@@ -67,6 +67,8 @@ pub(crate) struct Weighed {
     pub(crate) evidence: Evidence,
     /// By tokens; of the best alone, and where all of them and the question have any.
     pub(crate) tokens: Option<TokenMatch>,
+    /// The score by words and cosine alone, to which neighbours add nothing.
+    pub(crate) plain: f32,
     /// What its neighbours, and it itself, said for it.
     pub(crate) neighbours: f32,
     /// Whether it has too few words to say anything.
@@ -100,7 +102,10 @@ pub(crate) fn rerank(
     let mut ranked: Vec<(Fused, Weighed)> = fused
         .iter()
         .zip(weighed)
-        .map(|(hit, weighed)| (Fused { score: weights.score(&weighed, nearest), ..*hit }, weighed))
+        .map(|(hit, weighed)| {
+            let plain = weights.score(&weighed, nearest);
+            (Fused { score: plain, ..*hit }, Weighed { plain, ..weighed })
+        })
         .collect();
     // Where this stage sees no difference the order before it stands.
     ranked.sort_by(|(a, _), (b, _)| b.score.total_cmp(&a.score));
@@ -179,6 +184,7 @@ fn weigh(snapshot: &Snapshot, words: &QueryWords, cosines: &[Hit], fused: &[Fuse
                 cosine: cosine.get(&hit.id).copied().unwrap_or(0.0),
                 evidence: wording.map_or_else(Evidence::default, |wording| words.evidence(wording)),
                 tokens: None,
+                plain: 0.0,
                 neighbours: 0.0,
                 terse: wording.is_some_and(|wording| !wording.has_words(TERSE_WORDS)),
             }
