@@ -5,8 +5,8 @@
     python3 benches/http/ingest.py [target/release/quarry] [documents] [target/release/examples/throughput]
 
 The documents are Markdown and HTML files made of the sentences of testdata/docs, in an order of their own so that no
-passage is known from another document. Their texts, without the headings the server puts before them, are then embedded by
-the same model with as many threads. Both take turns, three times; the last line is the median of the ratios, less one.
+passage is known from another document. Their texts, with the headings the server puts before them, are then embedded by
+the same model with as many threads. Both take turns; the last line is the median of the ratios, less one.
 """
 
 import json
@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 from quarry_http import Client  # noqa: E402
 
-ROUNDS = 3
+ROUNDS = 9
 
 
 def documents(count, folder):
@@ -48,12 +48,18 @@ def documents(count, folder):
     return paths
 
 
+def headed(text):
+    """A passage as the server embeds it: each says in every paragraph of which note and part it is."""
+    note, part = re.search(r"Note (\d+)\.(\d+)\.", text).groups()
+    return f"Note {note} > Part {part} of {note}\n{text}"
+
+
 def passages(client, file):
     found, token = [], None
     while True:
         query = {"nextToken": token} if token else None
         page = client.call("GET", f"/v1/files/{file['id']}/passages", query=query)
-        found += [passage["content"] for passage in page["passages"]]
+        found += [headed(passage["content"]) for passage in page["passages"]]
         token = page.get("meta", {}).get("nextToken")
         if not token:
             return found
@@ -93,7 +99,7 @@ def embedded(example, texts, folder):
 def main():
     args = sys.argv[1:]
     binary = args[0] if args else str(ROOT / "target/release/quarry")
-    count = int(args[1]) if len(args) > 1 else 40
+    count = int(args[1]) if len(args) > 1 else 12
     example = args[2] if len(args) > 2 else str(ROOT / "target/release/examples/throughput")
     ratios = []
     with tempfile.TemporaryDirectory() as folder:
