@@ -6,6 +6,7 @@
 
 mod analyzer;
 mod search;
+mod unsynced;
 
 pub(crate) use analyzer::words_of;
 pub use search::{LexSnapshot, LexicalSearch};
@@ -25,6 +26,7 @@ use tantivy::schema::{
 };
 use tantivy::tokenizer::{TextAnalyzer, TokenizerManager};
 use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyDocument, Term};
+use unsynced::Unsynced;
 
 /// Part of the stored payload; raise it whenever `analyzer` gives other tokens or the schema changes.
 const VERSION: u32 = 1;
@@ -99,17 +101,16 @@ impl LexicalIndex {
                 gone.map_err(on_disk)?;
             }
         }
-        let index = Index::builder()
-            .schema(schema().0)
-            .settings(IndexSettings::default())
-            .tokenizers(tokenizers())
-            .create_in_dir(folder)?;
+        let directory = Unsynced::open(folder).map_err(tantivy::TantivyError::from)?;
+        let mut index = Index::create(directory, schema().0, IndexSettings::default())?;
+        index.set_tokenizers(tokenizers());
         Self::over(folder, index)
     }
 
     fn open_existing(folder: &Path) -> std::result::Result<Self, String> {
         let text = |error: tantivy::TantivyError| error.to_string();
-        let mut index = Index::open_in_dir(folder).map_err(text)?;
+        let directory = Unsynced::open(folder).map_err(|error| error.to_string())?;
+        let mut index = Index::open(directory).map_err(text)?;
         if index.schema() != schema().0 {
             return Err("its schema is of another version".into());
         }
@@ -162,8 +163,8 @@ impl LexicalIndex {
     }
 
     /// Deletes, then adds (replacing what has the same id) in one commit that carries `watermark`.
-    /// Returns when it is searchable and on disk. The writer is open only meanwhile; one commit
-    /// costs tens of CPU milliseconds whatever its size, so batch.
+    /// Returns when it is searchable and written, which is not to say that it outlives a loss of power. The writer is
+    /// open only meanwhile; one commit costs a dozen CPU milliseconds whatever its size, so batch.
     ///
     /// # Errors
     /// When the engine or the disk fails; then nothing of it is visible and the watermark stays.
