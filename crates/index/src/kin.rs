@@ -7,75 +7,88 @@ use crate::wording::BREAK;
 /// say: over different words, each worth the more the fewer of these passages hold it. In 0..=1 when all they say is 1.
 #[must_use]
 pub fn words_in_common(passages: &[&Wording], speakers: &[(usize, f32)]) -> Vec<f32> {
-    let mut words = Words::for_so_many(passages.iter().map(|passage| passage.codes().len()).sum());
-    for passage in passages {
-        words.each(passage, |word| word.worth += 1.0);
-    }
+    let words = Words::of(passages);
+    // Counts are small, so that each worth is worked out once.
     let all = passages.len() as f32;
-    for word in &mut words.slots {
-        word.worth = (1.0 + (all - word.worth + 0.5) / (word.worth + 0.5)).ln();
-    }
-    for (speaker, say) in speakers {
-        let Some(passage) = passages.get(*speaker) else { continue };
-        let mut square = 0.0;
-        words.each(passage, |word| square += word.worth * word.worth);
-        let say = say / square.sqrt().max(f32::EPSILON);
-        words.each(passage, |word| word.said += say * word.worth);
-    }
-    let with = |passage: &&Wording| {
-        let (mut shared, mut square) = (0.0_f32, 0.0_f32);
-        words.each(passage, |word| {
-            shared += word.worth * word.said;
-            square += word.worth * word.worth;
-        });
-        (shared / square.sqrt().max(f32::EPSILON)).clamp(0.0, 1.0)
+    let worth_of = |held: f32| (1.0 + (all - held + 0.5) / (held + 0.5)).ln();
+    let worth: Vec<f32> = (0..=passages.len()).map(|held| worth_of(held as f32)).collect();
+    let worth: Vec<f32> =
+        words.held.iter().map(|held| worth.get(*held as usize).copied().unwrap_or(0.0)).collect();
+    let worth_of = |word: u32| worth.get(word as usize).copied().unwrap_or(0.0);
+    let length = |words: &[u32]| {
+        words.iter().map(|word| worth_of(*word).powi(2)).sum::<f32>().sqrt().max(f32::EPSILON)
     };
-    passages.iter().map(with).collect()
+    let mut said = vec![0.0_f32; worth.len()];
+    for (speaker, say) in speakers {
+        let spoken = words.passage(*speaker);
+        let say = say / length(spoken);
+        for word in spoken {
+            if let Some(said) = said.get_mut(*word as usize) {
+                *said += say * worth_of(*word);
+            }
+        }
+    }
+    let with = |passage: usize| {
+        let words = words.passage(passage);
+        let said = |word: &u32| said.get(*word as usize).copied().unwrap_or(0.0) * worth_of(*word);
+        (words.iter().map(said).sum::<f32>() / length(words)).clamp(0.0, 1.0)
+    };
+    (0..passages.len()).map(with).collect()
 }
 
-/// An open table of words, a power of two long and never more than half full.
+/// The different words of some passages, numbered as they are met.
 struct Words {
-    slots: Vec<Word>,
-    turn: u32,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Word {
-    /// [`BREAK`] where nothing is.
-    code: u32,
-    /// The passage that was met with it last.
-    turn: u32,
-    /// How many passages hold it, then its worth.
-    worth: f32,
-    /// What the speakers say of it.
-    said: f32,
+    /// Those of one passage after another.
+    listed: Vec<u32>,
+    /// Where those of each passage end.
+    ends: Vec<usize>,
+    /// How many passages hold each.
+    held: Vec<u32>,
 }
 
 impl Words {
-    fn for_so_many(words: usize) -> Self {
-        Self { slots: vec![Word::default(); (2 * words).next_power_of_two().max(2)], turn: 0 }
+    fn of(passages: &[&Wording]) -> Self {
+        let most: usize = passages.iter().map(|passage| passage.codes().len()).sum();
+        // An open table of codes with their numbers, a power of two long and never more than two thirds full.
+        let mut table = vec![(BREAK, 0_u32); (most + most / 2).next_power_of_two().max(2)];
+        let last = table.len() - 1;
+        let mut words = Self { listed: Vec::with_capacity(most), ends: Vec::new(), held: Vec::new() };
+        // The passage each word was met in last.
+        let mut met: Vec<usize> = Vec::new();
+        for (turn, passage) in passages.iter().enumerate() {
+            for code in passage.codes().iter().filter(|code| **code != BREAK) {
+                let mut at = (code.wrapping_mul(0x9E37_79B9) >> 7) as usize & last;
+                while let Some((there, number)) = table.get_mut(at) {
+                    if *there == BREAK {
+                        (*there, *number) = (*code, met.len() as u32);
+                        met.push(usize::MAX);
+                        words.held.push(0);
+                    }
+                    if there == code {
+                        let number = *number;
+                        if let (Some(met), Some(held)) =
+                            (met.get_mut(number as usize), words.held.get_mut(number as usize))
+                            && *met != turn
+                        {
+                            *met = turn;
+                            *held += 1;
+                            words.listed.push(number);
+                        }
+                        break;
+                    }
+                    at = (at + 1) & last;
+                }
+            }
+            words.ends.push(words.listed.len());
+        }
+        words
     }
 
-    /// Shows each different word of a passage once.
-    fn each(&mut self, passage: &Wording, mut see: impl FnMut(&mut Word)) {
-        self.turn += 1;
-        let last = self.slots.len() - 1;
-        for code in passage.codes().iter().filter(|code| **code != BREAK) {
-            let mut at = (code.wrapping_mul(0x9E37_79B9) >> 7) as usize & last;
-            while let Some(word) = self.slots.get_mut(at) {
-                if word.code == BREAK {
-                    word.code = *code;
-                }
-                if word.code == *code {
-                    if word.turn != self.turn {
-                        word.turn = self.turn;
-                        see(word);
-                    }
-                    break;
-                }
-                at = (at + 1) & last;
-            }
-        }
+    /// The words of a passage; none where there is no such passage.
+    fn passage(&self, at: usize) -> &[u32] {
+        let from = at.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied());
+        let words = from.zip(self.ends.get(at)).and_then(|(from, end)| self.listed.get(from..*end));
+        words.unwrap_or(&[])
     }
 }
 

@@ -6,7 +6,7 @@
 
 mod pool;
 
-use crate::vector::simd::nearest;
+use crate::vector::simd::{nearest, prefetch};
 use std::sync::Arc;
 
 /// Numbers of a token's vector.
@@ -76,6 +76,11 @@ impl TokenCodes {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Asks for them from memory, some steps before they are read; only a hint.
+    pub fn expect(&self) {
+        prefetch(&self.0);
     }
 
     /// Whether there is nothing to compare.

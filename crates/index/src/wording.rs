@@ -5,6 +5,7 @@
 //! one sentence in the question's order has 1 in all of them.
 
 use crate::lexical::words_of;
+use crate::vector::simd::prefetch;
 use std::sync::Arc;
 
 /// Stands between sentences; no word has it.
@@ -115,6 +116,11 @@ impl Wording {
     #[must_use]
     pub fn has_words(&self, least: usize) -> bool {
         self.codes().iter().filter(|code| **code != BREAK).take(least).count() == least
+    }
+
+    /// Asks for it from memory, some steps before it is read; only a hint.
+    pub fn expect(&self) {
+        prefetch(&self.0);
     }
 
     /// Bytes of memory held.

@@ -17,6 +17,7 @@ mod kb;
 mod listing;
 mod page;
 mod passages;
+mod places;
 mod progress;
 mod publish;
 mod rank;

@@ -4,9 +4,10 @@
 //! decision at a time per bot: functions here ask for a [`Publishing`] guard as proof.
 
 use crate::File;
+use crate::places::Generation;
 use crate::records::{self, PassageRecord, TextHash};
 use crate::vectors::{TextVectors, VectorForm};
-use crate::view::{Generation, Snapshot};
+use crate::view::Snapshot;
 use parking_lot::Mutex;
 use quarry_store::{Coll, Commit};
 use quarry_types::{BotId, Counter};
@@ -55,7 +56,7 @@ fn replace(
     let generation = Generation { file: file.id.clone(), number: published.generation };
     let mut used_here: HashMap<TextHash, u32> = HashMap::new();
     let ordinals = snapshot.generations.get(&generation).into_iter().flat_map(|ordinals| ordinals.values());
-    for place in ordinals.filter_map(|ordinal| snapshot.places.get(ordinal)) {
+    for place in ordinals.filter_map(|ordinal| snapshot.places.get(*ordinal)) {
         *used_here.entry(place.hash).or_default() += 1;
     }
     for position in 0..published.passages {

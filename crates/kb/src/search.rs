@@ -3,9 +3,10 @@
 use crate::files::is_expired;
 use crate::kb::{Inner, Kb};
 use crate::passages::PassageMeta;
+use crate::places::Generation;
 use crate::rank::{explain, rank};
 use crate::records::{self, PassageRecord};
-use crate::view::{Generation, Snapshot};
+use crate::view::Snapshot;
 use crate::{Error, File, TagFilter};
 use quarry_embed::{Embedded, TextKind};
 use quarry_index::Fused;
@@ -185,7 +186,7 @@ impl Inner {
                     .await??
             };
             let shown: Vec<_> = if search.consolidate {
-                let file = |id: u32| Some(snapshot.places.get(&id)?.generation.file.clone());
+                let file = |id: u32| Some(snapshot.places.get(id)?.generation.file.clone());
                 worth_consolidating(&ranked.last, search.limit, file)
             } else {
                 ranked.last.iter().take(search.limit).collect()
@@ -214,7 +215,7 @@ impl Inner {
         let mut windows = Vec::with_capacity(ranked.len());
         let now = Timestamp::now();
         for (fused, plain, explain) in ranked {
-            let Some(place) = snapshot.places.get(&fused.id) else { continue };
+            let Some(place) = snapshot.places.get(fused.id) else { continue };
             let Some(entry) = snapshot.files.get(&place.generation.file) else { continue };
             if is_expired(&entry.file, now) {
                 continue;

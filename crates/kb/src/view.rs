@@ -5,6 +5,7 @@
 //! sees a file's old generation or its new one, never a mixture.
 
 use crate::allowed::Allowed;
+use crate::places::{Generation, Place, Places};
 use crate::records::{self, KbKey, PassageRecord, TextHash};
 use crate::vectors::{TextVectors, VectorForm};
 use crate::{Base, Error, File};
@@ -12,8 +13,8 @@ use arc_swap::ArcSwap;
 use imbl::{HashMap, OrdMap, OrdSet};
 use quarry_embed::Embedder;
 use quarry_index::{
-    HnswIndex, LexDoc, LexSnapshot, LexicalIndex, TokenCodes, VectorIndex, VectorOptions, VectorSet,
-    VectorSnapshot, Wording,
+    HnswIndex, LexDoc, LexSnapshot, LexicalIndex, VectorIndex, VectorOptions, VectorSet, VectorSnapshot,
+    Wording,
 };
 use quarry_store::{Change, Changes, Coll, RecordStore, Seq};
 use quarry_types::{BotId, FileId, Timestamp, unhex};
@@ -34,30 +35,6 @@ pub(crate) struct FileEntry {
     pub(crate) seq: Seq,
 }
 
-/// Where a passage lives.
-#[derive(Debug, Clone)]
-pub(crate) struct Place {
-    pub(crate) generation: Arc<Generation>,
-    pub(crate) position: u32,
-    pub(crate) hash: TextHash,
-    pub(crate) wording: Wording,
-    /// `None` where it was embedded before there were any.
-    pub(crate) tokens: Option<TokenCodes>,
-}
-
-impl Place {
-    fn token_bytes(&self) -> usize {
-        self.tokens.as_ref().map_or(0, |tokens| tokens.bytes().len())
-    }
-}
-
-/// One generation of one file.
-#[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Generation {
-    pub(crate) file: FileId,
-    pub(crate) number: u32,
-}
-
 /// A consistent cut of one bot's knowledge.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
@@ -67,7 +44,7 @@ pub(crate) struct Snapshot {
     pub(crate) expiring: OrdSet<(Timestamp, FileId)>,
     pub(crate) keys: HashMap<String, FileId>,
     pub(crate) bases: OrdMap<String, (Arc<Base>, Seq)>,
-    pub(crate) places: OrdMap<u32, Place>,
+    pub(crate) places: Places,
     /// Ordinals of each generation by position.
     pub(crate) generations: OrdMap<Arc<Generation>, OrdMap<u32, u32>>,
     /// Bytes of the codes of all passages' tokens.
@@ -253,7 +230,7 @@ impl View {
             next.apply(change, &mut moves)?;
         }
         // One page of changes may both add and remove a passage.
-        moves.added.retain(|(record, _)| next.places.contains_key(&record.ordinal));
+        moves.added.retain(|(record, _)| next.places.contains(record.ordinal));
         let whole = before.seq == 0;
         if !moves.is_empty() || whole {
             let hashes: Vec<_> = moves.added.iter().map(|(_, hash)| *hash).collect();
@@ -368,7 +345,7 @@ impl Indexes {
             expiring: OrdSet::new(),
             keys: HashMap::new(),
             bases: OrdMap::new(),
-            places: OrdMap::new(),
+            places: Places::default(),
             generations: OrdMap::new(),
             token_bytes: 0,
             vector_uses: HashMap::new(),
@@ -412,7 +389,7 @@ impl Indexes {
         let path = |record: &PassageRecord| record.passage.heading_path.join(" > ");
         let titles: Vec<String> = moves.added.iter().map(|(record, _)| path(record)).collect();
         for (((record, _), title), text) in moves.added.iter().zip(&titles).zip(found) {
-            if let Some(place) = next.places.get_mut(&record.ordinal) {
+            if let Some(place) = next.places.get_mut(record.ordinal) {
                 place.wording = Wording::of(title, &record.passage.text);
                 place.tokens = text.as_ref().and_then(|text| text.tokens.clone());
                 next.token_bytes += place.token_bytes();
@@ -466,7 +443,7 @@ impl Snapshot {
             (Some(KbKey::Passage { file, generation, .. }), Some(value)) => {
                 let record: PassageRecord = records::decode(&value)?;
                 // A passage never changes: one that a scan has already shown is the same.
-                if !self.places.contains_key(&record.ordinal) {
+                if !self.places.contains(record.ordinal) {
                     self.place(file, generation, record, moves)?;
                 }
             }
@@ -515,7 +492,7 @@ impl Snapshot {
         if ordinals.is_empty() {
             self.generations.remove(&generation);
         }
-        if let Some(place) = self.places.remove(&ordinal) {
+        if let Some(place) = self.places.remove(ordinal) {
             self.token_bytes = self.token_bytes.saturating_sub(place.token_bytes());
             let uses = self.vector_uses.get(&place.hash).copied().unwrap_or(0);
             if uses > 1 {

@@ -109,7 +109,7 @@ pub(crate) fn nearest(groups: &[Group], codes: &[[u8; TOKEN_DIMS / 2]], out: &mu
 
 /// Asks the CPU to bring a row near; only a hint.
 #[inline]
-pub(super) fn prefetch<T>(row: &[T]) {
+pub(crate) fn prefetch<T>(row: &[T]) {
     #[cfg(target_arch = "x86_64")]
     for line in row.chunks((64 / size_of::<T>().max(1)).max(1)) {
         // SAFETY: prefetching reads nothing and cannot fault; every x86-64 CPU has it.

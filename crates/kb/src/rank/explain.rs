@@ -14,7 +14,7 @@ pub(crate) fn explain(
     of: &Weighed,
 ) -> Value {
     let leg = |leg: Option<(usize, f32)>| leg.map(|(rank, score)| json!({"rank": rank, "score": score}));
-    let held = snapshot.places.get(&hit.id).map(|place| words.held(&place.wording)).unwrap_or_default();
+    let held = snapshot.places.get(hit.id).map(|place| words.held(&place.wording)).unwrap_or_default();
     let terms: Map<String, Value> =
         held.into_iter().map(|(word, worth)| (word.to_owned(), worth.into())).collect();
     json!({

@@ -4,7 +4,7 @@
 //! After the cluster hypothesis (van Rijsbergen 1979) and score smoothing over neighbours (Diaz 2005). Invariant:
 //! scores stay in 0..=1, and a passage of which no better one is near keeps its place among such.
 
-use super::second::Weighed;
+use super::second::{CLOSELY, Weighed};
 use crate::records::TextHash;
 use crate::view::Snapshot;
 use quarry_index::{Fused, Wording, words_in_common};
@@ -32,8 +32,6 @@ impl Default for Neighbours {
 
 /// Passages that speak for others: the best ones, copies of one another once.
 const SPEAKERS: usize = 10;
-/// Passages that are spoken for.
-const HEARD: usize = 64;
 
 /// What is known of passages besides their scores.
 pub(crate) trait Passages<'p> {
@@ -45,7 +43,7 @@ pub(crate) trait Passages<'p> {
 
 impl<'p> Passages<'p> for &'p Snapshot {
     fn text(&self, id: u32) -> Option<(TextHash, &'p Wording)> {
-        self.places.get(&id).map(|place| (place.hash, &place.wording))
+        self.places.get(id).map(|place| (place.hash, &place.wording))
     }
 
     fn nearness(&self, to: &[usize], ids: &[u32]) -> Vec<Vec<f32>> {
@@ -59,7 +57,7 @@ impl Neighbours {
     pub(crate) fn raise<'p>(&self, passages: impl Passages<'p>, ranked: &mut [(Fused, Weighed)], sure: f32) {
         let (meaning, words) = (self.meaning * (1.0 + 2.0 * sure), self.words * (1.0 - 0.8 * sure));
         let most = 1.0 + meaning + words;
-        let (best, rest) = ranked.split_at_mut(ranked.len().min(HEARD));
+        let (best, rest) = ranked.split_at_mut(ranked.len().min(CLOSELY));
         let ids: Vec<u32> = best.iter().map(|(hit, _)| hit.id).collect();
         let texts: Vec<_> = ids.iter().map(|id| passages.text(*id)).collect();
         let speakers = self.speakers(best, &texts);

@@ -75,7 +75,7 @@ fn stages(
     between: Vec<(&'static str, Vec<Hit>)>,
 ) -> Vec<(&'static str, Vec<RankedPassage>)> {
     let place = |id: u32, score: f32| {
-        let place = snapshot.places.get(&id)?;
+        let place = snapshot.places.get(id)?;
         let file = snapshot.files.get(&place.generation.file)?.file.clone();
         Some(RankedPassage { file, position: place.position, score })
     };

@@ -17,7 +17,7 @@ const COMMON: f32 = 0.9;
 
 /// Moves repeats behind the first `most` different passages, however many repeats stand among them.
 pub(crate) fn repeats_last(snapshot: &Snapshot, ranked: &mut Vec<(Fused, Weighed)>, most: usize) {
-    let text = |id: u32| snapshot.places.get(&id).map(|place| (place.hash, &place.wording));
+    let text = |id: u32| snapshot.places.get(id).map(|place| (place.hash, &place.wording));
     reorder(ranked, most, text);
 }
 

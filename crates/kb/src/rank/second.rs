@@ -7,15 +7,17 @@
 use super::neighbours::Neighbours;
 use crate::Error;
 use crate::view::Snapshot;
-use quarry_index::{Evidence, Fused, Hit, QueryWords, TokenMatch, TokenQuery};
+use quarry_index::{Evidence, Fused, Hit, QueryWords, TokenMatch, TokenQuery, Wording};
 use std::collections::HashMap;
 
 /// Passages of fewer words name something and say nothing of it.
 const TERSE_WORDS: usize = 3;
-/// Best passages that are weighed by their tokens.
-const MATCHED: usize = 64;
 /// What is left of their score: a bare heading stands behind the sentences under it.
 const TERSE: f32 = 0.9;
+/// Best passages that are looked at closely: by their tokens, and with their neighbours.
+pub(super) const CLOSELY: usize = 64;
+/// Steps from asking for what is looked at until it is.
+const AHEAD: usize = 6;
 
 /// What each kind of evidence adds; `docs/RETRIEVAL.md` tells how they were chosen.
 #[derive(Debug, Clone, Copy)]
@@ -95,10 +97,9 @@ pub(crate) fn rerank(
 ) -> Result<Vec<(Fused, Weighed)>, Error> {
     // What the dense leg found has its cosine already.
     let of_words_alone: Vec<u32> = fused.iter().filter(|hit| hit.dense.is_none()).map(|hit| hit.id).collect();
-    let mut cosines = snapshot.vectors.cosines(question.vector, &of_words_alone)?;
-    cosines.extend(fused.iter().filter_map(|hit| Some(Hit { id: hit.id, score: hit.dense?.1 })));
+    let cosines = snapshot.vectors.cosines(question.vector, &of_words_alone)?;
     let weighed = weigh(snapshot, question.words, &cosines, fused);
-    let nearest = cosines.iter().map(|hit| hit.score).fold(0.0, f32::max);
+    let nearest = weighed.iter().map(|weighed| weighed.cosine).fold(0.0, f32::max);
     let mut ranked: Vec<(Fused, Weighed)> = fused
         .iter()
         .zip(weighed)
@@ -128,11 +129,12 @@ fn match_tokens(
     weights: &Weights,
     nearest: f32,
 ) -> bool {
-    let few = ranked.len().min(MATCHED);
+    let few = ranked.len().min(CLOSELY);
     let (best, rest) = ranked.split_at_mut(few);
-    let codes = best.iter().map(|(hit, _)| snapshot.places.get(&hit.id)?.tokens.as_ref());
+    let codes = best.iter().map(|(hit, _)| snapshot.places.get(hit.id)?.tokens.as_ref());
     let Some(codes) = codes.collect::<Option<Vec<_>>>().filter(|_| !tokens.is_empty()) else { return false };
-    for ((hit, weighed), codes) in best.iter_mut().zip(codes) {
+    for (at, (hit, weighed)) in best.iter_mut().enumerate() {
+        let Some(codes) = expecting(&codes, at, |codes| codes.expect()) else { continue };
         // A passage without a telling word speaks of nothing.
         weighed.tokens = Some(tokens.matched(codes).unwrap_or_default());
         hit.score = weights.score(weighed, nearest);
@@ -169,19 +171,32 @@ impl Weights {
     }
 }
 
+/// One of many that lie apart in memory, `expect` asking for a later one meanwhile.
+fn expecting<'a, T>(all: &'a [T], at: usize, expect: impl Fn(&T)) -> Option<&'a T> {
+    if let Some(later) = all.get(at + AHEAD) {
+        expect(later);
+    }
+    all.get(at)
+}
+
+/// `cosines` are those the dense leg did not find.
 fn weigh(snapshot: &Snapshot, words: &QueryWords, cosines: &[Hit], fused: &[Fused]) -> Vec<Weighed> {
-    let cosine: HashMap<u32, f32> = cosines.iter().map(|hit| (hit.id, hit.score)).collect();
+    let cosines: HashMap<u32, f32> = cosines.iter().map(|hit| (hit.id, hit.score)).collect();
     let scores = || fused.iter().filter_map(|hit| hit.lexical).map(|(_, score)| score);
     let low = scores().fold(f32::INFINITY, f32::min);
     let span = scores().fold(f32::NEG_INFINITY, f32::max) - low;
     let stretched = |score: f32| if span > 0.0 { (score - low) / span } else { 1.0 };
+    let wordings: Vec<Option<&Wording>> =
+        fused.iter().map(|hit| snapshot.places.get(hit.id).map(|place| &place.wording)).collect();
     fused
         .iter()
-        .map(|hit| {
-            let wording = snapshot.places.get(&hit.id).map(|place| &place.wording);
+        .enumerate()
+        .map(|(at, hit)| {
+            let expect = |wording: &Option<&Wording>| wording.iter().for_each(|wording| wording.expect());
+            let wording = expecting(&wordings, at, expect).copied().flatten();
             Weighed {
                 lexical: hit.lexical.map_or(0.0, |(_, score)| stretched(score)),
-                cosine: cosine.get(&hit.id).copied().unwrap_or(0.0),
+                cosine: hit.dense.map(|(_, score)| score).or(cosines.get(&hit.id).copied()).unwrap_or(0.0),
                 evidence: wording.map_or_else(Evidence::default, |wording| words.evidence(wording)),
                 tokens: None,
                 plain: 0.0,
