@@ -8,7 +8,7 @@
 use crate::{Error, File};
 use bytes::Bytes;
 use quarry_store::{Coll, Key, Record, RecordStore};
-use quarry_types::{FileId, Passage, PassageKind, Scope, Timestamp};
+use quarry_types::{CharRange, FileId, Passage, PassageKind, Scope, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
@@ -79,6 +79,7 @@ impl KbKey {
 
 /// A passage as stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "FlatPassage")]
 pub(crate) struct PassageRecord {
     /// Number in the indexes, unique in the bot for ever.
     pub(crate) ordinal: u32,
@@ -86,6 +87,26 @@ pub(crate) struct PassageRecord {
     pub(crate) passage: Passage,
     /// SHA-256 of the embedded text, hex: names the vector.
     pub(crate) vector: String,
+}
+
+/// The fields of a [`PassageRecord`] as they stand there: a search reads dozens, and flattened ones are read slowly.
+#[derive(Deserialize)]
+struct FlatPassage {
+    ordinal: u32,
+    position: u32,
+    text: String,
+    heading_path: Vec<String>,
+    page: Option<u32>,
+    range: CharRange,
+    kind: PassageKind,
+    vector: String,
+}
+
+impl From<FlatPassage> for PassageRecord {
+    fn from(flat: FlatPassage) -> Self {
+        let FlatPassage { ordinal, position, text, heading_path, page, range, kind, vector } = flat;
+        Self { ordinal, passage: Passage { position, text, heading_path, page, range, kind }, vector }
+    }
 }
 
 /// A passage handed in by the caller instead of a document.
@@ -194,6 +215,20 @@ mod tests {
         assert!(matches!(KbKey::parse(&file_key(&id)), Some(KbKey::File(file)) if file == id));
         assert!(matches!(KbKey::parse(&unique_key("any key")), Some(KbKey::Unique)));
         assert!(KbKey::parse(b"p/x").is_none() && KbKey::parse(b"").is_none());
+    }
+
+    #[test]
+    fn a_passage_is_read_as_it_was_written() {
+        let passage = Passage {
+            position: 3,
+            text: "“Clean”\nit".into(),
+            heading_path: vec!["Oven".into(), "Care".into()],
+            page: Some(7),
+            range: CharRange { start: 10, end: 20 },
+            kind: PassageKind::List,
+        };
+        let record = PassageRecord { ordinal: 12, passage, vector: "00ff".into() };
+        assert_eq!(decode::<PassageRecord>(&encode(&record).unwrap()).unwrap(), record);
     }
 
     #[test]
