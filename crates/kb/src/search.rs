@@ -4,7 +4,7 @@ use crate::files::is_expired;
 use crate::kb::{Inner, Kb};
 use crate::passages::PassageMeta;
 use crate::places::Generation;
-use crate::rank::{explain, rank};
+use crate::rank::{SearchTuning, Worded, by_words, explain, rank};
 use crate::records::{self, PassageRecord};
 use crate::view::Snapshot;
 use crate::{Error, File, TagFilter};
@@ -14,6 +14,9 @@ use quarry_types::{FileId, Scope, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 /// Longest question, in bytes.
 const MAX_QUERY_BYTES: usize = 2048;
@@ -110,6 +113,34 @@ pub(crate) struct Match {
     pub(crate) window: Vec<Arc<PassageRecord>>,
 }
 
+/// What a question found.
+pub(crate) struct Found {
+    /// Best first.
+    pub(crate) matches: Vec<Match>,
+    /// The question.
+    pub(crate) asked: Arc<Embedded>,
+    /// Time of embedding it.
+    pub(crate) embedding: Duration,
+    /// All other time.
+    pub(crate) searching: Duration,
+}
+
+/// The leg of a search that needs no vector, on a thread of its own.
+pub(crate) struct Words(JoinHandle<Result<Worded, Error>>);
+
+impl Words {
+    pub(crate) fn look_for(snapshot: &Arc<Snapshot>, search: &Search, tuning: SearchTuning) -> Self {
+        let (snapshot, search) = (snapshot.clone(), search.clone());
+        Self(tokio::task::spawn_blocking(move || by_words(&snapshot, &search, &tuning)))
+    }
+
+    /// Waits, where the runtime lets threads block. Those that wait never keep this from running: threads take work
+    /// in the order it came, and it came first.
+    pub(crate) fn wait(self) -> Result<Worded, Error> {
+        Handle::current().block_on(self.0)?
+    }
+}
+
 impl Kb {
     /// Finds the passages that fit a question best.
     ///
@@ -117,8 +148,7 @@ impl Kb {
     /// `InvalidQuery` for an empty or over-long query or arguments out of range.
     pub async fn search(&self, scope: &Scope, search: Search) -> Result<Vec<SearchHit>, Error> {
         search.check()?;
-        let asked = self.inner.embed_query(&search.query).await?;
-        let matches = self.inner.find(scope, &search, asked).await?;
+        let matches = self.inner.find(scope, &search).await?.matches;
         Ok(if search.consolidate { consolidate(matches) } else { show(matches, &search) })
     }
 }
@@ -137,6 +167,11 @@ impl Search {
                 .as_ref()
                 .is_none_or(|names| names.iter().any(|name| named(name) || is_under(name, &file.key)))
             && self.bases.as_ref().is_none_or(marked)
+    }
+
+    /// Whether no file is left out.
+    pub(crate) fn admits_all(&self) -> bool {
+        self.tags.is_empty() && self.files.is_none() && self.bases.is_none()
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
@@ -169,21 +204,21 @@ impl Inner {
         made.pop().map(Arc::new).ok_or_else(|| Error::Internal("the model gave no vector".into()))
     }
 
-    /// Best matches first, all of one consistent cut.
-    pub(crate) async fn find(
-        &self,
-        scope: &Scope,
-        search: &Search,
-        asked: Arc<Embedded>,
-    ) -> Result<Vec<Match>, Error> {
+    /// Best matches first, all of one consistent cut. The question's words are looked for while it is embedded.
+    pub(crate) async fn find(&self, scope: &Scope, search: &Search) -> Result<Found, Error> {
         let view = self.views.of(scope).await?;
+        let begun = Instant::now();
+        let tuning = self.settings.search;
+        let mut snapshot = view.snapshot();
+        let mut words = Words::look_for(&snapshot, search, tuning);
+        let asked = self.embed_query(&search.query).await?;
+        let embedding = begun.elapsed();
         for _ in 0..Self::READ_ATTEMPTS {
-            let snapshot = view.snapshot();
             let ranked = {
                 let (snapshot, search, asked) = (snapshot.clone(), search.clone(), asked.clone());
-                let tuning = self.settings.search;
-                tokio::task::spawn_blocking(move || rank(&snapshot, &search, &asked, &tuning, &mut |_, _| ()))
-                    .await??
+                let ranking =
+                    move || rank(&snapshot, &search, &asked, &tuning, || words.wait(), &mut |_, _| ());
+                tokio::task::spawn_blocking(ranking).await??
             };
             let shown: Vec<_> = if search.consolidate {
                 let file = |id: u32| Some(snapshot.places.get(id)?.generation.file.clone());
@@ -196,9 +231,11 @@ impl Inner {
             };
             let best = shown.into_iter().map(|(hit, of)| (*hit, of.plain, why(hit, of))).collect();
             if let Some(matches) = self.read(scope, &snapshot, best, search.context_depth).await? {
-                return Ok(matches);
+                let searching = begun.elapsed().saturating_sub(embedding);
+                return Ok(Found { matches, asked, embedding, searching });
             }
-            view.refresh_to_head(self.store.as_ref()).await?;
+            snapshot = view.refresh_to_head(self.store.as_ref()).await?;
+            words = Words::look_for(&snapshot, search, tuning);
         }
         Err(Error::Busy("the knowledge base is changing too fast to be searched; try again".into()))
     }

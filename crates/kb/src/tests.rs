@@ -522,3 +522,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn searches_end_however_few_threads_there_are() {
+    for threads in [1, 2, 8] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.enable_all().worker_threads(1).max_blocking_threads(threads).build().unwrap();
+        runtime.block_on(async {
+            let (world, scope) = (Arc::new(open(dir.path(), KbSettings::default()).await), scope("bot"));
+            add(&world, &scope, "f", &["descale the boiler", "clean the filter"]).await;
+            let searches: Vec<_> = (0..40)
+                .map(|_| {
+                    let (world, scope) = (world.clone(), scope.clone());
+                    tokio::spawn(async move { found(&world, &scope, "the boiler").await })
+                })
+                .collect();
+            for search in searches {
+                assert_eq!(search.await.unwrap()[0], "descale the boiler");
+            }
+            world.kb.shutdown().await;
+        });
+    }
+}

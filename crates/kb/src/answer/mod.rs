@@ -16,7 +16,7 @@ mod tongue;
 
 use crate::kb::Kb;
 use crate::records;
-use crate::search::{Match, Search};
+use crate::search::{Found, Match, Search};
 use crate::view::Snapshot;
 use crate::{Error, File, SearchHit, TagFilter};
 use cite::cite;
@@ -25,7 +25,7 @@ use quarry_types::Scope;
 use select::{Choice, Evidence};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(crate) use memory::SentenceMemory;
 pub(crate) use select::DEFAULT_THRESHOLD;
@@ -149,7 +149,7 @@ impl Excerpt {
 pub struct Timing {
     /// Embedding the question.
     pub embed_ms: f32,
-    /// Search.
+    /// Search: all that went on after that, words being looked for meanwhile.
     pub search_ms: f32,
     /// Choosing sentences.
     pub answer_ms: f32,
@@ -189,20 +189,16 @@ impl Kb {
         search
             .check()
             .map_err(|error| Error::InvalidQuery(error.to_string().replace("query ", "question ")))?;
-        let began = Instant::now();
-        let asked = self.inner.embed_query(&search.query).await?;
-        let embed_ms = ms(began);
-        let searching = Instant::now();
         let deep = Search { limit: limit.max(PASSAGES), ..search.clone() };
-        let matches = self.inner.find(scope, &deep, asked.clone()).await?;
-        let search_ms = ms(searching);
+        let Found { matches, asked, embedding, searching } = self.inner.find(scope, &deep).await?;
         let selecting = Instant::now();
         let counter = self.inner.embedder.get().await?.token_counter();
         let question_tokens = counter.count_tokens(&search.query);
         let Choice { sentences, confidence } = self.choose(&search.query, &asked.vector, &matches).await?;
         let responded = confidence >= threshold && !sentences.is_empty();
         let (answer, citations) = if responded { cite(&matches, &sentences) } else { Default::default() };
-        let timing = Timing { embed_ms, search_ms, answer_ms: ms(selecting) };
+        let timing =
+            Timing { embed_ms: ms(embedding), search_ms: ms(searching), answer_ms: ms(selecting.elapsed()) };
         let excerpts = matches.iter().map(Excerpt::of).collect();
         let shown: Vec<Match> = matches.into_iter().take(limit).collect();
         let read = shown.iter().map(|found| counter.count_tokens(&found.record.passage.text)).sum();
@@ -307,6 +303,6 @@ fn bases(snapshot: &Snapshot, wanted: &[String]) -> Result<Option<BTreeSet<Strin
     }
 }
 
-fn ms(since: Instant) -> f32 {
-    since.elapsed().as_secs_f32() * 1000.0
+fn ms(time: Duration) -> f32 {
+    time.as_secs_f32() * 1000.0
 }

@@ -7,7 +7,6 @@ use crate::Error;
 use crate::files::is_expired;
 use crate::search::Search;
 use crate::view::Snapshot;
-use parking_lot::Mutex;
 use quarry_embed::Embedded;
 use quarry_index::{
     Candidates, FuseOptions, Fused, Hit, LexicalSearch, Plan, QueryWords, TokenQuery, VectorIndex, fuse,
@@ -15,7 +14,6 @@ use quarry_index::{
 use quarry_types::Timestamp;
 use roaring::RoaringBitmap;
 use std::sync::Arc;
-use tokio::runtime::Handle;
 
 /// All that one question found, best first.
 #[derive(Debug, Clone)]
@@ -32,40 +30,52 @@ pub(crate) struct Ranked {
     pub(crate) plan: Plan,
 }
 
-/// Passages from which the two legs run side by side: handing one to another thread takes some microseconds.
-const SIDE_BY_SIDE: usize = 2_000;
+/// What the words of a question found: the leg that needs no vector, and so need not wait for one.
+#[derive(Debug)]
+pub(crate) struct Worded {
+    hits: Vec<Hit>,
+    words: QueryWords,
+    /// What the filter lets through; `None`: everything.
+    allowed: Option<Arc<RoaringBitmap>>,
+}
 
-/// Ranks the passages of the files the filter lets through. Must run where the runtime lets threads block.
-pub(crate) fn rank(
-    snapshot: &Snapshot,
-    search: &Search,
-    asked: &Arc<Embedded>,
-    tuning: &SearchTuning,
-    watch: Watch<'_>,
-) -> Result<Ranked, Error> {
+/// Looks for a question's words in the passages of the files the filter lets through.
+pub(crate) fn by_words(snapshot: &Snapshot, search: &Search, tuning: &SearchTuning) -> Result<Worded, Error> {
     let now = Timestamp::now();
-    let filtered = !search.tags.is_empty() || search.files.is_some() || search.bases.is_some();
     let allowed = if snapshot.holds_expired(now) {
         Some(Arc::new(snapshot.ordinals(|file| !is_expired(file, now) && search.admits(file))))
     } else {
-        filtered.then(|| snapshot.allowed.of(snapshot, search))
+        (!search.admits_all()).then(|| snapshot.allowed.of(snapshot, search))
     };
-    let depth = tuning.candidates.max(2 * search.limit);
-    let plan = snapshot.vectors.plan(depth, &these(&allowed));
-    let dense = {
-        let (vectors, asked, allowed) = (snapshot.vectors.clone(), asked.clone(), allowed.clone());
-        move || vectors.search(&asked.vector, depth, &these(&allowed))
+    let hits = snapshot.lexical.search(&search.query, depth(search, tuning), &these(&allowed))?;
+    Ok(Worded { hits, words: snapshot.lexical.query_words(&search.query)?, allowed })
+}
+
+/// Ranks the passages of the files the filter lets through. `worded` gives the other leg, of this snapshot, and may
+/// wait for it.
+pub(crate) fn rank(
+    snapshot: &Snapshot,
+    search: &Search,
+    asked: &Embedded,
+    tuning: &SearchTuning,
+    worded: impl FnOnce() -> Result<Worded, Error>,
+    watch: Watch<'_>,
+) -> Result<Ranked, Error> {
+    let depth = depth(search, tuning);
+    let nearest = |allowed: &Candidates<'_>| {
+        let plan = snapshot.vectors.plan(depth, allowed);
+        Ok::<_, Error>((plan, snapshot.vectors.search(&asked.vector, depth, allowed)?))
     };
-    // Beside the other leg, which takes longer, the question's words and tokens are read as well.
-    let words = || {
-        let hits = snapshot.lexical.search(&search.query, depth, &these(&allowed))?;
-        let words = snapshot.lexical.query_words(&search.query)?;
-        let worth = snapshot.lexical.worth_of(&asked.tokens.words, &words)?;
-        Ok::<_, Error>((hits, words, TokenQuery::new(&asked.tokens.numbers, &worth)))
+    // Where nothing is filtered this leg need not know what the other one has let through.
+    let everything = search.admits_all() && !snapshot.holds_expired(Timestamp::now());
+    let by_vector = everything.then(|| nearest(&Candidates::All)).transpose()?;
+    let Worded { hits: lexical, words, allowed } = worded()?;
+    let (plan, dense) = match by_vector {
+        Some(found) => found,
+        None => nearest(&these(&allowed))?,
     };
-    let many = allowed.as_ref().map_or(snapshot.places.len(), |few| few.len() as usize) >= SIDE_BY_SIDE;
-    let (lexical, dense) = if many { side_by_side(words, dense)? } else { (words(), dense()) };
-    let ((lexical, words, tokens), dense) = (lexical?, dense?);
+    let worth = snapshot.lexical.worth_of(&asked.tokens.words, &words)?;
+    let tokens = TokenQuery::new(&asked.tokens.numbers, &worth);
     let fused = fuse(&lexical, &dense, &FuseOptions::default());
     let weights = Weights { dense: tuning.dense_weight, ..Weights::default() };
     let question = Question { words: &words, tokens: &tokens, vector: &asked.vector };
@@ -74,56 +84,11 @@ pub(crate) fn rank(
     Ok(Ranked { lexical, dense, fused, last, words, plan })
 }
 
-/// Runs both, the second on another thread of the runtime when one is free before the first is done: nobody
-/// waits for work that has not begun, so that threads never all wait for one another.
-fn side_by_side<A, B: Send + 'static>(
-    first: impl FnOnce() -> A,
-    second: impl FnOnce() -> B + Send + 'static,
-) -> Result<(A, B), Error> {
-    let Ok(runtime) = Handle::try_current() else { return Ok((first(), second())) };
-    let work = Arc::new(Mutex::new(Some(second)));
-    let taken = work.clone();
-    let helper = runtime.spawn_blocking(move || {
-        let second = taken.lock().take();
-        second.map(|second| second())
-    });
-    let first = first();
-    let left = work.lock().take();
-    let second = match left {
-        Some(second) => Some(second()),
-        None => runtime.block_on(helper)?,
-    };
-    second.map(|second| (first, second)).ok_or_else(|| Error::Internal("a leg of the search was lost".into()))
+/// Hits each leg hands on.
+fn depth(search: &Search, tuning: &SearchTuning) -> usize {
+    tuning.candidates.max(2 * search.limit)
 }
 
 fn these(allowed: &Option<Arc<RoaringBitmap>>) -> Candidates<'_> {
     allowed.as_deref().map_or(Candidates::All, Candidates::Only)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn both_legs_end_however_few_threads_there_are() {
-        let slow = |n: u32| {
-            std::thread::sleep(Duration::from_millis(2));
-            n
-        };
-        assert_eq!(side_by_side(|| slow(1), move || slow(2)).unwrap(), (1, 2), "outside a runtime");
-        for threads in [1, 2, 8] {
-            let mut builder = tokio::runtime::Builder::new_multi_thread();
-            let runtime = builder.worker_threads(1).max_blocking_threads(threads).build().unwrap();
-            let search = |n: u32| {
-                let both = move || side_by_side(|| slow(n), move || slow(n + 1)).unwrap();
-                runtime.spawn_blocking(both)
-            };
-            let searches: Vec<_> = (0..40).map(search).collect();
-            for (search, n) in searches.into_iter().zip(0..) {
-                assert_eq!(runtime.block_on(search).unwrap(), (n, n + 1));
-            }
-        }
-    }
 }

@@ -13,6 +13,6 @@ mod sweep;
 mod tuning;
 
 pub(crate) use explain::explain;
-pub(crate) use legs::{Ranked, rank};
+pub(crate) use legs::{Ranked, Worded, by_words, rank};
 pub use ranking::{RankedPassage, Ranking};
 pub use tuning::SearchTuning;

@@ -3,7 +3,7 @@
 use super::second::Weighed;
 use super::{Ranked, SearchTuning, rank};
 use crate::kb::Kb;
-use crate::search::Search;
+use crate::search::{Search, Words};
 use crate::view::Snapshot;
 use crate::{Error, File};
 use quarry_index::{Fused, Hit};
@@ -29,7 +29,7 @@ pub struct Ranking {
     pub stages: Vec<(&'static str, Vec<RankedPassage>)>,
     /// Time of embedding the question.
     pub embedding: Duration,
-    /// Time of everything after that, reading the passages excluded.
+    /// Time of everything after that, reading the passages excluded; words are looked for meanwhile.
     pub searching: Duration,
 }
 
@@ -48,14 +48,15 @@ impl Kb {
         search.check()?;
         let tuning = tuning.unwrap_or(self.inner.settings.search);
         tuning.check()?;
+        let snapshot = self.inner.views.snapshot(scope).await?;
         let begun = Instant::now();
+        let words = Words::look_for(&snapshot, &search, tuning);
         let asked = self.inner.embed_query(&search.query).await?;
         let embedding = begun.elapsed();
-        let snapshot = self.inner.views.snapshot(scope).await?;
         let ranking = tokio::task::spawn_blocking(move || {
             let begun = Instant::now();
             let mut between = Vec::new();
-            let ranked = rank(&snapshot, &search, &asked, &tuning, &mut |name, list| {
+            let ranked = rank(&snapshot, &search, &asked, &tuning, || words.wait(), &mut |name, list| {
                 between.push((name, hits(list)))
             })?;
             let searching = begun.elapsed();
