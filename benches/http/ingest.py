@@ -50,7 +50,10 @@ def documents(count, folder):
 
 def headed(text):
     """A passage as the server embeds it: each says in every paragraph of which note and part it is."""
-    note, part = re.search(r"Note (\d+)\.(\d+)\.", text).groups()
+    named = re.search(r"Note (\d+)\.(\d+)\.", text)
+    if not named:
+        raise SystemExit(f"a passage does not say where it belongs: {text[:80]}")
+    note, part = named.groups()
     return f"Note {note} > Part {part} of {note}\n{text}"
 
 

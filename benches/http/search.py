@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Search time over 5,000 passages, embedding excluded, as the server measures it around its own search.
+"""Search time over 5,000 passages, what is left of it once the question is embedded, as the server measures it.
 
     cargo build --release && python3 benches/http/search.py [target/release/quarry] [passages]
 
 The passages are sentences of testdata/docs, cut and joined anew so that no two are alike; the questions are
-those of testdata/queries. `search_ms` is the server's `timing.searchMs`: filter, both legs, fusion and
-reading the passages from the store. The last line is the whole request through HTTP, embedding included.
+those of testdata/queries. `search_ms` is the server's `timing.searchMs`: vectors, fusion, second stage and reading the
+passages from the store, and of the filter and the words what the embedding did not cover. The last line is the whole
+request through HTTP, embedding included.
 """
 
 import json

@@ -1,11 +1,10 @@
 //! Measures the embedder on a file of texts; `benches/embed/run` holds it against a control.
 //!
-//! usage: throughput TEXTS.json [--threads N] [--rounds N] [--engine auto|ort|rten] [--plan PLAN.json] [--group N] [--tokens]
+//! usage: throughput TEXTS.json [--threads N] [--rounds N] [--engine auto|ort|rten] [--plan PLAN.json]
 //!
 //! TEXTS.json is a JSON array of strings. Prints one JSON object per round: passages per second,
 //! the p50 of one 12-token query in milliseconds and the resident memory in MB. `--plan` writes
-//! the batches that `embed` makes of the texts and measures nothing. `--group` hands over N texts at a time, as the
-//! server does, not all at once; `--tokens` asks for the vectors of tokens too.
+//! the batches that `embed` makes of the texts and measures nothing.
 #![allow(clippy::print_stdout)]
 
 use quarry_embed::{EmbedOptions, Embedder, Engine, TextKind, open, plan_batches};
@@ -36,15 +35,12 @@ fn query_p50_ms(embedder: &dyn Embedder) -> Result<f64, Failure> {
 fn main() -> Result<(), Failure> {
     let mut options = EmbedOptions::default();
     let (mut rounds, mut file, mut plan) = (3, None, None);
-    let (mut group, mut tokens) = (usize::MAX, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
         match argument.as_str() {
             "--threads" => options.threads = value()?.parse()?,
             "--rounds" => rounds = value()?.parse()?,
-            "--group" => group = value()?.parse::<usize>()?.max(1),
-            "--tokens" => tokens = true,
             "--plan" => plan = Some(value()?),
             "--engine" => {
                 options.engine = match value()?.as_str() {
@@ -71,13 +67,7 @@ fn main() -> Result<(), Failure> {
     }
     for _ in 0..rounds {
         let start = Instant::now();
-        for texts in texts.chunks(group) {
-            if tokens {
-                embedder.embed_tokens(texts, TextKind::Passage)?;
-            } else {
-                embedder.embed(texts, TextKind::Passage)?;
-            }
-        }
+        embedder.embed(&texts, TextKind::Passage)?;
         let rate = texts.len() as f64 / start.elapsed().as_secs_f64();
         let report = serde_json::json!({
             "engine": embedder.engine(),

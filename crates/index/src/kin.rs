@@ -8,12 +8,12 @@ use crate::wording::BREAK;
 #[must_use]
 pub fn words_in_common(passages: &[&Wording], speakers: &[(usize, f32)]) -> Vec<f32> {
     let words = Words::of(passages);
-    // Counts are small, so that each worth is worked out once.
+    // One logarithm for each count, not for each word.
     let all = passages.len() as f32;
-    let worth_of = |held: f32| (1.0 + (all - held + 0.5) / (held + 0.5)).ln();
-    let worth: Vec<f32> = (0..=passages.len()).map(|held| worth_of(held as f32)).collect();
+    let rarity = |held: f32| (1.0 + (all - held + 0.5) / (held + 0.5)).ln();
+    let by_count: Vec<f32> = (0..=passages.len()).map(|held| rarity(held as f32)).collect();
     let worth: Vec<f32> =
-        words.held.iter().map(|held| worth.get(*held as usize).copied().unwrap_or(0.0)).collect();
+        words.held.iter().map(|held| by_count.get(*held as usize).copied().unwrap_or(0.0)).collect();
     let worth_of = |word: u32| worth.get(word as usize).copied().unwrap_or(0.0);
     let length = |words: &[u32]| {
         words.iter().map(|word| worth_of(*word).powi(2)).sum::<f32>().sqrt().max(f32::EPSILON)
@@ -29,9 +29,9 @@ pub fn words_in_common(passages: &[&Wording], speakers: &[(usize, f32)]) -> Vec<
         }
     }
     let with = |passage: usize| {
-        let words = words.passage(passage);
-        let said = |word: &u32| said.get(*word as usize).copied().unwrap_or(0.0) * worth_of(*word);
-        (words.iter().map(said).sum::<f32>() / length(words)).clamp(0.0, 1.0)
+        let held = words.passage(passage);
+        let shared = |word: &u32| said.get(*word as usize).copied().unwrap_or(0.0) * worth_of(*word);
+        (held.iter().map(shared).sum::<f32>() / length(held)).clamp(0.0, 1.0)
     };
     (0..passages.len()).map(with).collect()
 }

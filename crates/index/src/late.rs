@@ -79,7 +79,7 @@ impl TokenCodes {
     }
 
     /// Asks for them from memory, some steps before they are read; only a hint.
-    pub fn expect(&self) {
+    pub fn prefetch(&self) {
         prefetch(&self.0);
     }
 

@@ -119,6 +119,13 @@ impl LexicalIndex {
             return Err(format!("{} fails its checksum", file.display()));
         }
         let metas = index.load_metas().map_err(text)?;
+        // The engine checks files on its list only, and a lost list is an empty one to it.
+        let listed = index.directory().list_managed_files();
+        for path in metas.list_segment_files() {
+            if !listed.contains(&path) && folder.join(&path).is_file() {
+                return Err(format!("{} is not on the engine's list of files", path.display()));
+            }
+        }
         if read_payload(metas.payload.as_deref()).is_none() && !metas.segments.is_empty() {
             return Err("its commit is of another version".into());
         }

@@ -119,7 +119,7 @@ impl Wording {
     }
 
     /// Asks for it from memory, some steps before it is read; only a hint.
-    pub fn expect(&self) {
+    pub fn prefetch(&self) {
         prefetch(&self.0);
     }
 

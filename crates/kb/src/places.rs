@@ -70,6 +70,7 @@ impl Places {
     }
 
     pub(crate) fn remove(&mut self, ordinal: u32) -> Option<Place> {
+        self.get(ordinal)?;
         let (number, slot) = address(ordinal);
         let page = Arc::make_mut(self.pages.get_mut(&number)?);
         let gone = page.get_mut(slot)?.take()?;
@@ -83,6 +84,11 @@ impl Places {
     pub(crate) fn len(&self) -> usize {
         self.len
     }
+
+    /// Bytes of the pages, full or not.
+    pub(crate) fn page_bytes(&self) -> usize {
+        self.pages.len() * (size_of::<Page>() + 64)
+    }
 }
 
 /// The page of an ordinal and its slot there.
@@ -95,7 +101,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     fn place(position: u32) -> Place {
         let generation = Arc::new(Generation { file: FileId::parse("file_a").unwrap(), number: 1 });
@@ -132,7 +138,8 @@ mod tests {
                     prop_assert_eq!(there, plain.get(&ordinal).copied());
                     prop_assert_eq!(places.contains(ordinal), there.is_some());
                 }
-                prop_assert_eq!(places.pages.len(), plain.keys().map(|key| key / 32).collect::<std::collections::BTreeSet<_>>().len());
+                let pages: BTreeSet<u32> = plain.keys().map(|ordinal| address(*ordinal).0).collect();
+                prop_assert_eq!(places.pages.len(), pages.len());
             }
         }
     }

@@ -229,6 +229,11 @@ mod tests {
         };
         let record = PassageRecord { ordinal: 12, passage, vector: "00ff".into() };
         assert_eq!(decode::<PassageRecord>(&encode(&record).unwrap()).unwrap(), record);
+        let stored = r#"{"ordinal":12,"position":3,"text":"“Clean”\nit","heading_path":["Oven","Care"],"page":7,
+            "range":{"start":10,"end":20},"kind":"list","vector":"00ff"}"#;
+        assert_eq!(decode::<PassageRecord>(stored.as_bytes()).unwrap(), record);
+        let pageless = stored.replace(r#""page":7,"#, r#""later":[1],"#);
+        assert_eq!(decode::<PassageRecord>(pageless.as_bytes()).unwrap().passage.page, None);
     }
 
     #[test]

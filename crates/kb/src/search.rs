@@ -4,7 +4,7 @@ use crate::files::is_expired;
 use crate::kb::{Inner, Kb};
 use crate::passages::PassageMeta;
 use crate::places::Generation;
-use crate::rank::{SearchTuning, Worded, by_words, explain, rank};
+use crate::rank::{Task, WordLeg, explain};
 use crate::records::{self, PassageRecord};
 use crate::view::Snapshot;
 use crate::{Error, File, TagFilter};
@@ -15,8 +15,6 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
 /// Longest question, in bytes.
 const MAX_QUERY_BYTES: usize = 2048;
@@ -125,22 +123,6 @@ pub(crate) struct Found {
     pub(crate) searching: Duration,
 }
 
-/// The leg of a search that needs no vector, on a thread of its own.
-pub(crate) struct Words(JoinHandle<Result<Worded, Error>>);
-
-impl Words {
-    pub(crate) fn look_for(snapshot: &Arc<Snapshot>, search: &Search, tuning: SearchTuning) -> Self {
-        let (snapshot, search) = (snapshot.clone(), search.clone());
-        Self(tokio::task::spawn_blocking(move || by_words(&snapshot, &search, &tuning)))
-    }
-
-    /// Waits, where the runtime lets threads block. Those that wait never keep this from running: threads take work
-    /// in the order it came, and it came first.
-    pub(crate) fn wait(self) -> Result<Worded, Error> {
-        Handle::current().block_on(self.0)?
-    }
-}
-
 impl Kb {
     /// Finds the passages that fit a question best.
     ///
@@ -206,18 +188,22 @@ impl Inner {
 
     /// Best matches first, all of one consistent cut. The question's words are looked for while it is embedded.
     pub(crate) async fn find(&self, scope: &Scope, search: &Search) -> Result<Found, Error> {
+        let (begun, now, tuning) = (Instant::now(), Timestamp::now(), self.settings.search);
         let view = self.views.of(scope).await?;
-        let begun = Instant::now();
-        let tuning = self.settings.search;
         let mut snapshot = view.snapshot();
-        let mut words = Words::look_for(&snapshot, search, tuning);
+        let mut begun_leg = Some(WordLeg::begin(&snapshot, search, tuning, now));
+        let asking = Instant::now();
         let asked = self.embed_query(&search.query).await?;
-        let embedding = begun.elapsed();
+        let embedding = asking.elapsed();
         for _ in 0..Self::READ_ATTEMPTS {
             let ranked = {
                 let (snapshot, search, asked) = (snapshot.clone(), search.clone(), asked.clone());
-                let ranking =
-                    move || rank(&snapshot, &search, &asked, &tuning, || words.wait(), &mut |_, _| ());
+                let leg = begun_leg.take();
+                let ranking = move || {
+                    let task = Task { snapshot: &snapshot, search: &search, tuning: &tuning, now };
+                    let worded = || leg.map_or_else(|| task.look_for_words(), WordLeg::wait);
+                    task.rank(&asked, worded, &mut |_, _| ())
+                };
                 tokio::task::spawn_blocking(ranking).await??
             };
             let shown: Vec<_> = if search.consolidate {
@@ -230,12 +216,11 @@ impl Inner {
                 search.explain.then(|| explain(&snapshot, &ranked.words, ranked.plan, hit, of))
             };
             let best = shown.into_iter().map(|(hit, of)| (*hit, of.plain, why(hit, of))).collect();
-            if let Some(matches) = self.read(scope, &snapshot, best, search.context_depth).await? {
+            if let Some(matches) = self.read(scope, &snapshot, best, search.context_depth, now).await? {
                 let searching = begun.elapsed().saturating_sub(embedding);
                 return Ok(Found { matches, asked, embedding, searching });
             }
             snapshot = view.refresh_to_head(self.store.as_ref()).await?;
-            words = Words::look_for(&snapshot, search, tuning);
         }
         Err(Error::Busy("the knowledge base is changing too fast to be searched; try again".into()))
     }
@@ -247,10 +232,10 @@ impl Inner {
         snapshot: &Snapshot,
         ranked: Vec<(Fused, f32, Option<Value>)>,
         depth: u32,
+        now: Timestamp,
     ) -> Result<Option<Vec<Match>>, Error> {
         let mut wanted: BTreeMap<(Arc<Generation>, u32), usize> = BTreeMap::new();
         let mut windows = Vec::with_capacity(ranked.len());
-        let now = Timestamp::now();
         for (fused, plain, explain) in ranked {
             let Some(place) = snapshot.places.get(fused.id) else { continue };
             let Some(entry) = snapshot.files.get(&place.generation.file) else { continue };

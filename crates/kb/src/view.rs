@@ -92,10 +92,11 @@ impl Snapshot {
 
     /// Rough size in memory.
     pub(crate) fn heap_bytes(&self) -> usize {
-        // Measured order of magnitude of a tree node entry with its key: files carry tags and metadata,
-        // passages their words (four bytes each) with a sketch of them.
+        // Measured order of magnitude: files carry tags and metadata, passages their words (four bytes each) with a
+        // sketch of them and what other maps hold of each.
         self.files.len() * 1_200
-            + self.places.len() * 650
+            + self.places.len() * 570
+            + self.places.page_bytes()
             + self.token_bytes
             + self.allowed.heap_bytes()
             + self.vectors.heap_bytes()

@@ -31,7 +31,7 @@ const MAX_COMMIT_BYTES: usize = 256 * 1024 * 1024;
 /// Superseded keys looked at for each change a page may hold, before the page ends early.
 const SUPERSEDED_PER_CHANGE: usize = 16;
 /// Reads of so few keys are done at once; a hop to the blocking pool would cost more than they do.
-const INLINE_KEYS: usize = 32;
+const INLINE_KEYS: usize = 16;
 
 /// A [`RecordStore`] on fjall with one commit thread. Needs a tokio runtime for its blocking reads.
 /// Dropping it waits for the running batch, then closes the folder.

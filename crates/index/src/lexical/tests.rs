@@ -163,6 +163,53 @@ fn a_damaged_folder_is_rebuilt_not_fatal() {
 }
 
 #[test]
+fn what_a_loss_of_power_may_leave_is_whole_or_rebuilt() {
+    let place = tempfile::tempdir().unwrap();
+    let index = LexicalIndex::open(place.path()).unwrap();
+    apply(&index, &[(1, "alpha"), (2, "beta")], &[], 41);
+    apply(&index, &[(3, "gamma")], &[1], 42);
+    drop(index);
+    let files: Vec<PathBuf> = std::fs::read_dir(place.path()).unwrap().map(|e| e.unwrap().path()).collect();
+    let good: Vec<(&PathBuf, Vec<u8>)> = files.iter().map(|f| (f, std::fs::read(f).unwrap())).collect();
+    let managed = place.path().join(".managed.json");
+    let (mut wiped, mut kept) = (0, 0);
+    for (file, bytes) in &good {
+        let flipped: Vec<u8> =
+            bytes.iter().enumerate().map(|(at, b)| b ^ u8::from(at == bytes.len() / 3)).collect();
+        // Empty, gone, not yet renamed, and damaged while the engine's list of files is lost.
+        let torn: [&dyn Fn(); 4] = [
+            &|| std::fs::write(file, "").unwrap(),
+            &|| std::fs::remove_file(file).unwrap(),
+            &|| std::fs::write(file.with_extension("part"), &bytes[..bytes.len() / 2]).unwrap(),
+            &|| {
+                std::fs::write(file, &flipped).unwrap();
+                std::fs::remove_file(&managed).unwrap();
+            },
+        ];
+        for (kind, tear) in torn.iter().enumerate() {
+            tear();
+            let index = LexicalIndex::open(place.path()).unwrap();
+            let name = file.display();
+            match index.watermark() {
+                0 => wiped += 1,
+                42 => {
+                    kept += 1;
+                    assert_eq!(found(&index, "alpha beta gamma"), [2, 3], "{name} {kind}");
+                }
+                other => panic!("watermark {other} after {kind} of {name}"),
+            }
+            apply(&index, &[(7, "delta")], &[], 43);
+            assert_eq!(found(&index, "delta"), [7], "{name} {kind}");
+            drop(index);
+            std::fs::remove_dir_all(place.path()).unwrap();
+            std::fs::create_dir(place.path()).unwrap();
+            good.iter().for_each(|(path, bytes)| std::fs::write(path, bytes).unwrap());
+        }
+    }
+    assert!(wiped > 20 && kept > 10, "{wiped} {kept}");
+}
+
+#[test]
 fn a_foreign_folder_is_rebuilt_and_a_file_is_an_error() {
     let place = tempfile::tempdir().unwrap();
     let mut builder = Schema::builder();

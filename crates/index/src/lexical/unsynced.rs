@@ -57,10 +57,14 @@ impl Directory for Unsynced {
         self.mapped.atomic_read(path)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "not synced on purpose: opening checks what is there")]
     fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
         let (whole, part) = (self.folder.join(path), self.folder.join(path).with_extension(PART));
-        std::fs::write(&part, data)?;
-        std::fs::rename(part, whole)
+        let written = std::fs::write(&part, data).and_then(|()| std::fs::rename(&part, whole));
+        if written.is_err() {
+            let _ = std::fs::remove_file(part);
+        }
+        written
     }
 
     fn sync_directory(&self) -> io::Result<()> {

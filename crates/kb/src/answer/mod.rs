@@ -149,7 +149,7 @@ impl Excerpt {
 pub struct Timing {
     /// Embedding the question.
     pub embed_ms: f32,
-    /// Search: all that went on after that, words being looked for meanwhile.
+    /// Search: what was left to do beside that; words are looked for while the question is embedded.
     pub search_ms: f32,
     /// Choosing sentences.
     pub answer_ms: f32,

@@ -30,6 +30,15 @@ pub(crate) struct Ranked {
     pub(crate) plan: Plan,
 }
 
+/// A question to the passages of one cut, at one moment: files that end later are there.
+#[derive(Clone, Copy)]
+pub(crate) struct Task<'t> {
+    pub(crate) snapshot: &'t Snapshot,
+    pub(crate) search: &'t Search,
+    pub(crate) tuning: &'t SearchTuning,
+    pub(crate) now: Timestamp,
+}
+
 /// What the words of a question found: the leg that needs no vector, and so need not wait for one.
 #[derive(Debug)]
 pub(crate) struct Worded {
@@ -39,54 +48,54 @@ pub(crate) struct Worded {
     allowed: Option<Arc<RoaringBitmap>>,
 }
 
-/// Looks for a question's words in the passages of the files the filter lets through.
-pub(crate) fn by_words(snapshot: &Snapshot, search: &Search, tuning: &SearchTuning) -> Result<Worded, Error> {
-    let now = Timestamp::now();
-    let allowed = if snapshot.holds_expired(now) {
-        Some(Arc::new(snapshot.ordinals(|file| !is_expired(file, now) && search.admits(file))))
-    } else {
-        (!search.admits_all()).then(|| snapshot.allowed.of(snapshot, search))
-    };
-    let hits = snapshot.lexical.search(&search.query, depth(search, tuning), &these(&allowed))?;
-    Ok(Worded { hits, words: snapshot.lexical.query_words(&search.query)?, allowed })
-}
+impl Task<'_> {
+    /// Looks for the question's words in the passages of the files the filter lets through.
+    pub(crate) fn look_for_words(&self) -> Result<Worded, Error> {
+        let Self { snapshot, search, now, .. } = *self;
+        let allowed = if snapshot.holds_expired(now) {
+            Some(Arc::new(snapshot.ordinals(|file| !is_expired(file, now) && search.admits(file))))
+        } else {
+            (!search.admits_all()).then(|| snapshot.allowed.of(snapshot, search))
+        };
+        let hits = snapshot.lexical.search(&search.query, self.depth(), &these(&allowed))?;
+        Ok(Worded { hits, words: snapshot.lexical.query_words(&search.query)?, allowed })
+    }
 
-/// Ranks the passages of the files the filter lets through. `worded` gives the other leg, of this snapshot, and may
-/// wait for it.
-pub(crate) fn rank(
-    snapshot: &Snapshot,
-    search: &Search,
-    asked: &Embedded,
-    tuning: &SearchTuning,
-    worded: impl FnOnce() -> Result<Worded, Error>,
-    watch: Watch<'_>,
-) -> Result<Ranked, Error> {
-    let depth = depth(search, tuning);
-    let nearest = |allowed: &Candidates<'_>| {
-        let plan = snapshot.vectors.plan(depth, allowed);
-        Ok::<_, Error>((plan, snapshot.vectors.search(&asked.vector, depth, allowed)?))
-    };
-    // Where nothing is filtered this leg need not know what the other one has let through.
-    let everything = search.admits_all() && !snapshot.holds_expired(Timestamp::now());
-    let by_vector = everything.then(|| nearest(&Candidates::All)).transpose()?;
-    let Worded { hits: lexical, words, allowed } = worded()?;
-    let (plan, dense) = match by_vector {
-        Some(found) => found,
-        None => nearest(&these(&allowed))?,
-    };
-    let worth = snapshot.lexical.worth_of(&asked.tokens.words, &words)?;
-    let tokens = TokenQuery::new(&asked.tokens.numbers, &worth);
-    let fused = fuse(&lexical, &dense, &FuseOptions::default());
-    let weights = Weights { dense: tuning.dense_weight, ..Weights::default() };
-    let question = Question { words: &words, tokens: &tokens, vector: &asked.vector };
-    let mut last = rerank(snapshot, &question, &fused, &weights, watch)?;
-    repeats_last(snapshot, &mut last, 2 * search.limit);
-    Ok(Ranked { lexical, dense, fused, last, words, plan })
-}
+    /// Ranks the passages of the files the filter lets through. `worded` gives the other leg, and may wait for it.
+    pub(crate) fn rank(
+        &self,
+        asked: &Embedded,
+        worded: impl FnOnce() -> Result<Worded, Error>,
+        watch: Watch<'_>,
+    ) -> Result<Ranked, Error> {
+        let Self { snapshot, search, tuning, .. } = *self;
+        let depth = self.depth();
+        let nearest = |allowed: &Candidates<'_>| {
+            let plan = snapshot.vectors.plan(depth, allowed);
+            Ok::<_, Error>((plan, snapshot.vectors.search(&asked.vector, depth, allowed)?))
+        };
+        // Where nothing is filtered this leg need not know what the other one has let through.
+        let everything = search.admits_all() && !snapshot.holds_expired(self.now);
+        let by_vector = everything.then(|| nearest(&Candidates::All)).transpose()?;
+        let Worded { hits: lexical, words, allowed } = worded()?;
+        let (plan, dense) = match by_vector {
+            Some(found) => found,
+            None => nearest(&these(&allowed))?,
+        };
+        let worth = snapshot.lexical.worth_of(&asked.tokens.words, &words)?;
+        let tokens = TokenQuery::new(&asked.tokens.numbers, &worth);
+        let fused = fuse(&lexical, &dense, &FuseOptions::default());
+        let weights = Weights { dense: tuning.dense_weight, ..Weights::default() };
+        let question = Question { words: &words, tokens: &tokens, vector: &asked.vector };
+        let mut last = rerank(snapshot, &question, &fused, &weights, watch)?;
+        repeats_last(snapshot, &mut last, 2 * search.limit);
+        Ok(Ranked { lexical, dense, fused, last, words, plan })
+    }
 
-/// Hits each leg hands on.
-fn depth(search: &Search, tuning: &SearchTuning) -> usize {
-    tuning.candidates.max(2 * search.limit)
+    /// Hits each leg hands on.
+    fn depth(&self) -> usize {
+        self.tuning.candidates.max(2 * self.search.limit)
+    }
 }
 
 fn these(allowed: &Option<Arc<RoaringBitmap>>) -> Candidates<'_> {

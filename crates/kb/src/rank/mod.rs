@@ -11,8 +11,10 @@ mod repeats;
 mod second;
 mod sweep;
 mod tuning;
+mod word_leg;
 
 pub(crate) use explain::explain;
-pub(crate) use legs::{Ranked, Worded, by_words, rank};
+pub(crate) use legs::{Ranked, Task, Worded};
 pub use ranking::{RankedPassage, Ranking};
 pub use tuning::SearchTuning;
+pub(crate) use word_leg::WordLeg;

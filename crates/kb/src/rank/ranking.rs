@@ -1,13 +1,13 @@
 //! Whole rankings of every stage, for measuring retrieval.
 
 use super::second::Weighed;
-use super::{Ranked, SearchTuning, rank};
+use super::{Ranked, SearchTuning, Task};
 use crate::kb::Kb;
-use crate::search::{Search, Words};
+use crate::search::Search;
 use crate::view::Snapshot;
 use crate::{Error, File};
 use quarry_index::{Fused, Hit};
-use quarry_types::Scope;
+use quarry_types::{Scope, Timestamp};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,8 @@ pub struct Ranking {
     pub stages: Vec<(&'static str, Vec<RankedPassage>)>,
     /// Time of embedding the question.
     pub embedding: Duration,
-    /// Time of everything after that, reading the passages excluded; words are looked for meanwhile.
+    /// Time of everything else, one step after another, reading the passages excluded. (A search looks for words while
+    /// it embeds.)
     pub searching: Duration,
 }
 
@@ -50,15 +51,15 @@ impl Kb {
         tuning.check()?;
         let snapshot = self.inner.views.snapshot(scope).await?;
         let begun = Instant::now();
-        let words = Words::look_for(&snapshot, &search, tuning);
         let asked = self.inner.embed_query(&search.query).await?;
         let embedding = begun.elapsed();
         let ranking = tokio::task::spawn_blocking(move || {
             let begun = Instant::now();
             let mut between = Vec::new();
-            let ranked = rank(&snapshot, &search, &asked, &tuning, || words.wait(), &mut |name, list| {
-                between.push((name, hits(list)))
-            })?;
+            let now = Timestamp::now();
+            let task = Task { snapshot: &snapshot, search: &search, tuning: &tuning, now };
+            let mut watch = |name, list: &[_]| between.push((name, hits(list)));
+            let ranked = task.rank(&asked, || task.look_for_words(), &mut watch)?;
             let searching = begun.elapsed();
             Ok::<_, Error>(Ranking { stages: stages(&snapshot, &ranked, between), embedding, searching })
         });

@@ -133,8 +133,7 @@ fn match_tokens(
     let (best, rest) = ranked.split_at_mut(few);
     let codes = best.iter().map(|(hit, _)| snapshot.places.get(hit.id)?.tokens.as_ref());
     let Some(codes) = codes.collect::<Option<Vec<_>>>().filter(|_| !tokens.is_empty()) else { return false };
-    for (at, (hit, weighed)) in best.iter_mut().enumerate() {
-        let Some(codes) = expecting(&codes, at, |codes| codes.expect()) else { continue };
+    for ((hit, weighed), codes) in best.iter_mut().zip(prefetched(&codes, |codes| codes.prefetch())) {
         // A passage without a telling word speaks of nothing.
         weighed.tokens = Some(tokens.matched(codes).unwrap_or_default());
         hit.score = weights.score(weighed, nearest);
@@ -171,12 +170,15 @@ impl Weights {
     }
 }
 
-/// One of many that lie apart in memory, `expect` asking for a later one meanwhile.
-fn expecting<'a, T>(all: &'a [T], at: usize, expect: impl Fn(&T)) -> Option<&'a T> {
-    if let Some(later) = all.get(at + AHEAD) {
-        expect(later);
-    }
-    all.get(at)
+/// Walks over what lies apart in memory, `prefetch` asking for later ones meanwhile.
+fn prefetched<T>(all: &[T], prefetch: impl Fn(&T)) -> impl Iterator<Item = &T> {
+    all.iter().take(AHEAD).for_each(&prefetch);
+    all.iter().enumerate().map(move |(at, one)| {
+        if let Some(later) = all.get(at + AHEAD) {
+            prefetch(later);
+        }
+        one
+    })
 }
 
 /// `cosines` are those the dense leg did not find.
@@ -188,15 +190,15 @@ fn weigh(snapshot: &Snapshot, words: &QueryWords, cosines: &[Hit], fused: &[Fuse
     let stretched = |score: f32| if span > 0.0 { (score - low) / span } else { 1.0 };
     let wordings: Vec<Option<&Wording>> =
         fused.iter().map(|hit| snapshot.places.get(hit.id).map(|place| &place.wording)).collect();
+    let prefetch = |wording: &Option<&Wording>| wording.iter().for_each(|wording| wording.prefetch());
     fused
         .iter()
-        .enumerate()
-        .map(|(at, hit)| {
-            let expect = |wording: &Option<&Wording>| wording.iter().for_each(|wording| wording.expect());
-            let wording = expecting(&wordings, at, expect).copied().flatten();
+        .zip(prefetched(&wordings, prefetch))
+        .map(|(hit, wording)| {
+            let cosine = hit.dense.map(|(_, score)| score).or_else(|| cosines.get(&hit.id).copied());
             Weighed {
                 lexical: hit.lexical.map_or(0.0, |(_, score)| stretched(score)),
-                cosine: hit.dense.map(|(_, score)| score).or(cosines.get(&hit.id).copied()).unwrap_or(0.0),
+                cosine: cosine.unwrap_or(0.0),
                 evidence: wording.map_or_else(Evidence::default, |wording| words.evidence(wording)),
                 tokens: None,
                 plain: 0.0,
