@@ -3,6 +3,7 @@
 //! Invariant: nothing is lost, scores still fall along the list, and passages that are no repeats keep
 //! their order.
 
+use super::neighbours::Passages;
 use super::second::Weighed;
 use crate::records::TextHash;
 use crate::view::Snapshot;
@@ -17,8 +18,7 @@ const COMMON: f32 = 0.9;
 
 /// Moves repeats behind the first `most` different passages, however many repeats stand among them.
 pub(crate) fn repeats_last(snapshot: &Snapshot, ranked: &mut Vec<(Fused, Weighed)>, most: usize) {
-    let text = |id: u32| snapshot.places.get(id).map(|place| (place.hash, &place.wording));
-    reorder(ranked, most, text);
+    reorder(ranked, most, |id| snapshot.text(id));
 }
 
 /// `text` tells the hash and the words of a passage.
