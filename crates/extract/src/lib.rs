@@ -20,6 +20,7 @@ mod eml;
 mod epub;
 mod error;
 mod flow;
+mod fork_server;
 #[cfg(test)]
 mod formats_tests;
 mod html;

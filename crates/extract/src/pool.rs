@@ -1,28 +1,28 @@
-//! The parent's side: starts a child per document, a few at a time, and turns however it ends
-//! into a document or a named error.
+//! The parent's side: a child per document, a few at a time, and however it ends becomes a document or a named error.
 //!
 //! Knows nothing of formats. Invariant: a child never outlives its call: it is killed on timeout,
 //! on bad output and when the call is dropped.
 
 use crate::document::Document;
 use crate::error::Error;
-use crate::library::{PDFIUM_PATH_VARIABLE, find_pdfium};
+use crate::fork_server::ForkServer;
+use crate::library::find_pdfium;
 use crate::limits::Limits;
 use crate::media::MediaType;
 use crate::ocr::{Ocr, Picture};
 pub use crate::protocol::Progress;
-use crate::protocol::{Assembly, JOB_VARIABLE, Job, Line, MAX_LINE_BYTES, free_drawing};
+use crate::protocol::{Assembly, Job, Line, MAX_LINE_BYTES, free_drawing};
 use crate::source::Source;
 use base64::Engine;
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::net::unix::pipe;
 use tokio::sync::Semaphore;
 
 /// How much of a child's complaints is kept, in bytes.
@@ -35,7 +35,7 @@ pub struct PoolOptions {
     pub command: PathBuf,
     /// Its arguments.
     pub args: Vec<OsString>,
-    /// Most children at a time, at least 1.
+    /// Most children at a time, at least 1; each has a fork server that stays for the next.
     pub workers: usize,
     /// What each may use.
     pub limits: Limits,
@@ -57,6 +57,7 @@ pub struct Pool {
     options: PoolOptions,
     pdfium: Option<PathBuf>,
     free: Semaphore,
+    idle: Mutex<Vec<ForkServer>>,
 }
 
 impl Pool {
@@ -65,7 +66,7 @@ impl Pool {
     pub fn new(options: PoolOptions) -> Self {
         let free = Semaphore::new(options.workers.max(1));
         // The child has no folders to look in: its current folder is the root.
-        Self { pdfium: find_pdfium(), free, options }
+        Self { pdfium: find_pdfium(), free, idle: Mutex::default(), options }
     }
 
     /// Limits of each extraction.
@@ -144,10 +145,10 @@ impl Pool {
             let limit = format!("{} MB", limits.max_input_bytes >> 20);
             return Err(Error::TooLarge { what: "the file".to_owned(), limit });
         }
-        let mut child = self.start(file.into_std().await, job)?;
+        let (mut server, output) = self.child(job, &file.into_std().await).await?;
         let drawing = AtomicU64::new(0);
         let mut listener = Listener { job, drawing: &drawing, heard: Instant::now(), pictures: Vec::new() };
-        let converse = listener.converse(&mut child, |step| {
+        let converse = listener.converse(output, &mut server, |step| {
             reached.set(step);
             progress(step);
         });
@@ -166,27 +167,35 @@ impl Pool {
             said = converse => said,
             late = late => late,
         };
-        // Whatever it said, it is done; a child that has ended is only reaped here.
-        let _ = child.kill().await;
-        result.map(|document| (document, listener.pictures))
+        let (answer, ended) = result?;
+        // Whatever it said, it is done: dropped here, the fork server kills it.
+        if ended || server.ends_soon().await {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(server);
+        }
+        answer.map(|document| (document, listener.pictures))
     }
 
-    fn start(&self, file: std::fs::File, job: &Job) -> Result<Child, Error> {
-        let json = serde_json::to_string(job).map_err(|e| Error::Worker(e.to_string()))?;
-        let mut command = Command::new(&self.options.command);
-        command
-            .args(&self.options.args)
-            .env_clear()
-            .env(JOB_VARIABLE, json)
-            .current_dir("/")
-            .stdin(Stdio::from(file))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        if let Some(library) = &self.pdfium {
-            command.env(PDFIUM_PATH_VARIABLE, library);
+    /// A child for the job with its standard output and error, of a fork server that waits for work or a new one.
+    async fn child(
+        &self,
+        job: &Job,
+        file: &std::fs::File,
+    ) -> Result<(ForkServer, (pipe::Receiver, pipe::Receiver)), Error> {
+        loop {
+            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let waited = idle.is_some();
+            let started = || {
+                let PoolOptions { command, args, .. } = &self.options;
+                ForkServer::start(command, args, self.pdfium.as_deref())
+            };
+            let mut server = idle.map_or_else(started, Ok).map_err(|e| worker("could not start", &e))?;
+            match server.fork(job, file).await {
+                Ok(output) => return Ok((server, output)),
+                // It may have been killed while it waited, which is no reason not to start another.
+                Err(error) if waited => tracing::debug!(%error, "an idle fork server is gone"),
+                Err(error) => return Err(worker("could not fork", &error)),
+            }
         }
-        command.spawn().map_err(|e| worker("could not start", &e))
     }
 }
 
@@ -239,20 +248,22 @@ struct Listener<'l> {
 }
 
 impl Listener<'_> {
-    /// Reads the child's lines to the end.
-    async fn converse(&mut self, child: &mut Child, progress: impl Fn(Progress)) -> Result<Document, Error> {
-        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(Error::Worker("no pipe to the child".to_owned()));
-        };
+    /// Reads the child's lines to the end. Also answers whether it is known to have ended.
+    async fn converse(
+        &mut self,
+        (stdout, stderr): (pipe::Receiver, pipe::Receiver),
+        server: &mut ForkServer,
+        progress: impl Fn(Progress),
+    ) -> Result<(Result<Document, Error>, bool), Error> {
         let (answer, complaints) = tokio::join!(self.listen(stdout, progress), drain(stderr));
         if !complaints.is_empty() {
             tracing::debug!(stderr = %complaints, "extraction worker");
         }
         if let Some(answer) = answer? {
-            return answer;
+            return Ok((answer, false));
         }
-        let status = child.wait().await.map_err(|e| worker("could not wait", &e))?;
-        Err(verdict(status, &complaints, self.job))
+        let status = server.ended().await.map_err(|e| worker("could not wait", &e))?;
+        Ok((Err(verdict(status, &complaints, self.job)), true))
     }
 
     /// The answer, or `None` when the child ended without one.

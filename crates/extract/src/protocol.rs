@@ -1,4 +1,4 @@
-//! What parent and child say to each other: a job in one environment variable, the file as
+//! What parent and child say to each other: a job that comes through the fork server, the file as
 //! standard input, JSON lines as standard output.
 //!
 //! Invariant: the receiver never holds more than the document's own size plus one line, and takes
@@ -14,9 +14,6 @@ use base64::Engine;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::time::Duration;
-
-/// Environment variable with the [`Job`] as JSON.
-pub(crate) const JOB_VARIABLE: &str = "QUARRY_EXTRACT_JOB";
 
 /// Longest line the parent accepts, in bytes.
 pub(crate) const MAX_LINE_BYTES: usize = 4 << 20;

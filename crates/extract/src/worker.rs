@@ -5,15 +5,17 @@ use crate::document::{Builder, Document};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::media::MediaType;
-use crate::protocol::{Event, JOB_VARIABLE, Job, write_event, write_result};
-use crate::source::Source;
-use crate::{delimited, doc, docx, eml, epub, html, markdown, odf, pdf, pptx, rtf, sandbox, sheet, text};
+use crate::protocol::{Event, Job, write_event, write_result};
+use crate::source::{HtmlContent, Source};
+use crate::{
+    delimited, doc, docx, eml, epub, fork_server, html, markdown, odf, pdf, pptx, rtf, sandbox, sheet, text,
+};
 use std::io::{self, BufWriter, Read, Write};
 use std::process::ExitCode;
 
-/// What the tests put before the extraction, told by the file's name.
+/// What the tests put before the extraction, told by the file's name and the most pages to read.
 #[doc(hidden)]
-pub type Hook = fn(&str, &[u8]) -> Option<Result<Document, Error>>;
+pub type Hook = fn(&str, u32, &[u8]) -> Option<Result<Document, Error>>;
 
 /// Stack of the parsing thread, in bytes; parsers recurse on crafted nesting.
 const STACK_BYTES: usize = 64 << 20;
@@ -93,39 +95,48 @@ fn check_size(what: &str, bytes: u64, limit: u64) -> Result<(), Error> {
     Err(Error::TooLarge { what: what.to_owned(), limit })
 }
 
-/// Body of the hidden subcommand: reads one file from standard input, writes JSON lines to
-/// standard output. Call it before any runtime or thread is started.
+/// Body of the hidden subcommand: a fork server whose children read one file each from standard input and write JSON
+/// lines to standard output. Call it before any runtime or thread is started.
 #[must_use]
 pub fn worker_main() -> ExitCode {
-    worker_main_with(|_, _| None)
+    worker_main_with(|_, _, _| None)
 }
 
 /// [`worker_main`] with a say for the tests, which make it misbehave by name.
 #[doc(hidden)]
 #[must_use]
 pub fn worker_main_with(hook: Hook) -> ExitCode {
-    let job = std::env::var(JOB_VARIABLE).ok().and_then(|json| serde_json::from_str::<Job>(&json).ok());
-    let Some(job) = job else {
-        let _ = writeln!(io::stderr(), "this command is started by the server only");
-        return ExitCode::from(2);
-    };
-    let parse = move || serve(&job, hook);
-    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(parse);
-    match thread.map(std::thread::JoinHandle::join) {
-        Ok(Ok(Ok(()))) => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    }
+    warm_up();
+    // The library is loaded once for all children, while files may still be opened.
+    fork_server::serve(
+        |job| pdf::load_library(&job.limits),
+        move |job| {
+            let parse = move || read(&job, hook);
+            let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(parse);
+            match thread.map(std::thread::JoinHandle::join) {
+                Ok(Ok(Ok(()))) => ExitCode::SUCCESS,
+                _ => ExitCode::FAILURE,
+            }
+        },
+    )
 }
 
-fn serve(job: &Job, hook: Hook) -> io::Result<()> {
-    // Libraries are loaded while files may still be opened.
-    pdf::load_library(&job.limits);
+/// Reads a page of our own, so that what the readers of web pages make once is made before the first fork.
+fn warm_up() {
+    const PAGE: &str = "<html><head><title>A page</title></head><body><nav><a href=/>Home</a></nav><article><h1>A page</h1>\
+        <p>It has a paragraph that is long enough to be taken for what the page is about, and nothing else.</p>\
+        <ul><li>One</li><li>Two</li></ul></article><footer>End</footer></body></html>";
+    let source = Source { name: "page.html", html: HtmlContent::Main, ..Source::default() };
+    let _ = extract_source(PAGE.as_bytes(), &source, &Limits::default());
+}
+
+fn read(job: &Job, hook: Hook) -> io::Result<()> {
     let failures = sandbox::close(&job.limits, job.cpu_seconds());
     let mut out = BufWriter::new(io::stdout().lock());
     let mut bytes = Vec::new();
     // One byte over the limit is enough to see that it is passed.
     io::stdin().lock().take(job.limits.max_input_bytes + 1).read_to_end(&mut bytes)?;
-    let result = match hook(&job.name, &bytes) {
+    let result = match hook(&job.name, job.limits.max_pages, &bytes) {
         Some(result) => result,
         None => run(&bytes, job, &mut |event| {
             // A parent that no longer listens ends us at the next real line.

@@ -1,6 +1,6 @@
 //! The handle the routes hold, and what all operations share.
 
-use crate::ingest::Queue;
+use crate::ingest::{Publisher, Queue};
 use crate::progress::Progress;
 use crate::view::{Snapshot, View};
 use crate::views::Views;
@@ -83,6 +83,7 @@ pub(crate) struct Inner {
     pub(crate) views: Views,
     pub(crate) settings: KbSettings,
     pub(crate) queue: Queue,
+    pub(crate) publisher: Publisher,
     pub(crate) progress: Progress,
     /// Vectors of sentences that answers were looked for in.
     pub(crate) sentences: crate::answer::SentenceMemory,
@@ -139,6 +140,7 @@ impl Kb {
             views,
             settings,
             queue: Queue::default(),
+            publisher: Publisher::default(),
             progress: Progress::default(),
             sentences: crate::answer::SentenceMemory::default(),
             publishing: crate::publish::Locks::default(),

@@ -32,6 +32,12 @@ impl Locks {
     }
 }
 
+/// New passages of a file in place of those it has published.
+pub(crate) struct Replacement<'a> {
+    pub(crate) old: &'a File,
+    pub(crate) new: &'a [(PassageRecord, TextHash, Arc<TextVectors>)],
+}
+
 /// Adds the removal of a file's published passages, and of the vectors nobody else uses.
 pub(crate) fn retire(
     publishing: &Publishing,
@@ -40,27 +46,30 @@ pub(crate) fn retire(
     vectors: &Coll,
     file: &File,
 ) {
-    replace(publishing, snapshot, commit, vectors, file, &HashSet::new());
+    retire_all(publishing, snapshot, commit, vectors, [file], &HashSet::new());
 }
 
-/// As [`retire`], keeping the vectors in `kept`.
-fn replace(
+/// As [`retire`], of files that are retired together, keeping the vectors in `kept`.
+fn retire_all<'f>(
     _: &Publishing,
     snapshot: &Snapshot,
     commit: &mut Commit,
     vectors: &Coll,
-    file: &File,
+    files: impl IntoIterator<Item = &'f File>,
     kept: &HashSet<TextHash>,
 ) {
-    let Some(published) = &file.published else { return };
-    let generation = Generation { file: file.id.clone(), number: published.generation };
     let mut used_here: HashMap<TextHash, u32> = HashMap::new();
-    let ordinals = snapshot.generations.get(&generation).into_iter().flat_map(|ordinals| ordinals.values());
-    for place in ordinals.filter_map(|ordinal| snapshot.places.get(*ordinal)) {
-        *used_here.entry(place.hash).or_default() += 1;
-    }
-    for position in 0..published.passages {
-        commit.del(&records::kb(), records::passage_key(&file.id, published.generation, position));
+    for file in files {
+        let Some(published) = &file.published else { continue };
+        let generation = Generation { file: file.id.clone(), number: published.generation };
+        let ordinals = snapshot.generations.get(&generation).into_iter().flat_map(|of| of.values());
+        for place in ordinals.filter_map(|ordinal| snapshot.places.get(*ordinal)) {
+            *used_here.entry(place.hash).or_default() += 1;
+        }
+        for position in 0..published.passages {
+            commit.del(&records::kb(), records::passage_key(&file.id, published.generation, position));
+        }
+        commit.quota(Counter::Vectors, -i64::from(published.passages), u64::MAX);
     }
     for (hash, here) in used_here {
         let unused = snapshot.vector_uses.get(&hash).is_none_or(|uses| *uses <= here);
@@ -68,27 +77,28 @@ fn replace(
             commit.del(vectors, hash.to_vec());
         }
     }
-    commit.quota(Counter::Vectors, -i64::from(published.passages), u64::MAX);
 }
 
-/// Adds the publication of new passages in place of what `old` has published.
+/// Adds the publication of new passages, each file's in place of what it has published.
 pub(crate) fn publish(
     publishing: &Publishing,
     snapshot: &Snapshot,
     commit: &mut Commit,
     form: &VectorForm,
-    old: &File,
-    new: &[(PassageRecord, TextHash, Arc<TextVectors>)],
+    files: &[Replacement<'_>],
 ) -> Result<(), crate::Error> {
-    let kept: HashSet<TextHash> = new.iter().map(|(_, hash, _)| *hash).collect();
-    replace(publishing, snapshot, commit, &form.coll, old, &kept);
+    let kept: HashSet<TextHash> = files.iter().flat_map(|file| file.new).map(|(_, hash, _)| *hash).collect();
+    let old = files.iter().map(|file| file.old);
+    retire_all(publishing, snapshot, commit, &form.coll, old, &kept);
     let mut written = HashSet::new();
-    for (record, hash, vectors) in new {
-        let key = records::passage_key(&old.id, old.generation, record.passage.position);
-        commit.put(&records::kb(), key, records::encode(record)?);
-        // Written even when it should be there: that mends a lost one, and another model has none yet.
-        if written.insert(*hash) {
-            commit.put(&form.coll, hash.to_vec(), form.encode(vectors));
+    for Replacement { old, new } in files {
+        for (record, hash, vectors) in *new {
+            let key = records::passage_key(&old.id, old.generation, record.passage.position);
+            commit.put(&records::kb(), key, records::encode(record)?);
+            // Written even when it should be there: that mends a lost one, and another model has none yet.
+            if written.insert(*hash) {
+                commit.put(&form.coll, hash.to_vec(), form.encode(vectors));
+            }
         }
     }
     Ok(())

@@ -23,6 +23,12 @@ pub(crate) struct TextVectors {
     pub(crate) tokens: Option<TokenCodes>,
 }
 
+impl TextVectors {
+    pub(crate) fn heap_bytes(&self) -> usize {
+        size_of_val(self.vector.as_slice()) + self.tokens.as_ref().map_or(0, |tokens| tokens.bytes().len())
+    }
+}
+
 /// How the vectors of one model are stored.
 #[derive(Debug, Clone)]
 pub(crate) struct VectorForm {

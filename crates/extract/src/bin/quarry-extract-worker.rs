@@ -8,7 +8,7 @@ fn main() -> ExitCode {
     quarry_extract::worker_main_with(misbehave)
 }
 
-fn misbehave(name: &str, _: &[u8]) -> Option<Result<Document, Error>> {
+fn misbehave(name: &str, max_pages: u32, _: &[u8]) -> Option<Result<Document, Error>> {
     match name {
         "hang" => loop {
             std::thread::park();
@@ -33,8 +33,7 @@ fn misbehave(name: &str, _: &[u8]) -> Option<Result<Document, Error>> {
         }
         "bad page" | "stuck page" | "bad end" => {
             use std::io::Write;
-            let job = std::env::var("QUARRY_EXTRACT_JOB").unwrap_or_default();
-            if job.contains("\"max_pages\":2,") {
+            if max_pages == 2 {
                 return Some(Ok(Document { title: Some("two pages".to_owned()), ..Document::default() }));
             }
             let pages = if name == "bad end" { 2 } else { 5 };

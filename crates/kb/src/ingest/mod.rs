@@ -2,7 +2,9 @@
 
 mod cancel;
 mod given;
+mod publisher;
 mod queue;
 mod worker;
 
+pub(crate) use publisher::Publisher;
 pub(crate) use queue::Queue;

@@ -26,7 +26,7 @@ pub(crate) struct Queue {
 struct State {
     turns: VecDeque<Scope>,
     waiting: HashMap<Scope, VecDeque<Ticket>>,
-    running: usize,
+    running: HashMap<Scope, usize>,
     closed: bool,
 }
 
@@ -49,7 +49,7 @@ impl State {
                 self.turns.push_back(scope);
             }
             if let Some(ticket) = ticket {
-                self.running += 1;
+                *self.running.entry(ticket.scope.clone()).or_default() += 1;
                 return Ok(ticket);
             }
         }
@@ -94,9 +94,14 @@ impl Queue {
         }
     }
 
-    pub(crate) fn done(&self) {
+    pub(crate) fn done(&self, scope: &Scope) {
         let mut state = self.state.lock();
-        state.running = state.running.saturating_sub(1);
+        if let Some(running) = state.running.get_mut(scope) {
+            *running -= 1;
+            if *running == 0 {
+                state.running.remove(scope);
+            }
+        }
         drop(state);
         // Wakes one that waits for idleness, or another worker when tickets are left.
         self.changed.notify_waiters();
@@ -115,7 +120,15 @@ impl Queue {
     /// (waiting, running).
     pub(crate) fn size(&self) -> (usize, usize) {
         let state = self.state.lock();
-        (state.waiting.values().map(VecDeque::len).sum(), state.running)
+        (state.waiting.values().map(VecDeque::len).sum(), state.running.values().sum())
+    }
+
+    /// Files of a bot that are in work or may be at once.
+    pub(crate) fn coming(&self, scope: &Scope) -> usize {
+        let (state, now) = (self.state.lock(), Instant::now());
+        // One that waits is enough to know of: there may be very many.
+        let due = state.waiting.get(scope).is_some_and(|of| of.iter().any(|ticket| ticket.not_before <= now));
+        state.running.get(scope).copied().unwrap_or(0) + usize::from(due)
     }
 
     /// Waits until fewer than `most` tickets wait, or the queue is closed: what makes work faster than
@@ -190,7 +203,8 @@ mod tests {
         queue.pop().await.unwrap();
         queue.close();
         assert!(queue.pop().await.is_none());
-        let (_, ()) = tokio::join!(queue.wait_idle(Duration::from_secs(5)), async { queue.done() });
+        let (_, ()) =
+            tokio::join!(queue.wait_idle(Duration::from_secs(5)), async { queue.done(&scope("a")) });
         assert_eq!(queue.size(), (0, 0));
     }
 }

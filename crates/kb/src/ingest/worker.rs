@@ -7,20 +7,22 @@
 use crate::file::{Facts, Published};
 use crate::files::{delta, put_file};
 use crate::ingest::given;
+use crate::ingest::publisher::Finished;
 use crate::ingest::queue::Ticket;
 use crate::kb::{Inner, Kb};
 use crate::progress::Step;
-use crate::records::{self, Job, PassageRecord, TextHash, text_hash};
+use crate::records::{self, Job, TextHash, text_hash};
 use crate::vectors::{TextVectors, VectorForm};
 use crate::view::Snapshot;
 use crate::{Error, File, publish};
 use quarry_embed::TextKind;
 use quarry_extract::{ChunkOptions, Document, HtmlContent, Source, chunk, embedded_text};
 use quarry_store::{Commit, Seq};
-use quarry_types::{Counter, ErrorKind, FileStatus, Passage, Scope, Timestamp, hex};
+use quarry_types::{Counter, ErrorKind, FileStatus, Passage, Scope, Timestamp};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Attempts that failed in a way that may pass, before a job is given up.
 const MAX_FAILURES: u32 = 4;
@@ -112,28 +114,32 @@ impl Kb {
     pub(crate) fn start_workers(&self) {
         let mut tasks = self.inner.tasks.lock();
         tasks.push(tokio::spawn(self.clone().delete_expired_files()));
-        for _ in 0..self.inner.settings.ingest_workers.max(1) {
-            let kb = self.clone();
-            tasks.push(tokio::spawn(async move {
-                while let Some(ticket) = kb.inner.queue.pop().await {
-                    // A job of its own task: a panic in it ends that task, not the worker.
-                    let inner = kb.inner.clone();
-                    let held = ticket.clone();
-                    let run = tokio::spawn(async move { inner.work(&held).await });
-                    if let Err(failure) = run.await {
-                        tracing::error!(file = %ticket.file, %failure, "ingest task failed");
-                        let again = Duration::from_secs(5);
-                        kb.inner.queue.push(&ticket.scope, &ticket.file, ticket.generation, again);
-                    }
-                    kb.inner.queue.done();
+        tasks.push(tokio::spawn(self.clone().work_off()));
+    }
+
+    /// Starts a job whenever a worker is free. Workers are free again while their files wait to be published.
+    async fn work_off(self) {
+        let workers = Arc::new(Semaphore::new(self.inner.settings.ingest_workers.max(1)));
+        while let Ok(worker) = workers.clone().acquire_owned().await {
+            let Some(ticket) = self.inner.queue.pop().await else { return };
+            let inner = self.inner.clone();
+            tokio::spawn(async move {
+                // A job of its own task: a panic in it ends that task, and this one goes on.
+                let (working, held) = (inner.clone(), ticket.clone());
+                let run = tokio::spawn(async move { working.work(&held, worker).await });
+                if let Err(failure) = run.await {
+                    tracing::error!(file = %ticket.file, %failure, "ingest task failed");
+                    let again = Duration::from_secs(5);
+                    inner.queue.push(&ticket.scope, &ticket.file, ticket.generation, again);
                 }
-            }));
+                inner.queue.done(&ticket.scope);
+            });
         }
     }
 }
 
 impl Inner {
-    async fn work(&self, ticket: &Ticket) {
+    async fn work(&self, ticket: &Ticket, worker: OwnedSemaphorePermit) {
         let scope = &ticket.scope;
         // A model that does not load is nobody's failed attempt.
         if let Err(error) = self.embedder.get().await {
@@ -156,7 +162,7 @@ impl Inner {
                 "the server ended {MAX_CUT_SHORT} times while it indexed the file; upload it again if that had other causes"
             )))
         } else {
-            self.index(scope, &mut job, &mut seq).await
+            self.index(scope, &mut job, &mut seq, worker).await
         };
         let bot = scope.bot();
         let ended = match outcome {
@@ -226,7 +232,13 @@ impl Inner {
     }
 
     /// `seq` is the version of the job record this worker wrote last.
-    async fn index(&self, scope: &Scope, job: &mut Job, seq: &mut Seq) -> Result<usize, Stop> {
+    async fn index(
+        &self,
+        scope: &Scope,
+        job: &mut Job,
+        seq: &mut Seq,
+        worker: OwnedSemaphorePermit,
+    ) -> Result<usize, Stop> {
         let view = self.views.of(scope).await?;
         let snapshot = view.refresh_to_head(self.store.as_ref()).await?;
         let file = current(&snapshot, job)?.file.clone();
@@ -263,7 +275,7 @@ impl Inner {
             facts: Some(Facts::of(&document)),
             warnings: document.warnings,
         };
-        self.publish(scope, job, passages, hashed, published).await?;
+        self.publish(scope, Finished { job: job.clone(), passages, hashed, published }, worker).await?;
         Ok(count)
     }
 
@@ -353,50 +365,6 @@ impl Inner {
             vector.map(|vector| (hash, vector)).ok_or_else(|| Error::Internal("a text has no vector".into()))
         };
         Ok(hashes.into_iter().map(vector_of).collect::<Result<_, _>>()?)
-    }
-
-    /// The one commit that makes the new generation searchable and retires the old one.
-    async fn publish(
-        &self,
-        scope: &Scope,
-        job: &Job,
-        passages: Vec<Passage>,
-        hashed: Vec<(TextHash, Arc<TextVectors>)>,
-        published: Published,
-    ) -> Result<(), Stop> {
-        let view = self.views.of(scope).await?;
-        let publishing = self.publishing.lock(scope.bot()).await;
-        let form = view.vector_form().clone();
-        // Ordinals are taken under the lock, so no other publish of this process takes the same.
-        let first = self.store.head(scope.bot(), &records::kb()).await?.next_id;
-        let number = |at: usize| {
-            u32::try_from(first + at as u64)
-                .map_err(|_| Error::Limit("this bot has used up its passage numbers".into()))
-        };
-        let mut new = Vec::with_capacity(passages.len());
-        for (at, (passage, (hash, vector))) in passages.into_iter().zip(hashed).enumerate() {
-            let record = PassageRecord { ordinal: number(at)?, passage, vector: hex(&hash) };
-            new.push((record, hash, vector));
-        }
-        let after = first + new.len() as u64;
-        let build = |snapshot: &Snapshot, commit: &mut Commit| {
-            let Ok(entry) = current(snapshot, job) else { return Ok(false) };
-            let mut file = File::clone(&entry.file);
-            publish::publish(&publishing, snapshot, commit, &form, &file, &new)?;
-            file.published = Some(published.clone());
-            file.status = FileStatus::IndexingCompleted;
-            file.failed_reason = None;
-            file.updated_at = Timestamp::now();
-            put_file(commit, Some(entry), &file)?;
-            commit.next_id.push((records::kb(), after));
-            commit.del(&records::jobs(), records::job_key(&job.file, job.generation));
-            commit.quota(Counter::Vectors, delta(new.len() as u64, job.reserved), u64::MAX);
-            Ok(true)
-        };
-        match self.transact(scope, build).await?.0 {
-            true => Ok(()),
-            false => Err(Stop::Obsolete),
-        }
     }
 
     /// Ends a job without publishing: releases what it reserved and, with a reason, fails the file.
