@@ -2,13 +2,14 @@
 """What indexing costs beside embedding: documents through the server against their passages embedded alone.
 
     cargo build --release && cargo build --release -p quarry-embed --example throughput
-    python3 benches/http/ingest.py [target/release/quarry] [documents] [target/release/examples/throughput]
+    python3 benches/http/ingest.py [--documents 12] [--passages 12] [--rounds 9]
 
 The documents are Markdown and HTML files made of the sentences of testdata/docs, in an order of their own so that no
 passage is known from another document. Their texts, with the headings the server puts before them, are then embedded by
 the same model with as many threads. Both take turns; the last line is the median of the ratios, less one.
 """
 
+import argparse
 import json
 import pathlib
 import random
@@ -23,11 +24,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 from quarry_http import Client  # noqa: E402
 
-ROUNDS = 9
 
-
-def documents(count, folder):
-    """Markdown and HTML files of about twelve passages each, of sentences in an order of their own."""
+def documents(count, each, folder):
+    """Markdown and HTML files of about so many passages each, of sentences in an order of their own."""
     text = " ".join(path.read_text() for path in sorted((ROOT / "testdata/docs/src").glob("*.md")))
     sentences = [s.strip() for s in re.split(r"(?<=[.!?])\s+", re.sub(r"[#*|`>-]+", " ", text)) if 30 < len(s) < 300]
     paths = []
@@ -35,7 +34,7 @@ def documents(count, folder):
         rng = random.Random(number)
         sections = [
             (f"Part {part} of {number}", [f"Note {number}.{part}.{n}: " + " ".join(rng.sample(sentences, 3)) for n in range(3)])
-            for part in range(12)
+            for part in range(each)
         ]
         if number % 2:
             body = "".join(f"<h2>{title}</h2>" + "".join(f"<p>{p}</p>" for p in parts) for title, parts in sections)
@@ -100,19 +99,23 @@ def embedded(example, texts, folder):
 
 
 def main():
-    args = sys.argv[1:]
-    binary = args[0] if args else str(ROOT / "target/release/quarry")
-    count = int(args[1]) if len(args) > 1 else 12
-    example = args[2] if len(args) > 2 else str(ROOT / "target/release/examples/throughput")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--binary", default=str(ROOT / "target/release/quarry"))
+    parser.add_argument("--throughput", default=str(ROOT / "target/release/examples/throughput"))
+    parser.add_argument("--documents", type=int, default=12)
+    parser.add_argument("--passages", type=int, default=12, help="of a document, about")
+    parser.add_argument("--rounds", type=int, default=9)
+    options = parser.parse_args()
     ratios = []
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        paths = documents(count, folder)
-        for _ in range(ROUNDS):
-            whole, texts = indexed(binary, paths)
-            alone = embedded(example, texts, folder)
+        paths = documents(options.documents, options.passages, folder)
+        for _ in range(options.rounds):
+            whole, texts = indexed(options.binary, paths)
+            alone = embedded(options.throughput, texts, folder)
             ratios.append(whole / alone)
-            print(f"{count} documents, {len(texts)} passages: indexed in {whole:.1f} s, embedded alone in {alone:.1f} s")
+            said = f"{len(paths)} documents, {len(texts)} passages"
+            print(f"{said}: indexed in {whole:.1f} s, embedded alone in {alone:.1f} s", flush=True)
     print(f"indexing over embedding: {statistics.median(ratios) - 1:+.1%}")
 
 

@@ -4,7 +4,9 @@
 use quarry_extract::{Document, Error, Limits, Ocr, Pool, PoolOptions, Progress};
 use quarry_types::ErrorKind;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Mutex;
+use std::time::Duration;
 
 fn pool(limits: Limits) -> Pool {
     let command = env!("CARGO_BIN_EXE_quarry-extract-worker").into();
@@ -118,6 +120,107 @@ fn pool_with_input(max_input_bytes: u64) -> Pool {
 async fn the_worker_reaches_nothing_outside() {
     let document = run(&pool(Limits::default()), "reach", b"x").await.unwrap();
     assert_eq!(document.title.as_deref(), Some(""), "these worked");
+}
+
+/// Process numbers of a reader and of what has forked it.
+async fn who(pool: &Pool, name: &str) -> (u32, u32) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "text").unwrap();
+    let told = Mutex::new(None);
+    let tell = |step: Progress| *told.lock().unwrap() = Some((step.page, step.pages));
+    let read = pool.extract(file.path(), name, "text/plain", tell);
+    tokio::pin!(read);
+    // One that hangs is let go once it has told.
+    while tokio::time::timeout(Duration::from_millis(10), &mut read).await.is_err() {
+        if name == "who hangs" && told.lock().unwrap().is_some() {
+            break;
+        }
+    }
+    told.into_inner().unwrap().unwrap()
+}
+
+fn runs(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // One that has ended and was not waited for yet does not run.
+    stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+}
+
+async fn end(processes: &[u32]) {
+    for _ in 0..500 {
+        if !processes.iter().any(|process| runs(*process)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("of {processes:?} some still run");
+}
+
+#[tokio::test]
+async fn a_reader_has_a_process_of_its_own_and_all_have_one_parent() {
+    let command = env!("CARGO_BIN_EXE_quarry-extract-worker").into();
+    let limits = Limits::default();
+    let pool = Pool::new(PoolOptions { command, args: Vec::new(), workers: 1, limits, ocr: None });
+    let (first, parent) = who(&pool, "who").await;
+    assert_eq!(run(&pool, "abort", b"x").await, Err(Error::Crashed { how: "abort".to_owned() }));
+    let (second, same) = who(&pool, "who").await;
+    assert_eq!((parent, first == second), (same, false));
+    end(&[first, second]).await;
+    assert!(runs(parent));
+
+    // A parent that is killed while it waits is replaced.
+    assert!(Command::new("kill").args(["-9", &parent.to_string()]).status().unwrap().success());
+    end(&[parent]).await;
+    let (_, other) = who(&pool, "who").await;
+    assert_ne!(parent, other);
+
+    // Pools that are dropped leave nothing behind.
+    drop(pool);
+    end(&[other]).await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_ends_its_reader() {
+    let pool = pool(Limits::default());
+    let (hanging, parent) = who(&pool, "who hangs").await;
+    end(&[hanging, parent]).await;
+    let document = run(&pool, "fine.txt", b"still alive").await.unwrap();
+    assert_eq!(document.text, "still alive");
+}
+
+#[tokio::test]
+async fn a_reader_holds_its_files_only_and_dies_with_its_parent() {
+    let pool = pool(Limits::default());
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "text").unwrap();
+    let told = Mutex::new(None);
+    let tell = |step: Progress| *told.lock().unwrap() = Some((step.page, step.pages));
+    let read = pool.extract(file.path(), "who hangs", "text/plain", tell);
+    let look = async {
+        loop {
+            let processes = *told.lock().unwrap();
+            if let Some((reader, parent)) = processes {
+                return (reader, parent);
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let watch = async {
+        let (reader, parent) = look.await;
+        let held: Vec<String> = std::fs::read_dir(format!("/proc/{reader}/fd"))
+            .unwrap()
+            .map(|entry| std::fs::read_link(entry.unwrap().path()).unwrap().to_string_lossy().into_owned())
+            .collect();
+        assert!(!held.iter().any(|to| to.starts_with("socket:")), "{held:?}");
+        assert_eq!(
+            held.iter().filter(|to| !to.starts_with("pipe:")).count(),
+            1,
+            "the document alone: {held:?}"
+        );
+        assert!(Command::new("kill").args(["-9", &parent.to_string()]).status().unwrap().success());
+        end(&[reader, parent]).await;
+    };
+    let (read, ()) = tokio::join!(read, watch);
+    assert!(matches!(read, Err(Error::Worker(_))), "{read:?}");
 }
 
 #[tokio::test]
