@@ -84,6 +84,23 @@ impl EmbedderSlot {
         self.run(texts, move |embedder, texts| embedder.embed_tokens(texts, kind)).await
     }
 
+    /// Embeds a question and its tokens, cut at the model's limit, and goes on with it on the same thread, away from the
+    /// async ones.
+    ///
+    /// # Errors
+    /// As [`EmbedderSlot::embed_tokens`].
+    pub async fn embed_query<T: Send + 'static>(
+        &self,
+        query: String,
+        then: impl FnOnce(Embedded) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let embed = |embedder: &dyn Embedder, texts: &[&str]| {
+            let made = embedder.embed_tokens(texts, TextKind::Query)?.pop();
+            made.map(then).ok_or_else(|| Error::Inference("no vector for a question".into()))
+        };
+        self.run(vec![query], embed).await
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         texts: Vec<String>,

@@ -87,6 +87,8 @@ pub(crate) struct Inner {
     pub(crate) progress: Progress,
     /// Vectors of sentences that answers were looked for in.
     pub(crate) sentences: crate::answer::SentenceMemory,
+    /// Passages read lately.
+    pub(crate) passages: crate::passage_memory::PassageMemory,
     /// One publish, retire or delete of a bot at a time: they decide which vectors are still used.
     pub(crate) publishing: crate::publish::Locks,
     pub(crate) tasks: parking_lot::Mutex<Vec<tokio::task::JoinHandle<()>>>,
@@ -143,6 +145,7 @@ impl Kb {
             publisher: Publisher::default(),
             progress: Progress::default(),
             sentences: crate::answer::SentenceMemory::default(),
+            passages: crate::passage_memory::PassageMemory::default(),
             publishing: crate::publish::Locks::default(),
             tasks: parking_lot::Mutex::default(),
         };

@@ -16,6 +16,7 @@ mod ingest;
 mod kb;
 mod listing;
 mod page;
+mod passage_memory;
 mod passages;
 mod places;
 mod progress;

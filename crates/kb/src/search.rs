@@ -3,12 +3,12 @@
 use crate::files::is_expired;
 use crate::kb::{Inner, Kb};
 use crate::passages::PassageMeta;
-use crate::places::Generation;
+use crate::places::Place;
 use crate::rank::{Task, WordLeg, explain};
 use crate::records::{self, PassageRecord};
-use crate::view::Snapshot;
+use crate::view::{Snapshot, View};
 use crate::{Error, File, TagFilter};
-use quarry_embed::{Embedded, TextKind};
+use quarry_embed::Embedded;
 use quarry_index::Fused;
 use quarry_types::{FileId, Scope, Timestamp};
 use serde_json::Value;
@@ -181,31 +181,34 @@ fn is_under(name: &str, key: &str) -> bool {
 }
 
 impl Inner {
-    pub(crate) async fn embed_query(&self, query: &str) -> Result<Arc<Embedded>, Error> {
-        let mut made = self.embedder.embed_tokens(vec![query.to_owned()], TextKind::Query).await?;
-        made.pop().map(Arc::new).ok_or_else(|| Error::Internal("the model gave no vector".into()))
-    }
-
     /// Best matches first, all of one consistent cut. The question's words are looked for while it is embedded.
     pub(crate) async fn find(&self, scope: &Scope, search: &Search) -> Result<Found, Error> {
         let (begun, now, tuning) = (Instant::now(), Timestamp::now(), self.settings.search);
         let view = self.views.of(scope).await?;
         let mut snapshot = view.snapshot();
-        let mut begun_leg = Some(WordLeg::begin(&snapshot, search, tuning, now));
+        // Ranked where it was embedded: another thread would have to wake up first.
         let asking = Instant::now();
-        let asked = self.embed_query(&search.query).await?;
-        let embedding = asking.elapsed();
-        for _ in 0..Self::READ_ATTEMPTS {
-            let ranked = {
+        let first = {
+            let (snapshot, search, leg) =
+                (snapshot.clone(), search.clone(), WordLeg::begin(&snapshot, search, tuning, now));
+            move |asked: Embedded| {
+                let embedding = asking.elapsed();
+                let task = Task { snapshot: &snapshot, search: &search, tuning: &tuning, now };
+                let ranked = task.rank(&asked, || leg.wait(), &mut |_, _| ())?;
+                Ok::<_, Error>((Arc::new(asked), embedding, ranked))
+            }
+        };
+        let (asked, embedding, mut ranked) = self.embedder.embed_query(search.query.clone(), first).await??;
+        for attempt in 0..Self::READ_ATTEMPTS {
+            if attempt > 0 {
+                snapshot = view.refresh_to_head(self.store.as_ref()).await?;
                 let (snapshot, search, asked) = (snapshot.clone(), search.clone(), asked.clone());
-                let leg = begun_leg.take();
-                let ranking = move || {
+                let again = move || {
                     let task = Task { snapshot: &snapshot, search: &search, tuning: &tuning, now };
-                    let worded = || leg.map_or_else(|| task.look_for_words(), WordLeg::wait);
-                    task.rank(&asked, worded, &mut |_, _| ())
+                    task.rank(&asked, || task.look_for_words(), &mut |_, _| ())
                 };
-                tokio::task::spawn_blocking(ranking).await??
-            };
+                ranked = tokio::task::spawn_blocking(again).await??;
+            }
             let shown: Vec<_> = if search.consolidate {
                 let file = |id: u32| Some(snapshot.places.get(id)?.generation.file.clone());
                 worth_consolidating(&ranked.last, search.limit, file)
@@ -216,11 +219,10 @@ impl Inner {
                 search.explain.then(|| explain(&snapshot, &ranked.words, ranked.plan, hit, of))
             };
             let best = shown.into_iter().map(|(hit, of)| (*hit, of.plain, why(hit, of))).collect();
-            if let Some(matches) = self.read(scope, &snapshot, best, search.context_depth, now).await? {
+            if let Some(matches) = self.read(&view, &snapshot, best, search.context_depth, now).await? {
                 let searching = begun.elapsed().saturating_sub(embedding);
                 return Ok(Found { matches, asked, embedding, searching });
             }
-            snapshot = view.refresh_to_head(self.store.as_ref()).await?;
         }
         Err(Error::Busy("the knowledge base is changing too fast to be searched; try again".into()))
     }
@@ -228,49 +230,48 @@ impl Inner {
     /// Reads matches and neighbours; `None` when one was replaced since the snapshot.
     async fn read(
         &self,
-        scope: &Scope,
+        view: &View,
         snapshot: &Snapshot,
         ranked: Vec<(Fused, f32, Option<Value>)>,
         depth: u32,
         now: Timestamp,
     ) -> Result<Option<Vec<Match>>, Error> {
-        let mut wanted: BTreeMap<(Arc<Generation>, u32), usize> = BTreeMap::new();
+        let mut known: HashMap<u32, Arc<PassageRecord>> = HashMap::new();
+        let (mut unknown, mut keys) = (HashSet::new(), Vec::new());
         let mut windows = Vec::with_capacity(ranked.len());
         for (fused, plain, explain) in ranked {
-            let Some(place) = snapshot.places.get(fused.id) else { continue };
-            let Some(entry) = snapshot.files.get(&place.generation.file) else { continue };
+            let Some(Place { generation, position, .. }) = snapshot.places.get(fused.id) else { continue };
+            let Some(entry) = snapshot.files.get(&generation.file) else { continue };
+            let Some(passages) = snapshot.generations.get(generation) else { continue };
             if is_expired(&entry.file, now) {
                 continue;
             }
-            let last =
-                entry.file.published.as_ref().map_or(0, |published| published.passages.saturating_sub(1));
-            let from = place.position.saturating_sub(depth);
-            let to = place.position.saturating_add(depth).min(last);
-            for position in from..=to {
-                wanted.insert((place.generation.clone(), position), 0);
+            let near = position.saturating_sub(depth)..=position.saturating_add(depth);
+            let window: Vec<(u32, u32)> = passages.range(near).map(|(at, id)| (*at, *id)).collect();
+            for (position, id) in &window {
+                if known.contains_key(id) || unknown.contains(id) {
+                    continue;
+                }
+                match self.passages.recall(view.number(), *id) {
+                    Some(record) => drop(known.insert(*id, record)),
+                    None => {
+                        unknown.insert(*id);
+                        keys.push(records::passage_key(&generation.file, generation.number, *position));
+                    }
+                }
             }
-            windows.push((fused, plain, explain, entry.file.clone(), place.clone(), from..=to));
+            windows.push((fused, plain, explain, entry.file.clone(), generation.number, window));
         }
-        let mut keys = Vec::with_capacity(wanted.len());
-        for (index, ((generation, position), slot)) in wanted.iter_mut().enumerate() {
-            *slot = index;
-            keys.push(records::passage_key(&generation.file, generation.number, *position));
-        }
-        let found = self.store.get(scope.bot(), &records::kb(), &keys).await?;
-        let mut read = Vec::with_capacity(found.len());
-        for record in found {
+        for record in self.store.get(view.bot(), &records::kb(), &keys).await? {
             let Some(record) = record else { return Ok(None) };
-            read.push(Arc::new(records::decode::<PassageRecord>(&record.value)?));
+            let record = Arc::new(records::decode::<PassageRecord>(&record.value)?);
+            self.passages.keep(view.number(), &record);
+            known.insert(record.ordinal, record);
         }
         let mut matches = Vec::with_capacity(windows.len());
-        for (fused, plain, explain, file, place, positions) in windows {
-            let at = |position: u32| {
-                let slot = wanted.get(&(place.generation.clone(), position))?;
-                read.get(*slot).cloned()
-            };
-            let window: Vec<_> = positions.filter_map(at).collect();
-            let Some(record) = at(place.position) else { continue };
-            let generation = place.generation.number;
+        for (fused, plain, explain, file, generation, window) in windows {
+            let window: Vec<_> = window.iter().filter_map(|(_, id)| known.get(id).cloned()).collect();
+            let Some(record) = known.get(&fused.id).cloned() else { continue };
             matches.push(Match { fused, plain, explain, file, generation, record, window });
         }
         Ok(Some(matches))

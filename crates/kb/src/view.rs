@@ -21,10 +21,12 @@ use quarry_types::{BotId, FileId, Timestamp, unhex};
 use roaring::RoaringBitmap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Most records read at a time.
 const PAGE: usize = 4096;
+/// Views opened so far.
+static VIEWS: AtomicU64 = AtomicU64::new(0);
 /// One graph build at a time over all bots: each keeps a core busy for minutes.
 static BUILDS: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
 
@@ -110,6 +112,8 @@ fn spans(first: u32, last: u32, count: usize) -> bool {
 
 /// One bot's view.
 pub(crate) struct View {
+    /// No other view of this process has it.
+    number: u64,
     bot: BotId,
     current: ArcSwap<Snapshot>,
     applying: tokio::sync::Mutex<()>,
@@ -141,6 +145,7 @@ impl View {
         let dense = VectorSet::new(embedder.dims(), options);
         let indexes = Arc::new(Indexes { lexical, dense, building: AtomicBool::new(false) });
         let view = Self {
+            number: VIEWS.fetch_add(1, Ordering::Relaxed),
             bot: bot.clone(),
             current: ArcSwap::from_pointee(indexes.blank()),
             applying: tokio::sync::Mutex::new(()),
@@ -155,6 +160,11 @@ impl View {
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// Tells it from the other views of this process.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     pub(crate) fn bot(&self) -> &BotId {

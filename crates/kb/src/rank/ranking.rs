@@ -51,7 +51,7 @@ impl Kb {
         tuning.check()?;
         let snapshot = self.inner.views.snapshot(scope).await?;
         let begun = Instant::now();
-        let asked = self.inner.embed_query(&search.query).await?;
+        let asked = self.inner.embedder.embed_query(search.query.clone(), std::convert::identity).await?;
         let embedding = begun.elapsed();
         let ranking = tokio::task::spawn_blocking(move || {
             let begun = Instant::now();
