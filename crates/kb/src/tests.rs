@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 mod models;
+mod publishing;
 
 struct World {
     kb: Kb,
