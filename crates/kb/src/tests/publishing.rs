@@ -51,13 +51,5 @@ async fn files_finished_together_share_commits_and_vectors() {
     let hits = found(&world, &bot, &format!("Own {FILES}")).await;
     assert_eq!(hits[0], format!("Own {FILES}"));
     assert!(!hits.contains(&"All have this".to_owned()));
-
-    // A file alone is not kept waiting for others.
-    let begun = Instant::now();
-    let before = commits(&world, &bot).await;
-    world.kb.set_passages(&bot, "0.txt", passages(&["Alone"])).await.unwrap();
-    settled(&world.kb).await;
-    assert_eq!(commits(&world, &bot).await - before, 2);
-    assert!(begun.elapsed() < Duration::from_secs(5));
     world.kb.shutdown().await;
 }
