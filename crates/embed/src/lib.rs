@@ -11,6 +11,7 @@ mod library;
 mod model;
 mod onnx;
 mod slot;
+mod stream;
 pub mod testing;
 mod token_space;
 mod tokens;

@@ -1,14 +1,13 @@
-//! The embedder over an ONNX graph: tokenise, batch, take turns, run.
+//! The embedder over an ONNX graph: tokenise, batch, run.
 
 use crate::batch::{Batch, plan};
-use crate::engine::{GraphEngine, OrtEngine, RtenEngine};
+use crate::engine::{GraphEngine, OrtEngine, Output, RtenEngine};
 use crate::library::{self, Places};
 use crate::model::Model;
+use crate::stream::{Shared, Stream};
 use crate::token_space::TokenSpace;
 use crate::tokens::Tokens;
-use crate::turn::Turns;
 use crate::{Embedded, Embedder, Error, TextKind};
-use parking_lot::Mutex;
 use quarry_types::TokenCounter;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,13 +50,15 @@ pub fn open(options: &EmbedOptions) -> Result<Arc<dyn Embedder>, Error> {
     };
     let tokens = Tokens::new(model.tokenizer(), model.max_tokens())?;
     let engine = engine(&model, options, &library::places(options.library.as_deref()))?;
+    let engine_name = engine.name();
+    let shared = Arc::new(Shared::new(engine));
     let embedder = OnnxEmbedder {
         fingerprint: model.fingerprint(),
         dims: model.dims(),
         tokens: Arc::new(tokens),
-        turns: Turns::default(),
-        engine_name: engine.name(),
-        engine: Mutex::new(engine),
+        engine_name,
+        stream: Stream::start(shared.clone())?,
+        shared,
         token_space: model.into_token_space(),
     };
     embedder.prove()?;
@@ -99,10 +100,9 @@ struct OnnxEmbedder {
     fingerprint: String,
     dims: usize,
     tokens: Arc<Tokens>,
-    turns: Turns,
     engine_name: &'static str,
-    /// Locked only by the holder of a turn.
-    engine: Mutex<Box<dyn GraphEngine>>,
+    shared: Arc<Shared>,
+    stream: Stream,
     token_space: Option<TokenSpace>,
 }
 
@@ -138,13 +138,12 @@ impl OnnxEmbedder {
         let encoded = self.encode(texts, kind)?;
         let lengths: Vec<usize> = encoded.iter().map(Vec::len).collect();
         let mut embedded = vec![Embedded::default(); texts.len()];
-        for indices in plan(&lengths) {
-            let batch = Batch::new(indices.iter().map(|&at| encoded[at].as_slice()));
-            let output = {
-                let _turn = self.turns.take(kind);
-                self.engine.lock().run(&batch, space.is_some())?
-            };
-            let wrong = |got: usize, what: &str| Error::Inference(format!("{got} numbers for {what}"));
+        let plan = plan(&lengths);
+        let batch = |indices: &Vec<usize>| Batch::new(indices.iter().map(|&at| encoded[at].as_slice()));
+        let mut next = plan.iter();
+        let wrong = |got: usize, what: &str| Error::Inference(format!("{got} numbers for {what}"));
+        let mut take = |batch: &Batch, output: Output| {
+            let Some(indices) = next.next() else { return Err(wrong(batch.texts, "no text")) };
             if output.vectors.len() != indices.len() * self.dims {
                 let (texts, dims) = (indices.len(), self.dims);
                 return Err(wrong(output.vectors.len(), &format!("{texts} vectors of {dims}")));
@@ -152,16 +151,24 @@ impl OnnxEmbedder {
             for (&at, vector) in indices.iter().zip(output.vectors.chunks_exact(self.dims)) {
                 embedded[at].vector = vector.to_vec();
             }
-            if let Some(space) = space {
-                let of_text = batch.width * space.width();
-                if output.tokens.len() != indices.len() * of_text {
-                    return Err(wrong(output.tokens.len(), &format!("{} texts' tokens", indices.len())));
-                }
-                for (&at, hidden) in indices.iter().zip(output.tokens.chunks_exact(of_text)) {
-                    let piece = |id| self.tokens.piece(id);
-                    embedded[at].tokens = space.tokens(&encoded[at], hidden, kind, piece);
-                }
+            let Some(space) = space else { return Ok(()) };
+            let of_text = batch.width * space.width();
+            if output.tokens.len() != indices.len() * of_text {
+                return Err(wrong(output.tokens.len(), &format!("{} texts' tokens", indices.len())));
             }
+            for (&at, hidden) in indices.iter().zip(output.tokens.chunks_exact(of_text)) {
+                let piece = |id| self.tokens.piece(id);
+                embedded[at].tokens = space.tokens(&encoded[at], hidden, kind, piece);
+            }
+            Ok(())
+        };
+        let mut batches = plan.iter().map(batch);
+        match kind {
+            TextKind::Passage => self.stream.run(batches, space.is_some(), take)?,
+            TextKind::Query => batches.try_for_each(|batch| {
+                let output = self.shared.run(&batch, kind, space.is_some())?;
+                take(&batch, output)
+            })?,
         }
         Ok(embedded)
     }

@@ -136,7 +136,8 @@ async fn who(pool: &Pool, name: &str) -> (u32, u32) {
             break;
         }
     }
-    told.into_inner().unwrap().unwrap()
+    let who = *told.lock().unwrap();
+    who.unwrap()
 }
 
 fn runs(process: u32) -> bool {

@@ -102,7 +102,10 @@ impl LexicalIndex {
             }
         }
         let directory = Unsynced::open(folder).map_err(tantivy::TantivyError::from)?;
-        let mut index = Index::create(directory, schema().0, IndexSettings::default())?;
+        // Nothing is stored, so nothing is worth a thread that compresses it.
+        let settings =
+            IndexSettings { docstore_compress_dedicated_thread: false, ..IndexSettings::default() };
+        let mut index = Index::create(directory, schema().0, settings)?;
         index.set_tokenizers(tokenizers());
         Self::over(folder, index)
     }

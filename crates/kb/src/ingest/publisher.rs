@@ -21,9 +21,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// How long a finished file waits for others that are on their way; without any it does not wait.
-const LINGER: Duration = Duration::from_millis(150);
+const LINGER: Duration = Duration::from_millis(400);
 /// How often it looks meanwhile.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Most files of one commit.
 const MAX_FILES: usize = 64;
 /// Room for finished files of all bots that wait, in KiB, and what each takes at least.
