@@ -1,10 +1,10 @@
 //! Measures the embedder on a file of texts; `benches/embed/run` holds it against a control.
 //!
-//! usage: throughput TEXTS.json [--threads N] [--rounds N] [--engine auto|ort|rten] [--plan PLAN.json]
+//! usage: throughput TEXTS.json [--tokens] [--threads N] [--rounds N] [--engine auto|ort|rten] [--plan PLAN.json]
 //!
 //! TEXTS.json is a JSON array of strings. Prints one JSON object per round: passages per second,
 //! the p50 of one 12-token query in milliseconds and the resident memory in MB. `--plan` writes
-//! the batches that `embed` makes of the texts and measures nothing.
+//! the batches that `embed` makes of the texts and measures nothing; `--tokens` makes the vectors of tokens too.
 #![allow(clippy::print_stdout)]
 
 use quarry_embed::{EmbedOptions, Embedder, Engine, TextKind, open, plan_batches};
@@ -34,13 +34,14 @@ fn query_p50_ms(embedder: &dyn Embedder) -> Result<f64, Failure> {
 
 fn main() -> Result<(), Failure> {
     let mut options = EmbedOptions::default();
-    let (mut rounds, mut file, mut plan) = (3, None, None);
+    let (mut rounds, mut file, mut plan, mut tokens) = (3, None, None, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
         match argument.as_str() {
             "--threads" => options.threads = value()?.parse()?,
             "--rounds" => rounds = value()?.parse()?,
+            "--tokens" => tokens = true,
             "--plan" => plan = Some(value()?),
             "--engine" => {
                 options.engine = match value()?.as_str() {
@@ -67,7 +68,11 @@ fn main() -> Result<(), Failure> {
     }
     for _ in 0..rounds {
         let start = Instant::now();
-        embedder.embed(&texts, TextKind::Passage)?;
+        if tokens {
+            embedder.embed_tokens(&texts, TextKind::Passage)?;
+        } else {
+            embedder.embed(&texts, TextKind::Passage)?;
+        }
         let rate = texts.len() as f64 / start.elapsed().as_secs_f64();
         let report = serde_json::json!({
             "engine": embedder.engine(),
