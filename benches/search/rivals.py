@@ -1,6 +1,6 @@
 """Times vector search beside hnswlib and faiss: same vectors, same machine, one thread each, one run.
 
-    python rivals.py BASE.f32 QUERIES.f32 --count 100000      (numpy, hnswlib, faiss-cpu)
+    python rivals.py BASE.f32 QUERIES.f32 --count 100000 [--alone]      (numpy; hnswlib, faiss-cpu unless alone)
 
 BASE.f32 holds real vectors (384 numbers each); more are made by pushing copies aside to about cosine .8.
 All use M 16 and efConstruction 200. Recall@10 is against exact search, equal scores standing for one
@@ -15,8 +15,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import faiss
-import hnswlib
 import numpy as np
 
 DIMS, EFS, WANTED = 384, (10, 16, 24, 32, 64, 128, 256, 512), (0.95, 0.98, 0.99)
@@ -45,29 +43,12 @@ def recall(found, docs, queries, floor):
     return float((scores >= floor[:, None] - 1e-5).sum(1).clip(max=10).mean() / 10)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("base", type=Path)
-    parser.add_argument("queries", type=Path)
-    parser.add_argument("--count", type=int, default=100_000)
-    parser.add_argument("--asked", type=int, default=300)
-    parser.add_argument("--ours", default="target/release/examples/vector_sweep")
-    args = parser.parse_args()
-    load = lambda path: np.fromfile(path, np.float32).reshape(-1, DIMS)
-    docs, queries = made(load(args.base), args.count), load(args.queries)[: args.asked]
-    queries = np.ascontiguousarray(queries / np.linalg.norm(queries, axis=1, keepdims=True))
-    floor = np.stack([np.sort(docs @ query)[-10] for query in queries])
-    faiss.omp_set_num_threads(1)
+def rivals(docs, queries, floor):
+    import faiss
+    import hnswlib
+
     points = {}
-
-    with tempfile.TemporaryDirectory() as place:
-        docs.tofile(f"{place}/docs.f32")
-        queries.tofile(f"{place}/queries.f32")
-        out = subprocess.run([args.ours, f"{place}/docs.f32", f"{place}/queries.f32", "--json"], check=True, capture_output=True)
-    ours = json.loads(out.stdout)
-    points["quarry"] = [(p["ef"] or 0, p["recall"], p["ms"]) for p in ours["sweep"]]
-    print(f"{len(docs)} vectors, {len(queries)} queries; quarry built in {ours['build_s']:.1f} s")
-
+    faiss.omp_set_num_threads(1)
     begun = time.perf_counter()
     index = hnswlib.Index("ip", DIMS)
     index.init_index(len(docs), M=16, ef_construction=200)
@@ -90,6 +71,34 @@ def main():
         index.hnsw.efSearch = ef
         found, ms = timed(queries, lambda query: index.search(query[None], 10)[1][0])
         points["faiss"].append((ef, recall(found, docs, queries, floor), ms))
+    return points
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("base", type=Path)
+    parser.add_argument("queries", type=Path)
+    parser.add_argument("--count", type=int, default=100_000)
+    parser.add_argument("--asked", type=int, default=300)
+    parser.add_argument("--alone", action="store_true", help="time Quarry alone")
+    parser.add_argument("--ours", default="target/release/examples/vector_sweep")
+    args = parser.parse_args()
+    load = lambda path: np.fromfile(path, np.float32).reshape(-1, DIMS)
+    docs, queries = made(load(args.base), args.count), load(args.queries)[: args.asked]
+    queries = np.ascontiguousarray(queries / np.linalg.norm(queries, axis=1, keepdims=True))
+    floor = np.stack([np.sort(docs @ query)[-10] for query in queries])
+    points = {}
+
+    with tempfile.TemporaryDirectory() as place:
+        docs.tofile(f"{place}/docs.f32")
+        queries.tofile(f"{place}/queries.f32")
+        out = subprocess.run([args.ours, f"{place}/docs.f32", f"{place}/queries.f32", "--json"], check=True, capture_output=True)
+    ours = json.loads(out.stdout)
+    points["quarry"] = [(p["ef"] or 0, p["recall"], p["ms"]) for p in ours["sweep"]]
+    print(f"{len(docs)} vectors, {len(queries)} queries; quarry built in {ours['build_s']:.1f} s")
+
+    if not args.alone:
+        points |= rivals(docs, queries, floor)
 
     for name, of in points.items():
         print(f"{name:8}", "  ".join(f"ef{ef} {r:.3f} {ms:.3f}ms" for ef, r, ms in of))
