@@ -35,6 +35,7 @@ def main():
         return out
 
     place = Path(sys.argv[1])
+    place.mkdir(parents=True, exist_ok=True)
     for folder in map(Path, sys.argv[2:]):
         read = lambda name: [json.loads(line) for line in open(folder / name)]
         docs = [(doc.get("title", "") + "\n" + doc["text"]).strip() for doc in read("corpus.jsonl")]

@@ -1,10 +1,10 @@
 //! A process that has everything loaded and forks a child for each document: a fork costs a fraction of
 //! starting the program, binding the PDF library and reading the classifier's tables anew.
 //!
-//! Both ends and what they say to each other over one socket: a job with the three files of its child, then how the
-//! child ended. Invariants: the fork server never reads a document, so its children share nothing but what the
-//! program itself loaded; the child of one job is dead before the next is taken; a call that ends early takes the fork
-//! server with the child.
+//! Both ends and what they say to each other over one socket: the files of a child, then how the child ended.
+//! Invariants: the fork server reads neither documents nor what is said of them (the child reads its job itself), so
+//! its children share nothing but what the program itself loaded; the child of one job is dead before the next is taken; a
+//! call that ends early takes the fork server with the child.
 
 use crate::library::PDFIUM_PATH_VARIABLE;
 use crate::protocol::Job;
@@ -24,23 +24,26 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 
-/// Files handed over with a job: the document, where the answer goes, where complaints go.
-const FILES: usize = 3;
+/// Files handed over with a job: the document, the job, where the answer goes, where complaints go.
+const FILES: usize = 4;
 /// Most bytes of a job as JSON: names and addresses are the only parts without a fixed length.
-const MAX_JOB_BYTES: usize = 4 << 20;
-/// How long a child that has said everything may take to end.
+const MAX_JOB_BYTES: u64 = 4 << 20;
+/// How long a child that has said everything, or is killed, may take to end.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// Children of one fork server: all have its layout of memory, so none is kept for ever.
+const MAX_CHILDREN: u32 = 256;
 
-/// The caller's end of one fork server. Dropped, the fork server kills the child it has and ends.
+/// The caller's end of one fork server. Dropped, the fork server kills the child it has and ends, which the runtime
+/// waits for.
 #[derive(Debug)]
 pub(crate) struct ForkServer {
-    /// Waited for by the runtime once it is dropped.
-    _process: Child,
+    process: Child,
     control: tokio::net::UnixStream,
+    children: u32,
 }
 
 impl ForkServer {
@@ -55,11 +58,15 @@ impl ForkServer {
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            .stderr(Stdio::piped());
         if let Some(library) = pdfium {
             command.env(PDFIUM_PATH_VARIABLE, library);
         }
-        Ok(Self { _process: command.spawn()?, control: tokio::net::UnixStream::from_std(ours)? })
+        let mut process = command.spawn()?;
+        if let Some(stderr) = process.stderr.take() {
+            tokio::spawn(complain(stderr));
+        }
+        Ok(Self { process, control: tokio::net::UnixStream::from_std(ours)?, children: 0 })
     }
 
     /// Forks a child for the job. Gives its standard output and error.
@@ -69,24 +76,25 @@ impl ForkServer {
         file: &std::fs::File,
     ) -> io::Result<(pipe::Receiver, pipe::Receiver)> {
         let job = serde_json::to_vec(job)?;
-        let size = u32::try_from(job.len()).map_err(io::Error::other)?.to_le_bytes();
+        let (mut to_child, ask) = pipe::pipe()?;
         let (stdout, answer) = pipe::pipe()?;
         let (stderr, complaints) = pipe::pipe()?;
-        let (stdout, stderr) = (stdout.into_blocking_fd()?, stderr.into_blocking_fd()?);
-        let files = [file.as_fd(), stdout.as_fd(), stderr.as_fd()];
+        let (ask, stdout, stderr) =
+            (ask.into_blocking_fd()?, stdout.into_blocking_fd()?, stderr.into_blocking_fd()?);
+        let files = [file.as_fd(), ask.as_fd(), stdout.as_fd(), stderr.as_fd()];
         let send = || {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];
             let mut ancillary = SendAncillaryBuffer::new(&mut space);
             if !ancillary.push(SendAncillaryMessage::ScmRights(&files)) {
                 return Err(io::Error::other("no room for the files"));
             }
-            Ok(sendmsg(&self.control, &[IoSlice::new(&size)], &mut ancillary, SendFlags::NOSIGNAL)?)
+            Ok(sendmsg(&self.control, &[IoSlice::new(&[1])], &mut ancillary, SendFlags::NOSIGNAL)?)
         };
-        // The socket is empty between jobs, so these few bytes go in one piece.
-        if self.control.async_io(Interest::WRITABLE, send).await? != size.len() {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        self.control.write_all(&job).await?;
+        self.control.async_io(Interest::WRITABLE, send).await?;
+        self.children += 1;
+        // Then the child has the only end to read from: one that dies early is seen by how it ended.
+        drop((ask, stdout, stderr));
+        let _ = to_child.write_all(&job).await;
         Ok((answer, complaints))
     }
 
@@ -97,34 +105,58 @@ impl ForkServer {
         Ok(ExitStatus::from_raw(i32::from_le_bytes(status)))
     }
 
-    /// As [`Self::ended`], for a child that should have ended by now.
-    pub(crate) async fn ends_soon(&mut self) -> bool {
-        tokio::time::timeout(FAREWELL, self.ended()).await.is_ok_and(|ended| ended.is_ok())
+    /// Whether it may fork again: the last child has said all and ends well.
+    pub(crate) async fn is_reusable(&mut self) -> bool {
+        let ended = tokio::time::timeout(FAREWELL, self.ended()).await;
+        self.children < MAX_CHILDREN && ended.is_ok_and(|ended| ended.is_ok_and(|status| status.success()))
+    }
+
+    /// Ends the child and the fork server, and returns when they are gone.
+    pub(crate) async fn end(mut self) {
+        let _ = self.control.shutdown().await;
+        if tokio::time::timeout(FAREWELL, self.process.wait()).await.is_err() {
+            let _ = self.process.kill().await;
+        }
     }
 }
 
-/// The fork server itself: takes jobs from standard input until it is closed. `prepare` runs before each fork, `work`
-/// in the child, which has the document as standard input. Call it before any thread is started.
-pub(crate) fn serve(prepare: impl Fn(&Job), work: impl FnOnce(Job) -> ExitCode) -> ExitCode {
+/// Passes on what a fork server has to say, which is why it ends.
+async fn complain(stderr: impl AsyncRead + Unpin) {
+    let mut said = String::new();
+    let _ = stderr.take(4 << 10).read_to_string(&mut said).await;
+    if !said.is_empty() {
+        tracing::warn!(%said, "fork server of extraction workers");
+    }
+}
+
+/// The fork server itself: takes jobs from standard input until it is closed. `work` runs in the child, which has the
+/// document as standard input. Call it before any thread is started.
+pub(crate) fn serve(work: impl FnOnce(Job) -> ExitCode) -> ExitCode {
     let parent = rustix::process::getpid();
-    let Ok(control) = io::stdin().as_fd().try_clone_to_owned() else { return ExitCode::FAILURE };
-    let mut control = UnixStream::from(control);
+    let failed = |what: &str, error: io::Error| {
+        let _ = writeln!(io::stderr(), "{what}: {error}");
+        ExitCode::from(2)
+    };
+    let mut control = match io::stdin().as_fd().try_clone_to_owned() {
+        Ok(control) => UnixStream::from(control),
+        Err(error) => return failed("no socket to listen to", error),
+    };
     loop {
-        let (job, files) = match receive(&mut control) {
-            Ok(Some(received)) => received,
+        let files = match receive(&control) {
+            Ok(Some(files)) => files,
             Ok(None) => return ExitCode::SUCCESS,
-            Err(error) => {
-                let _ = writeln!(io::stderr(), "this command is started by the server only ({error})");
-                return ExitCode::from(2);
-            }
+            Err(error) => return failed("this command is started by the server only", error),
         };
-        prepare(&job);
-        let Ok((alive, held)) = io::pipe() else { return ExitCode::FAILURE };
+        let (alive, held) = match io::pipe() {
+            Ok(pipe) => pipe,
+            Err(error) => return failed("no pipe to a child", error),
+        };
         match fork::fork() {
             Ok(Fork::Child) => {
                 drop((control, alive));
-                let ended = enter(parent, files).map_or(ExitCode::FAILURE, |()| work(job));
-                drop(held);
+                let ended = enter(parent, files).map_or(ExitCode::FAILURE, work);
+                // Closed by the end of the process, which is what its parent waits for.
+                std::mem::forget(held);
                 return ended;
             }
             Ok(Fork::Parent(child)) => {
@@ -133,11 +165,14 @@ pub(crate) fn serve(prepare: impl Fn(&Job), work: impl FnOnce(Job) -> ExitCode) 
                     let status = end_of(child, &alive, &control)?;
                     control.write_all(&status.as_raw().to_le_bytes())
                 });
-                if told.is_err() {
-                    return ExitCode::FAILURE;
+                match told {
+                    Ok(()) => {}
+                    // Nobody listens any more.
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+                    Err(error) => return failed("could not wait for a child", error),
                 }
             }
-            Err(_) => return ExitCode::FAILURE,
+            Err(error) => return failed("could not fork", error),
         }
     }
 }
@@ -145,12 +180,12 @@ pub(crate) fn serve(prepare: impl Fn(&Job), work: impl FnOnce(Job) -> ExitCode) 
 /// Waits for a child that holds the other end of `alive`. Nothing is said during a job, so a sign of life on `control`
 /// is its end: then the child is killed.
 fn end_of(child: Pid, alive: &impl AsFd, control: &UnixStream) -> io::Result<WaitStatus> {
-    /// Between two looks at a child that has let go of its end and lives on.
-    const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+    /// Longest time between two looks at a child that has let go of its end, in nanoseconds.
+    const LOOK_EVERY: i64 = 10_000_000;
     let mut both = [PollFd::new(control, PollFlags::IN), PollFd::new(alive, PollFlags::IN)];
     let (mut watched, mut wait, mut options) = (both.as_mut_slice(), None, WaitOptions::NOHANG);
     loop {
-        match poll(watched, wait) {
+        match poll(watched, wait.as_ref()) {
             Err(rustix::io::Errno::INTR) => continue,
             polled => polled?,
         };
@@ -163,17 +198,19 @@ fn end_of(child: Pid, alive: &impl AsFd, control: &UnixStream) -> io::Result<Wai
             Ok(None) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        (watched, wait) = (watched.split_at_mut(1).0, Some(&LOOK_EVERY));
+        // Its files are closed a moment before it has ended.
+        let next = wait.map_or(50_000, |before: Timespec| (2 * before.tv_nsec).min(LOOK_EVERY));
+        (watched, wait) = (watched.split_at_mut(1).0, Some(Timespec { tv_sec: 0, tv_nsec: next }));
     }
 }
 
-/// The next job; `None` when there will be none.
-fn receive(control: &mut UnixStream) -> io::Result<Option<(Job, Vec<OwnedFd>)>> {
-    let mut size = [0; 4];
+/// The files of the next job; `None` when there will be none.
+fn receive(control: &UnixStream) -> io::Result<Option<[OwnedFd; FILES]>> {
+    let mut byte = [0];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received =
-        recvmsg(&*control, &mut [IoSliceMut::new(&mut size)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+        recvmsg(control, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
     if received.bytes == 0 {
         return Ok(None);
     }
@@ -185,27 +222,24 @@ fn receive(control: &mut UnixStream) -> io::Result<Option<(Job, Vec<OwnedFd>)>> 
         })
         .flatten()
         .collect();
-    let size = u32::from_le_bytes(size) as usize;
-    let cut = received.flags.contains(ReturnFlags::CTRUNC);
-    if received.bytes != 4 || files.len() != FILES || cut || size > MAX_JOB_BYTES {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let mut job = vec![0; size];
-    control.read_exact(&mut job)?;
-    Ok(Some((serde_json::from_slice(&job)?, files)))
+    let whole = |files| if received.flags.contains(ReturnFlags::CTRUNC) { None } else { Some(files) };
+    let files = <[OwnedFd; FILES]>::try_from(files).ok().and_then(whole);
+    files.map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// Makes a forked process the child of one job: the job's files are all it has, and it dies with its parent.
-fn enter(parent: Pid, files: Vec<OwnedFd>) -> io::Result<()> {
+/// Makes a forked process the child of one job, which it reads: the job's files are all it has, and it dies with its
+/// parent.
+fn enter(parent: Pid, files: [OwnedFd; FILES]) -> io::Result<Job> {
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     if rustix::process::getppid() != Some(parent) {
         return Err(io::ErrorKind::NotConnected.into());
     }
-    let [document, stdout, stderr] =
-        <[OwnedFd; FILES]>::try_from(files).map_err(|_| io::ErrorKind::InvalidData)?;
+    let [document, job, stdout, stderr] = files;
     rustix::stdio::dup2_stdin(document)?;
     rustix::stdio::dup2_stdout(stdout)?;
     rustix::stdio::dup2_stderr(stderr)?;
-    Ok(())
+    let mut json = Vec::new();
+    std::fs::File::from(job).take(MAX_JOB_BYTES).read_to_end(&mut json)?;
+    Ok(serde_json::from_slice(&json)?)
 }

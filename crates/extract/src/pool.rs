@@ -1,7 +1,7 @@
 //! The parent's side: a child per document, a few at a time, and however it ends becomes a document or a named error.
 //!
-//! Knows nothing of formats. Invariant: a child never outlives its call: it is killed on timeout,
-//! on bad output and when the call is dropped.
+//! Knows nothing of formats. Invariant: a child never outlives its call: it is killed on timeout and
+//! on bad output, and soon after the call is dropped.
 
 use crate::document::Document;
 use crate::error::Error;
@@ -15,6 +15,7 @@ use crate::protocol::{Assembly, Job, Line, MAX_LINE_BYTES, free_drawing};
 use crate::source::Source;
 use base64::Engine;
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -167,12 +168,14 @@ impl Pool {
             said = converse => said,
             late = late => late,
         };
-        let (answer, ended) = result?;
-        // Whatever it said, it is done: dropped here, the fork server kills it.
-        if ended || server.ends_soon().await {
+        // A child that did not answer was perhaps led to: the next one has another layout of memory.
+        let answered = result.as_ref().is_ok_and(|answer| !matches!(answer, Err(Error::Crashed { .. })));
+        if answered && server.is_reusable().await {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(server);
+        } else {
+            server.end().await;
         }
-        answer.map(|document| (document, listener.pictures))
+        result?.map(|document| (document, listener.pictures))
     }
 
     /// A child for the job with its standard output and error, of a fork server that waits for work or a new one.
@@ -192,7 +195,9 @@ impl Pool {
             match server.fork(job, file).await {
                 Ok(output) => return Ok((server, output)),
                 // It may have been killed while it waited, which is no reason not to start another.
-                Err(error) if waited => tracing::debug!(%error, "an idle fork server is gone"),
+                Err(error) if waited && error.kind() == ErrorKind::BrokenPipe => {
+                    tracing::debug!(%error, "an idle fork server is gone");
+                }
                 Err(error) => return Err(worker("could not fork", &error)),
             }
         }
@@ -248,22 +253,22 @@ struct Listener<'l> {
 }
 
 impl Listener<'_> {
-    /// Reads the child's lines to the end. Also answers whether it is known to have ended.
+    /// Reads the child's lines to the end: its answer, or why there is none.
     async fn converse(
         &mut self,
         (stdout, stderr): (pipe::Receiver, pipe::Receiver),
         server: &mut ForkServer,
         progress: impl Fn(Progress),
-    ) -> Result<(Result<Document, Error>, bool), Error> {
+    ) -> Result<Result<Document, Error>, Error> {
         let (answer, complaints) = tokio::join!(self.listen(stdout, progress), drain(stderr));
         if !complaints.is_empty() {
             tracing::debug!(stderr = %complaints, "extraction worker");
         }
         if let Some(answer) = answer? {
-            return Ok((answer, false));
+            return Ok(answer);
         }
         let status = server.ended().await.map_err(|e| worker("could not wait", &e))?;
-        Ok((Err(verdict(status, &complaints, self.job)), true))
+        Err(verdict(status, &complaints, self.job))
     }
 
     /// The answer, or `None` when the child ended without one.

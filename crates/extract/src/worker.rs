@@ -107,25 +107,23 @@ pub fn worker_main() -> ExitCode {
 #[must_use]
 pub fn worker_main_with(hook: Hook) -> ExitCode {
     warm_up();
-    // The library is loaded once for all children, while files may still be opened.
-    fork_server::serve(
-        |job| pdf::load_library(&job.limits),
-        move |job| {
-            let parse = move || read(&job, hook);
-            let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(parse);
-            match thread.map(std::thread::JoinHandle::join) {
-                Ok(Ok(Ok(()))) => ExitCode::SUCCESS,
-                _ => ExitCode::FAILURE,
-            }
-        },
-    )
+    fork_server::serve(move |job| {
+        let parse = move || read(&job, hook);
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(parse);
+        match thread.map(std::thread::JoinHandle::join) {
+            Ok(Ok(Ok(()))) => ExitCode::SUCCESS,
+            _ => ExitCode::FAILURE,
+        }
+    })
 }
 
-/// Reads a page of our own, so that what the readers of web pages make once is made before the first fork.
+/// Loads what all children need: the PDF library, while files may still be opened, and by reading a page of our own
+/// what the readers of web pages make once.
 fn warm_up() {
     const PAGE: &str = "<html><head><title>A page</title></head><body><nav><a href=/>Home</a></nav><article><h1>A page</h1>\
         <p>It has a paragraph that is long enough to be taken for what the page is about, and nothing else.</p>\
         <ul><li>One</li><li>Two</li></ul></article><footer>End</footer></body></html>";
+    pdf::load_library(&Limits::default());
     let source = Source { name: "page.html", html: HtmlContent::Main, ..Source::default() };
     let _ = extract_source(PAGE.as_bytes(), &source, &Limits::default());
 }

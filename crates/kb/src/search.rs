@@ -236,6 +236,7 @@ impl Inner {
         depth: u32,
         now: Timestamp,
     ) -> Result<Option<Vec<Match>>, Error> {
+        let newest = view.snapshot();
         let mut known: HashMap<u32, Arc<PassageRecord>> = HashMap::new();
         let (mut unknown, mut keys) = (HashSet::new(), Vec::new());
         let mut windows = Vec::with_capacity(ranked.len());
@@ -251,6 +252,10 @@ impl Inner {
             for (position, id) in &window {
                 if known.contains_key(id) || unknown.contains(id) {
                     continue;
+                }
+                // What was deleted meanwhile is shown no more, known or not.
+                if !newest.places.contains(*id) {
+                    return Ok(None);
                 }
                 match self.passages.recall(view.number(), *id) {
                     Some(record) => drop(known.insert(*id, record)),

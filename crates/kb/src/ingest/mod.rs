@@ -6,5 +6,7 @@ mod publisher;
 mod queue;
 mod worker;
 
+#[cfg(test)]
+pub(crate) use publisher::Finished;
 pub(crate) use publisher::Publisher;
 pub(crate) use queue::Queue;

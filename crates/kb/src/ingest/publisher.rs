@@ -10,7 +10,7 @@ use crate::kb::Inner;
 use crate::publish::{self, Publishing, Replacement};
 use crate::records::{self, Job, PassageRecord, TextHash};
 use crate::vectors::TextVectors;
-use crate::view::Snapshot;
+use crate::view::{FileEntry, Snapshot};
 use crate::{Error, File};
 use parking_lot::Mutex;
 use quarry_store::Commit;
@@ -26,17 +26,20 @@ const LINGER: Duration = Duration::from_millis(400);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Most files of one commit.
 const MAX_FILES: usize = 64;
+/// Most bytes of texts and vectors of one commit, unless one file has more.
+const MAX_BYTES: usize = 4 << 20;
 /// Room for finished files of all bots that wait, in KiB, and what each takes at least.
 const ROOM_KIB: usize = 32 << 10;
 const MIN_KIB: usize = 256;
 
 /// All that a file needs to become searchable.
-pub(super) struct Finished {
-    pub(super) job: Job,
-    pub(super) passages: Vec<Passage>,
+pub(crate) struct Finished {
+    /// Without what was given to it.
+    pub(crate) job: Job,
+    pub(crate) passages: Vec<Passage>,
     /// Of each passage: the hash of what was embedded, and its vectors.
-    pub(super) hashed: Vec<(TextHash, Arc<TextVectors>)>,
-    pub(super) published: Published,
+    pub(crate) hashed: Vec<(TextHash, Arc<TextVectors>)>,
+    pub(crate) published: Published,
 }
 
 /// Finished files by bot.
@@ -59,10 +62,14 @@ impl Default for Publisher {
 }
 
 impl Finished {
-    fn kib(&self) -> u32 {
+    fn bytes(&self) -> usize {
         let texts: usize = self.passages.iter().map(|passage| passage.text.len()).sum();
         let vectors: usize = self.hashed.iter().map(|(_, vectors)| vectors.heap_bytes()).sum();
-        u32::try_from(((texts + vectors) >> 10).clamp(MIN_KIB, ROOM_KIB)).unwrap_or(u32::MAX)
+        texts + vectors
+    }
+
+    fn room(&self) -> u32 {
+        u32::try_from((self.bytes() >> 10).clamp(MIN_KIB, ROOM_KIB)).unwrap_or(u32::MAX)
     }
 }
 
@@ -76,7 +83,7 @@ impl Inner {
         worker: OwnedSemaphorePermit,
     ) -> Result<(), Stop> {
         let lost = || Stop::Later(Error::Internal("a publication has ended without a word".into()));
-        let _room = self.publisher.room.acquire_many(finished.kib()).await.map_err(|_| lost())?;
+        let _room = self.publisher.room.acquire_many(finished.room()).await.map_err(|_| lost())?;
         let waiting = self.publisher.bots.lock().entry(scope.bot().clone()).or_default().clone();
         let (answer, mut answered) = oneshot::channel();
         waiting.files.lock().push_back((finished, answer));
@@ -103,15 +110,27 @@ impl Inner {
         let publishing = self.publishing.lock(scope.bot()).await;
         let mut files: Vec<_> = {
             let mut files = waiting.files.lock();
-            let most = files.len().min(MAX_FILES);
+            let mut bytes = 0;
+            let mut fits = |(finished, _): &(Finished, _)| {
+                bytes += finished.bytes();
+                bytes <= MAX_BYTES
+            };
+            let most = files.iter().take(MAX_FILES).take_while(|file| fits(file)).count().max(1);
+            let most = most.min(files.len());
             files.drain(..most).collect()
         };
         // The next one waits for others while these are written.
         drop(turn);
+        if files.is_empty() {
+            return;
+        }
         let mut finished: Vec<&Finished> = files.iter().map(|(finished, _)| finished).collect();
         let mut outcomes = match self.publish_all(scope, &publishing, &finished).await {
-            Err(_) if finished.len() > 1 => Vec::new(),
-            Err(error) => vec![Err(error)],
+            Err(error) if finished.len() > 1 => {
+                tracing::warn!(bot = %scope.bot(), files = finished.len(), %error, "published one by one");
+                Vec::new()
+            }
+            Err(error) => vec![Err(Stop::from(error))],
             Ok(outcomes) => {
                 outcomes.into_iter().map(|done| done.then_some(()).ok_or(Stop::Obsolete)).collect()
             }
@@ -120,7 +139,7 @@ impl Inner {
             outcomes.push(match self.publish_all(scope, &publishing, &[alone]).await {
                 Ok(outcome) if outcome.contains(&true) => Ok(()),
                 Ok(_) => Err(Stop::Obsolete),
-                Err(error) => Err(error),
+                Err(error) => Err(Stop::from(error)),
             });
         }
         for ((_, answer), outcome) in files.drain(..).zip(outcomes) {
@@ -129,13 +148,14 @@ impl Inner {
         }
     }
 
-    /// Publishes all of them in one commit. Answers which still were wanted.
-    async fn publish_all(
+    /// Publishes all of them in one commit. Answers which still were wanted; one that is published already is not
+    /// published twice, for a commit may have reached the store and failed to be shown.
+    pub(crate) async fn publish_all(
         &self,
         scope: &Scope,
         publishing: &Publishing,
         files: &[&Finished],
-    ) -> Result<Vec<bool>, Stop> {
+    ) -> Result<Vec<bool>, Error> {
         let view = self.views.of(scope).await?;
         // Ordinals are taken under the lock, so no other publish of this process takes the same.
         let first = self.store.head(scope.bot(), &records::kb()).await?.next_id;
@@ -156,8 +176,14 @@ impl Inner {
         let build = |snapshot: &Snapshot, commit: &mut Commit| {
             let entries: Vec<_> =
                 files.iter().map(|finished| current(snapshot, &finished.job).ok()).collect();
-            let wanted =
-                || entries.iter().zip(files).zip(&new).filter_map(|((entry, f), n)| Some(((*entry)?, f, n)));
+            let is_new = |entry: &FileEntry, job: &Job| {
+                entry.file.published.as_ref().is_none_or(|published| published.generation != job.generation)
+            };
+            let wanted = || {
+                let all = entries.iter().zip(files).zip(&new);
+                let wanted = all.filter_map(|((entry, finished), new)| Some(((*entry)?, finished, new)));
+                wanted.filter(|(entry, finished, _)| is_new(entry, &finished.job))
+            };
             let replacements: Vec<_> =
                 wanted().map(|(entry, _, new)| Replacement { old: &entry.file, new }).collect();
             if !replacements.is_empty() {

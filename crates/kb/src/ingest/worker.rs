@@ -275,7 +275,12 @@ impl Inner {
             facts: Some(Facts::of(&document)),
             warnings: document.warnings,
         };
-        self.publish(scope, Finished { job: job.clone(), passages, hashed, published }, worker).await?;
+        // While it waits it holds what it needs only.
+        drop((document.text, document.blocks, snapshot, file));
+        let given = job.given.take();
+        let held = job.clone();
+        job.given = given;
+        self.publish(scope, Finished { job: held, passages, hashed, published }, worker).await?;
         Ok(count)
     }
 

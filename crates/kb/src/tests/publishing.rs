@@ -1,7 +1,8 @@
 //! Files that are finished close to each other and become searchable in one commit.
 
 use super::*;
-use crate::records;
+use crate::ingest::Finished;
+use crate::records::{self, Job};
 use crate::vectors::VectorForm;
 use std::collections::BTreeSet;
 
@@ -51,5 +52,39 @@ async fn files_finished_together_share_commits_and_vectors() {
     let hits = found(&world, &bot, &format!("Own {FILES}")).await;
     assert_eq!(hits[0], format!("Own {FILES}"));
     assert!(!hits.contains(&"All have this".to_owned()));
+    world.kb.shutdown().await;
+}
+
+/// A commit may reach the store and fail to be shown; then it is tried again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_published_already_is_not_published_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let (world, bot) = (open(dir.path(), KbSettings::default()).await, scope("a"));
+    add(&world, &bot, "a.txt", &["The oven heats to 280 degrees."]).await;
+    let inner = &world.kb.inner;
+    let file = world.kb.file(&bot, "a.txt").await.unwrap();
+    let snapshot = inner.views.snapshot(&bot).await.unwrap();
+    let record = inner.read_passages(&bot, &file.id, file.generation, &[0]).await.unwrap().unwrap().remove(0);
+    let form = VectorForm::of(&HashEmbedder::new(64, 64));
+    let hash = snapshot.places.get(record.ordinal).unwrap().hash;
+    let vectors = form.fetch(world.store.as_ref(), bot.bot(), &[hash]).await.unwrap().remove(0).unwrap();
+    let again = Finished {
+        job: Job { reserved: 1, ..Job::of(&file, Timestamp::now(), None) },
+        passages: vec![record.passage],
+        hashed: vec![(hash, Arc::new(vectors))],
+        published: file.published.clone().unwrap(),
+    };
+    let before = commits(&world, &bot).await;
+    let publishing = inner.publishing.lock(bot.bot()).await;
+    assert_eq!(inner.publish_all(&bot, &publishing, &[&again]).await.ok(), Some(vec![true]));
+    assert_eq!(commits(&world, &bot).await, before);
+    assert_eq!(inner.views.snapshot(&bot).await.unwrap().places.len(), 1);
+    assert_counters(&world, &bot).await;
+
+    // One whose file has other content by now is not published at all.
+    let old = Finished { job: Job { generation: again.job.generation + 1, ..again.job.clone() }, ..again };
+    assert_eq!(inner.publish_all(&bot, &publishing, &[&old]).await.ok(), Some(vec![false]));
+    assert_eq!(commits(&world, &bot).await, before);
+    drop(publishing);
     world.kb.shutdown().await;
 }
