@@ -48,11 +48,14 @@ pub(crate) struct Publisher {
     room: Semaphore,
 }
 
+/// Tells the one that handed in a file how it went.
+type Answer = oneshot::Sender<Result<(), Stop>>;
+
 #[derive(Default)]
 struct Waiting {
     /// Held by the one that waits for others and then takes all that wait.
     turn: Arc<tokio::sync::Mutex<()>>,
-    files: Mutex<VecDeque<(Finished, oneshot::Sender<Result<(), Stop>>)>>,
+    files: Mutex<VecDeque<(Finished, Answer)>>,
 }
 
 impl Default for Publisher {
@@ -111,7 +114,7 @@ impl Inner {
         let mut files: Vec<_> = {
             let mut files = waiting.files.lock();
             let mut bytes = 0;
-            let mut fits = |(finished, _): &(Finished, _)| {
+            let mut fits = |(finished, _): &(Finished, Answer)| {
                 bytes += finished.bytes();
                 bytes <= MAX_BYTES
             };
