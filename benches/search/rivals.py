@@ -81,6 +81,7 @@ def main():
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--asked", type=int, default=300)
     parser.add_argument("--alone", action="store_true", help="time Quarry alone")
+    parser.add_argument("--planned", action="store_true", help="of Quarry only searches as it plans them, not every breadth")
     parser.add_argument("--ours", default="target/release/examples/vector_sweep")
     args = parser.parse_args()
     load = lambda path: np.fromfile(path, np.float32).reshape(-1, DIMS)
@@ -92,7 +93,8 @@ def main():
     with tempfile.TemporaryDirectory() as place:
         docs.tofile(f"{place}/docs.f32")
         queries.tofile(f"{place}/queries.f32")
-        out = subprocess.run([args.ours, f"{place}/docs.f32", f"{place}/queries.f32", "--json"], check=True, capture_output=True)
+        command = [args.ours, f"{place}/docs.f32", f"{place}/queries.f32", "--json"] + ["--planned"] * args.planned
+        out = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     ours = json.loads(out.stdout)
     points["quarry"] = [(p["ef"] or 0, p["recall"], p["ms"]) for p in ours["sweep"]]
     print(f"{len(docs)} vectors, {len(queries)} queries; quarry built in {ours['build_s']:.1f} s")

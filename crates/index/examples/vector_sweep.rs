@@ -1,9 +1,9 @@
 //! Times vector search at several breadths, under filters and by recall target, on vectors from a file.
 //!
-//! `cargo run --release --workspace --example vector_sweep -- DOCS.f32 QUERIES.f32 [--json]`: files of
+//! `cargo run --release --workspace --example vector_sweep -- DOCS.f32 QUERIES.f32 [--json] [--planned]`: files of
 //! little-endian f32 vectors of 384 dimensions. Prints median milliseconds on one thread, recall@10
 //! against the exact answer (equal scores stand for one another), searches a second and bytes per vector.
-//! With `--json` one object for `benches/search/rivals.py`.
+//! With `--json` one object for `benches/search/rivals.py`; with `--planned` searches as they are planned only.
 #![allow(clippy::print_stdout)]
 
 use quarry_index::{Candidates, Hit, Plan, SweepPoint, VectorIndex, VectorOptions, VectorSet};
@@ -64,9 +64,11 @@ fn planned(
 fn main() -> Result<(), Failure> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let as_json = args.iter().any(|arg| arg == "--json");
+    // The sweep builds graphs of its own, which takes minutes where there are a million vectors.
+    let planned_only = args.iter().any(|arg| arg == "--planned");
     let mut files = args.iter().filter(|arg| !arg.starts_with("--"));
     let (Some(docs), Some(queries)) = (files.next(), files.next()) else {
-        return Err("usage: vector_sweep DOCS.f32 QUERIES.f32 [--json]".into());
+        return Err("usage: vector_sweep DOCS.f32 QUERIES.f32 [--json] [--planned]".into());
     };
     let (docs, queries) = (floats(docs)?, floats(queries)?);
     let exact = VectorSet::new(DIMS, VectorOptions { crossover: usize::MAX, ..VectorOptions::default() });
@@ -78,7 +80,8 @@ fn main() -> Result<(), Failure> {
         set.apply(&adds, &[])?;
         first += batch.len() as u32;
     }
-    let sweep: Vec<SweepPoint> = exact.snapshot().sweep(&queries, &[16], &BREADTHS)?;
+    let links: &[usize] = if planned_only { &[] } else { &[16] };
+    let sweep: Vec<SweepPoint> = exact.snapshot().sweep(&queries, links, &BREADTHS)?;
     let begun = Instant::now();
     if let Some(build) = set.graph_due() {
         set.install(build.run(&|| false)?);
