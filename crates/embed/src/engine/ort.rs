@@ -111,6 +111,8 @@ fn builder(environment: &Environment, threads: usize) -> ort::Result<SessionBuil
         .with_optimization_level(GraphOptimizationLevel::All)?
         // Idle threads sleep: spinning ones take the cores from extraction and search.
         .with_intra_op_spinning(false)?
+        // Work in smaller pieces: a thread whose core is taken by others then keeps the rest waiting for less.
+        .with_dynamic_block_base(4)?
         .with_intra_threads(threads)?
         .with_inter_threads(1)?)
 }
