@@ -177,6 +177,8 @@ fn nobody_else_opens_connections() {
         "/server/src/config.rs",
         "/server/src/serve.rs",
         "/extract/src/bin/",
+        // A pair of sockets between two processes of ours, which leads nowhere else.
+        "/extract/src/fork_server.rs",
         "/examples/",
     ];
     let mut seen = 0;
