@@ -16,15 +16,13 @@ use super::{Query, VectorIndex};
 use crate::candidates::Best;
 use crate::error::Result;
 use crate::{Candidates, Error, Hit};
-use links::{Links, Near};
+use links::Links;
 use roaring::RoaringBitmap;
 
 /// Candidates kept while building: with 16 links the setting other HNSW engines are measured at.
 const EF_BUILD: usize = 200;
-/// Breadth at which a point should find itself.
+/// Breadth at which a point must find itself.
 const EF_CHECK: usize = 64;
-/// Breadth at which it must: in a million vectors many are just far down a crowd at the other.
-const EF_LAST_CHECK: usize = 512;
 /// Share of points whose place a search may miss before the whole graph is refused.
 const LOST_MAX: f64 = 0.05;
 /// The same for all points that do not find themselves: past it too much would be searched exactly anyway.
@@ -72,18 +70,12 @@ impl HnswIndex {
                 return Err(Error::Cancelled);
             }
             let row = self.links.row(point);
-            let walk = |breadth| self.links.walk(row, breadth, usize::MAX, |_| true).0;
-            let finds = |found: &[Near]| found.iter().take(10).any(|near| near.point == point);
-            // Many equal vectors hide one another in any ranking; that is no damage to the graph.
-            let own = self.links.likeness(row, point);
-            let misses = |found: &[Near]| found.first().is_none_or(|nearest| nearest.likeness < own);
-            let mut found = walk(EF_CHECK);
-            if !finds(&found) && misses(&found) {
-                found = walk(EF_LAST_CHECK);
-            }
-            if !finds(&found) {
+            let (found, _) = self.links.walk(row, EF_CHECK, usize::MAX, |_| true);
+            if !found.iter().take(10).any(|near| near.point == point) {
                 unreachable.insert(*id);
-                lost += usize::from(misses(&found));
+                // Many equal vectors hide one another in any ranking; that is no damage to the graph.
+                let own = self.links.likeness(row, point);
+                lost += usize::from(found.first().is_none_or(|nearest| nearest.likeness < own));
             }
         }
         let (points, hidden) = (self.vectors.len(), unreachable.len() as usize);
