@@ -131,6 +131,14 @@ impl Pool {
         }
     }
 
+    /// Ends the processes that wait for work, and returns when they are gone; the next document starts new ones.
+    pub async fn close(&self) {
+        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        for server in idle {
+            server.end().await;
+        }
+    }
+
     /// Runs one child to its end, however that is.
     async fn attempt(
         &self,

@@ -180,6 +180,11 @@ async fn a_reader_has_a_process_of_its_own_and_all_have_one_parent() {
     let (_, last) = who(&pool, "who").await;
     assert_ne!(other, last);
 
+    // Closed, a pool has no process left; it starts another when there is work.
+    pool.close().await;
+    assert!(!runs(last));
+    let (_, last) = who(&pool, "who").await;
+
     // Pools that are dropped leave nothing behind.
     drop(pool);
     end(&[last]).await;

@@ -166,6 +166,7 @@ impl Kb {
             // Aborted is as good as ended here.
             let _ = task.await;
         }
+        self.inner.extractor.close().await;
     }
 
     /// State of the whole engine.

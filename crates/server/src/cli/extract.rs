@@ -77,6 +77,7 @@ async fn extract_all(
         let written = writeln!(std::io::stdout(), "{}", Value::Object(line));
         written.map_err(|cause| format!("cannot write the report: {cause}"))?;
     }
+    pool.close().await;
     Ok(failed)
 }
 
