@@ -53,8 +53,9 @@ pub(crate) fn extract(
         }
         None => None,
     };
-    // A password is one for every engine.
-    let settled = matches!(first, Some(Error::Encrypted)) || limits.pdf_engine == PdfEngine::Pdfium;
+    // A password is one for every engine, and who asks from the wrong thread is told so.
+    let settled =
+        matches!(first, Some(Error::Encrypted | Error::Worker(_))) || limits.pdf_engine == PdfEngine::Pdfium;
     match first {
         Some(error) if settled => Err(error),
         first => match plain::extract(bytes, limits, builder) {

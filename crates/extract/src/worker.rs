@@ -23,10 +23,11 @@ const STACK_BYTES: usize = 64 << 20;
 /// Extracts a document in this process.
 ///
 /// The parsers keep to `limits` where they can count; only a child process (see
-/// [`crate::Pool`]) also survives their crashes, endless loops and hunger.
+/// [`crate::Pool`]) also survives their crashes, endless loops and hunger. One thread of a process reads PDFs, the
+/// first that does.
 ///
 /// # Errors
-/// A named [`Error`] whose text is fit for the uploader.
+/// A named [`Error`] whose text is fit for the uploader; [`Error::Worker`] for a PDF on a second thread.
 pub fn extract(bytes: &[u8], name: &str, content_type: &str, limits: &Limits) -> Result<Document, Error> {
     extract_source(bytes, &Source { name, content_type, ..Source::default() }, limits)
 }

@@ -124,7 +124,11 @@ impl LineBuilder {
 
     /// A character of the page; `bold` is asked where it matters only.
     pub(super) fn add(&mut self, glyph: Glyph, bold: impl Fn() -> bool) {
-        let quarter = ((glyph.angle / 90.0).round().rem_euclid(4.0)) as usize;
+        // Nearly all text stands upright.
+        let quarter = match glyph.angle {
+            0.0 => 0,
+            angle => (angle / 90.0).round().rem_euclid(4.0) as usize,
+        };
         self.current = quarter;
         let mut glyph = upright(glyph, quarter);
         let height = glyph.top - glyph.bottom;

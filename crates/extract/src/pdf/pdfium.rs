@@ -1,6 +1,7 @@
 //! The first engine: characters with positions from the pdfium library.
 //!
-//! Loads the library once per process. Knows nothing of layout.
+//! Loads the library once per process. It knows nothing of threads, and a lock around each of the several calls a
+//! character takes costs a sixth of the time, so that one thread of a process reads. Knows nothing of layout.
 
 use super::lines::{Glyph, LineBuilder, PageLines};
 use super::{FORMAT, Source, notes};
@@ -12,10 +13,11 @@ use crate::ocr::MAX_SIDE;
 use crate::protocol::{Event, Job, Progress, free_drawing};
 use pdfium_render::prelude::{
     PdfBitmapFormat, PdfDocument, PdfDocumentMetadataTagType, PdfFontWeight, PdfPage, PdfPageTextChar,
-    PdfRenderConfig, Pdfium, PdfiumError, PdfiumInternalError,
+    PdfRenderConfig, Pdfium, PdfiumError, PdfiumInternalError, PdfiumLibraryBindings,
 };
+use std::cell::OnceCell;
 use std::collections::HashSet;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Resolution of pictures for text recognition.
@@ -24,23 +26,65 @@ const DOTS_PER_INCH: f32 = 200.0;
 /// Share of the wall seconds in which pages are read; the rest is for putting them together.
 const READING_SHARE: f32 = 0.7;
 
-static LIBRARY: OnceLock<Option<Pdfium>> = OnceLock::new();
+/// The library's functions, from where they are bound to the thread that reads.
+static BINDING: Mutex<Binding> = Mutex::new(Binding::Untried);
 
-/// Loads the library unless the limits name another engine; later calls use it.
+enum Binding {
+    Untried,
+    Bound(Box<dyn PdfiumLibraryBindings>),
+    Taken,
+    Absent,
+}
+
+/// The library as one thread sees it.
+enum Library {
+    Here(Pdfium),
+    /// Another thread has it.
+    Elsewhere,
+    Absent,
+}
+
+thread_local! {
+    static LIBRARY: OnceCell<Library> = const { OnceCell::new() };
+}
+
+/// Loads the library unless the limits name another engine; the first thread that reads takes it.
 pub(crate) fn load(limits: &Limits) {
     if limits.pdf_engine != PdfEngine::PdfExtract {
-        let _ = library();
+        bind(&mut BINDING.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
-fn library() -> Option<&'static Pdfium> {
-    let load = || Pdfium::bind_to_library(find_pdfium()?).ok().map(Pdfium::new);
-    LIBRARY.get_or_init(load).as_ref()
+fn bind(binding: &mut Binding) {
+    if matches!(binding, Binding::Untried) {
+        let bound = find_pdfium().and_then(|path| Pdfium::bind_to_library(path).ok());
+        *binding = bound.map_or(Binding::Absent, Binding::Bound);
+    }
+}
+
+/// The library for the thread that asks first.
+fn take() -> Library {
+    let mut binding = BINDING.lock().unwrap_or_else(PoisonError::into_inner);
+    bind(&mut binding);
+    match std::mem::replace(&mut *binding, Binding::Taken) {
+        Binding::Bound(functions) => Library::Here(Pdfium::new(functions)),
+        Binding::Taken => Library::Elsewhere,
+        unbound => {
+            *binding = unbound;
+            Library::Absent
+        }
+    }
 }
 
 /// Reads all pages; `None` when there is no library.
 pub(super) fn read(bytes: &[u8], job: &Job, tell: &mut dyn FnMut(Event)) -> Option<Result<Source, Error>> {
-    Some(read_with(library()?, bytes, job, tell))
+    LIBRARY.with(|library| match library.get_or_init(take) {
+        Library::Here(library) => Some(read_with(library, bytes, job, tell)),
+        Library::Elsewhere => {
+            Some(Err(Error::Worker("another thread of this process reads PDFs; use a pool".to_owned())))
+        }
+        Library::Absent => None,
+    })
 }
 
 fn read_with(
@@ -183,7 +227,8 @@ fn each_glyph(page: &PdfPage<'_>, mut each: impl FnMut(Read<'_, '_>)) -> Result<
         else {
             continue;
         };
-        if char.is_generated().unwrap_or(false) {
+        // Blanks and line breaks are all that is made up.
+        if (c.is_whitespace() || c.is_control()) && char.is_generated().unwrap_or(false) {
             each(Read::Made(c));
         } else if let Some(glyph) = glyph(&char, c) {
             each(Read::Glyph(glyph, &char));

@@ -1,10 +1,11 @@
 use super::*;
 use crate::library::find_pdfium;
 use crate::limits::Limits;
-use crate::{Document, extract as extract_any};
+use crate::{Document, extract};
 use proptest::prelude::*;
 use quarry_types::PassageKind;
 use std::path::Path;
+use std::sync::{LazyLock, mpsc};
 
 /// Writes small PDFs: text at places, in two faces.
 #[derive(Default)]
@@ -79,8 +80,25 @@ impl Pdf {
 }
 
 fn read_with(bytes: &[u8], pdf_engine: PdfEngine) -> Result<Document, Error> {
+    read_within(bytes, Limits { pdf_engine, ..Limits::default() })
+}
+
+/// Reads on the one thread of this process that reads PDFs, whatever thread a test runs on.
+fn read_within(bytes: &[u8], limits: Limits) -> Result<Document, Error> {
+    type Asked = (Vec<u8>, Limits, mpsc::Sender<Result<Document, Error>>);
+    static READER: LazyLock<mpsc::Sender<Asked>> = LazyLock::new(|| {
+        let (ask, asked) = mpsc::channel::<Asked>();
+        std::thread::spawn(move || {
+            for (bytes, limits, answer) in asked {
+                let _ = answer.send(extract(&bytes, "a.pdf", "", &limits));
+            }
+        });
+        ask
+    });
     assert!(find_pdfium().is_some(), "run scripts/setup to fetch the pdfium library");
-    let document = extract_any(bytes, "a.pdf", "", &Limits { pdf_engine, ..Limits::default() })?;
+    let (answer, answered) = mpsc::channel();
+    READER.send((bytes.to_vec(), limits, answer)).unwrap();
+    let document = answered.recv().unwrap()?;
     assert!(document.is_consistent());
     Ok(document)
 }
@@ -304,13 +322,22 @@ fn text_set_upside_down_has_its_words() {
 }
 
 #[test]
+fn a_second_thread_is_told_to_use_a_pool() {
+    let mut pdf = Pdf::default();
+    pdf.page().body(50.0, 700.0, &["Some text."]);
+    assert_eq!(read_with(&pdf.bytes(), PdfEngine::Auto).unwrap().text, "Some text.");
+    let refused = extract(&pdf.bytes(), "a.pdf", "", &Limits::default());
+    assert!(matches!(refused, Err(Error::Worker(reason)) if reason.contains("use a pool")));
+}
+
+#[test]
 fn pages_there_is_no_time_for_cost_themselves_only() {
     let mut pdf = Pdf::default();
     for _ in 0..3 {
         pdf.page().body(50.0, 700.0, &["Some text."]);
     }
     let limits = Limits { wall_seconds: 0, ..Limits::default() };
-    let document = extract_any(&pdf.bytes(), "a.pdf", "", &limits).unwrap();
+    let document = read_within(&pdf.bytes(), limits).unwrap();
     assert_eq!(document.warnings, ["only the first 1 of 3 pages were read: they took too long"]);
     assert_eq!(document.text, "Some text.");
 }
@@ -322,7 +349,7 @@ fn the_page_limit_cuts_with_a_warning() {
         pdf.page().body(50.0, 700.0, &["Some text."]);
     }
     let limits = Limits { max_pages: 2, ..Limits::default() };
-    let document = extract_any(&pdf.bytes(), "a.pdf", "", &limits).unwrap();
+    let document = read_within(&pdf.bytes(), limits).unwrap();
     assert_eq!(document.warnings, ["only the first 2 of 3 pages were read"]);
     assert_eq!(document.pages, Some(3));
 }
