@@ -37,8 +37,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Children of one fork server: all have its layout of memory, so none is kept for ever.
 const MAX_CHILDREN: u32 = 256;
 
-/// The caller's end of one fork server. Dropped, the fork server kills the child it has and ends, which the runtime
-/// waits for.
+/// The caller's end of one fork server. Dropped, the fork server and the child it has end, which the runtime waits for.
 #[derive(Debug)]
 pub(crate) struct ForkServer {
     process: Child,
@@ -58,7 +57,9 @@ impl ForkServer {
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+            .stderr(Stdio::piped())
+            // It may hang before it listens. Where children do not die with it, it ends them itself when it can.
+            .kill_on_drop(cfg!(target_os = "linux"));
         if let Some(library) = pdfium {
             command.env(PDFIUM_PATH_VARIABLE, library);
         }

@@ -5,6 +5,7 @@
 //! The second gives plain text per page ([`plain`]).
 
 mod blocks;
+mod drawn;
 mod furniture;
 mod headings;
 mod lines;

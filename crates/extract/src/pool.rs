@@ -154,7 +154,9 @@ impl Pool {
             let limit = format!("{} MB", limits.max_input_bytes >> 20);
             return Err(Error::TooLarge { what: "the file".to_owned(), limit });
         }
-        let (mut server, output) = self.child(job, &file.into_std().await).await?;
+        let (wall, file) = (job.wall(Duration::ZERO), file.into_std().await);
+        let child = tokio::time::timeout(wall, self.child(job, &file)).await;
+        let (mut server, output) = child.map_err(|_| Error::TimedOut { seconds: wall.as_secs() })??;
         let drawing = AtomicU64::new(0);
         let mut listener = Listener { job, drawing: &drawing, heard: Instant::now(), pictures: Vec::new() };
         let converse = listener.converse(output, &mut server, |step| {

@@ -238,6 +238,17 @@ async fn a_reader_holds_its_files_only_and_dies_with_its_parent() {
 }
 
 #[tokio::test]
+async fn a_program_that_never_listens_is_given_up() {
+    let limits = Limits { wall_seconds: 1, ..Limits::default() };
+    let options = PoolOptions { args: vec!["60".into()], limits, ..PoolOptions::new("sleep".into(), 1) };
+    let pool = Pool::new(options);
+    // The longer name is more than a pipe holds.
+    for name in ["short".to_owned(), "x".repeat(1 << 20)] {
+        assert_eq!(run(&pool, &name, b"x").await, Err(Error::TimedOut { seconds: 1 }));
+    }
+}
+
+#[tokio::test]
 async fn a_missing_worker_or_file_is_no_fault_of_the_document() {
     let missing = Pool::new(PoolOptions::new("/nowhere/quarry".into(), 1));
     assert!(matches!(run(&missing, "a.txt", b"x").await, Err(Error::Worker(_))));

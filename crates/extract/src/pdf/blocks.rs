@@ -24,6 +24,19 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    fn table(cells: Vec<Vec<String>>, style: &Style, page: u32) -> Self {
+        Self {
+            kind: PassageKind::Table,
+            text: String::new(),
+            level: 0,
+            size: style.body_size,
+            bold: false,
+            rows: cells.len(),
+            page,
+            cells,
+        }
+    }
+
     /// Writes the block.
     pub(super) fn push(&self, builder: &mut Builder) {
         let page = Some(self.page);
@@ -101,7 +114,13 @@ fn normal(word: &str) -> String {
 
 /// Reads one region and adds its blocks.
 pub(super) fn read(region: Region, page: u32, style: &Style, words: &Words, out: &mut Vec<Draft>) {
-    let mut rows = region;
+    let mut rows = match region {
+        Region::Rows(rows) => rows,
+        Region::Table(table) => {
+            out.push(Draft::table(table.cells(words), style, page));
+            return;
+        }
+    };
     let before = out.len();
     for row in &mut rows {
         attach_bullet(row);
@@ -114,16 +133,7 @@ pub(super) fn read(region: Region, page: u32, style: &Style, words: &Words, out:
     while let Some((row, after)) = rest.split_first() {
         if let Some(found) = tables::at_start(rest, words) {
             out.extend(open.take().map(|o| o.draft(page)));
-            out.push(Draft {
-                kind: PassageKind::Table,
-                text: String::new(),
-                level: 0,
-                size: style.body_size,
-                bold: false,
-                rows: found.rows,
-                page,
-                cells: found.cells,
-            });
+            out.push(Draft::table(found.cells, style, page));
             rest = rest.get(found.rows..).unwrap_or_default();
             continue;
         }

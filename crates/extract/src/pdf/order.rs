@@ -4,10 +4,17 @@
 //! one side before the other, or both sides look like running text. Tables have gutters too, but
 //! are drawn row by row and hold short pieces; they stay together for [`super::tables`].
 
+use super::drawn::{self, Parted, Table};
 use super::lines::{Line, is_backward, turn_backward};
 
-/// Pieces that stand below one another, in rows from top to bottom.
-pub(super) type Region = Vec<Row>;
+/// What is read at one go.
+#[derive(Debug)]
+pub(super) enum Region {
+    /// Pieces that stand below one another, in rows from top to bottom.
+    Rows(Vec<Row>),
+    /// A table that was drawn as one.
+    Table(Table),
+}
 
 /// Pieces side by side, from left to right.
 pub(super) type Row = Vec<Line>;
@@ -22,24 +29,44 @@ const MAX_PIECES: usize = 6_000;
 pub(super) fn regions(mut lines: Vec<Line>, body_size: f32) -> Vec<Region> {
     if lines.len() > MAX_PIECES {
         lines.sort_by_key(|line| line.rank);
-        return vec![lines.into_iter().map(|line| vec![line]).collect()];
+        return vec![Region::Rows(lines.into_iter().map(|line| vec![line]).collect())];
     }
     let mut out = Vec::new();
-    let mut stack = vec![(lines, 0)];
-    while let Some((lines, depth)) = stack.pop() {
-        if lines.is_empty() {
-            continue;
-        }
-        match (depth < MAX_DEPTH).then(|| columns(&lines, body_size)).flatten() {
-            Some(parts) => stack.extend(parts.into_iter().rev().map(|part| (part, depth + 1))),
-            None => out.push(rows(lines)),
-        }
+    let mut stack = vec![(Part::Lines(lines), 0)];
+    while let Some((part, depth)) = stack.pop() {
+        let lines = match part {
+            Part::Lines(lines) if lines.is_empty() => continue,
+            Part::Lines(lines) => lines,
+            Part::Table(table) => {
+                out.push(Region::Table(table));
+                continue;
+            }
+        };
+        let parts = match drawn::part(lines) {
+            Ok(Parted { above, table, below }) => {
+                vec![Part::Lines(above), Part::Table(table), Part::Lines(below)]
+            }
+            Err(lines) => match (depth < MAX_DEPTH).then(|| columns(&lines, body_size)).flatten() {
+                Some(parts) => parts.into_iter().map(Part::Lines).collect(),
+                None => {
+                    out.push(Region::Rows(rows(lines)));
+                    continue;
+                }
+            },
+        };
+        stack.extend(parts.into_iter().rev().map(|part| (part, depth + 1)));
     }
     out
 }
 
+/// What is still to be read of a page.
+enum Part {
+    Lines(Vec<Line>),
+    Table(Table),
+}
+
 /// Groups pieces to rows, top to bottom.
-fn rows(mut lines: Vec<Line>) -> Region {
+fn rows(mut lines: Vec<Line>) -> Vec<Row> {
     lines.sort_by(|a, b| b.y.total_cmp(&a.y).then(a.left.total_cmp(&b.left)));
     let mut rows: Vec<Row> = Vec::new();
     for line in lines {
@@ -228,7 +255,15 @@ mod tests {
     }
 
     fn order(lines: Vec<Line>) -> Vec<String> {
-        regions(lines, 10.0).into_iter().flatten().flatten().map(|l| l.text).collect()
+        rows_of(regions(lines, 10.0)).into_iter().flatten().flatten().map(|l| l.text).collect()
+    }
+
+    fn rows_of(regions: Vec<Region>) -> Vec<Vec<Row>> {
+        let rows = |region| match region {
+            Region::Rows(rows) => rows,
+            Region::Table(table) => panic!("{table:?}"),
+        };
+        regions.into_iter().map(rows).collect()
     }
 
     const WIDE: &str = "a line of running text that goes on";
@@ -268,7 +303,7 @@ mod tests {
                 ));
             }
         }
-        let regions = regions(lines, 10.0);
+        let regions = rows_of(regions(lines, 10.0));
         assert_eq!(regions.len(), 1);
         assert!(regions[0].iter().all(|row| row.len() == 3));
     }

@@ -1,7 +1,6 @@
 //! Tables among the rows of a region: rows of several pieces over common columns.
 
 use super::blocks::Words;
-use super::lines::Line;
 use super::order::Row;
 
 /// A table found at the start of some rows.
@@ -24,7 +23,7 @@ pub(super) fn at_start(rows: &[Row], words: &Words) -> Option<Found> {
     let mut taken = 0;
     let mut full = 0;
     for (at, row) in rows.iter().enumerate() {
-        let Some(grown) = columns.with(row) else {
+        let Some(grown) = columns.with(&spans(row)) else {
             break;
         };
         if at > 0 {
@@ -40,7 +39,9 @@ pub(super) fn at_start(rows: &[Row], words: &Words) -> Option<Found> {
     // A single piece at the end is text after the table rather than part of it, when it stands
     // in the first column.
     while taken > 0
-        && rows.get(taken - 1).is_some_and(|r| r.len() == 1 && columns.place(r.first()) == Some(0))
+        && rows.get(taken - 1).is_some_and(|r| {
+            r.len() == 1 && r.first().and_then(|l| columns.place(l.left, l.right)) == Some(0)
+        })
     {
         taken -= 1;
     }
@@ -54,6 +55,10 @@ pub(super) fn at_start(rows: &[Row], words: &Words) -> Option<Found> {
         return None;
     }
     Some(Found { cells: cells(rows, &columns, words), rows: taken })
+}
+
+fn spans(row: &Row) -> Vec<(f32, f32)> {
+    row.iter().map(|l| (l.left, l.right)).collect()
 }
 
 /// Two rows of two pieces are a table only when they start at the same places.
@@ -86,10 +91,10 @@ fn is_inside(row: &Row, previous: &Row, columns: &Columns) -> bool {
     let Some(piece) = row.first() else {
         return false;
     };
-    match columns.place(Some(piece)) {
+    match columns.place(piece.left, piece.right) {
         // Text below a table starts at its left edge; only a tight line belongs to the cell.
         Some(0) => {
-            let above = previous.iter().find(|l| columns.place(Some(*l)) == Some(0));
+            let above = previous.iter().find(|l| columns.place(l.left, l.right) == Some(0));
             above.is_some_and(|l| l.y - piece.y < 1.35 * piece.size && (l.left - piece.left).abs() < 1.0)
         }
         Some(_) => true,
@@ -99,15 +104,15 @@ fn is_inside(row: &Row, previous: &Row, columns: &Columns) -> bool {
 
 /// Columns as spans that no piece crosses.
 #[derive(Debug, Clone, Default)]
-struct Columns {
+pub(super) struct Columns {
     spans: Vec<(f32, f32)>,
 }
 
 impl Columns {
-    /// The columns with one more row; `None` when it runs across those there are.
-    fn with(&self, row: &Row) -> Option<Self> {
+    /// The columns with one more row of pieces from left to right; `None` when it runs across those there are.
+    pub(super) fn with(&self, row: &[(f32, f32)]) -> Option<Self> {
         let mut spans = self.spans.clone();
-        spans.extend(row.iter().map(|l| (l.left, l.right)));
+        spans.extend(row);
         spans.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut merged: Vec<(f32, f32)> = Vec::new();
         for (left, right) in spans {
@@ -119,14 +124,18 @@ impl Columns {
         // New columns may open, known ones may not flow together.
         let grown = Self { spans: merged };
         let together = self.spans.len().max(row.len()) > grown.spans.len();
-        let in_one =
-            row.iter().zip(row.iter().skip(1)).any(|(a, b)| grown.place(Some(a)) == grown.place(Some(b)));
+        let place = |piece: &(f32, f32)| grown.place(piece.0, piece.1);
+        let in_one = row.iter().zip(row.iter().skip(1)).any(|(a, b)| place(a) == place(b));
         (grown.spans.len() >= 2 && !together && !in_one).then_some(grown)
     }
 
-    fn place(&self, piece: Option<&Line>) -> Option<usize> {
-        let piece = piece?;
-        let middle = (piece.left + piece.right) / 2.0;
+    pub(super) fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// The column of a piece.
+    pub(super) fn place(&self, left: f32, right: f32) -> Option<usize> {
+        let middle = (left + right) / 2.0;
         self.spans.iter().position(|(left, right)| *left <= middle && middle <= *right)
     }
 }
@@ -143,7 +152,7 @@ fn cells(rows: &[Row], columns: &Columns, words: &Words) -> Vec<Vec<String>> {
         };
         let mut cells = vec![String::new(); width];
         for piece in row {
-            if let Some(cell) = columns.place(Some(piece)).and_then(|at| cells.get_mut(at)) {
+            if let Some(cell) = columns.place(piece.left, piece.right).and_then(|at| cells.get_mut(at)) {
                 if !cell.is_empty() {
                     cell.push(' ');
                 }
@@ -191,6 +200,7 @@ fn is_loose(rows: &[Row], width: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pdf::lines::Line;
 
     fn row(y: f32, pieces: &[(&str, f32)]) -> Row {
         let line = |(text, left): &(&str, f32)| Line {

@@ -127,23 +127,21 @@ impl Inner {
         if files.is_empty() {
             return;
         }
-        let mut finished: Vec<&Finished> = files.iter().map(|(finished, _)| finished).collect();
-        let mut outcomes = match self.publish_all(scope, &publishing, &finished).await {
-            Err(error) if finished.len() > 1 => {
+        let finished: Vec<&Finished> = files.iter().map(|(finished, _)| finished).collect();
+        let outcome = |wanted: bool| wanted.then_some(()).ok_or(Stop::Obsolete);
+        let mut outcomes = Vec::with_capacity(finished.len());
+        match self.publish_all(scope, &publishing, &finished).await {
+            Ok(wanted) => outcomes.extend(wanted.into_iter().map(outcome)),
+            Err(error) if finished.len() == 1 => outcomes.push(Err(Stop::from(error))),
+            Err(error) => {
                 tracing::warn!(bot = %scope.bot(), files = finished.len(), %error, "published one by one");
-                Vec::new()
+                for alone in finished {
+                    let published = self.publish_all(scope, &publishing, &[alone]).await;
+                    outcomes.push(
+                        published.map_err(Stop::from).and_then(|wanted| outcome(wanted.contains(&true))),
+                    );
+                }
             }
-            Err(error) => vec![Err(Stop::from(error))],
-            Ok(outcomes) => {
-                outcomes.into_iter().map(|done| done.then_some(()).ok_or(Stop::Obsolete)).collect()
-            }
-        };
-        for alone in finished.drain(outcomes.len()..) {
-            outcomes.push(match self.publish_all(scope, &publishing, &[alone]).await {
-                Ok(outcome) if outcome.contains(&true) => Ok(()),
-                Ok(_) => Err(Stop::Obsolete),
-                Err(error) => Err(Stop::from(error)),
-            });
         }
         for ((_, answer), outcome) in files.drain(..).zip(outcomes) {
             // Whoever asked may be gone.

@@ -1,0 +1,364 @@
+//! Tables told by the order in which a page draws: cell by cell, row by row.
+//!
+//! Programs that know of a table draw all lines of a cell before those of the next, and a row before the next row.
+//! That tells a table whose cells are running text from columns of text, which are drawn one after the other, and the
+//! lines of a cell from rows. Tables of single lines look the same either way and are left to [`super::tables`].
+
+use super::blocks::Words;
+use super::lines::Line;
+use super::tables::Columns;
+
+/// Fewest rows with cells side by side.
+const MIN_ROWS: usize = 3;
+
+/// Most lines of a cell on average; columns of text between headings have more.
+const MAX_MEAN_LINES: usize = 8;
+
+/// Largest step from line to line within a cell, in sizes.
+const CELL_STEP: f32 = 2.2;
+
+/// Largest gap between rows, in sizes.
+const ROW_GAP: f32 = 4.0;
+
+/// How far the sides of lines that are set alike may differ, in points.
+const ALIGNED: f32 = 1.5;
+
+/// Lines parted at the first table found among them.
+pub(super) struct Parted {
+    pub(super) above: Vec<Line>,
+    /// Rows of cells of lines.
+    pub(super) table: Table,
+    pub(super) below: Vec<Line>,
+}
+
+/// A table's rows with a cell for each of its columns.
+#[derive(Debug, PartialEq)]
+pub(super) struct Table {
+    rows: Vec<Vec<Vec<Line>>>,
+}
+
+impl Table {
+    /// The text of each cell.
+    pub(super) fn cells(&self, words: &Words) -> Vec<Vec<String>> {
+        let cell = |lines: &Vec<Line>| {
+            let mut text = String::new();
+            for line in lines {
+                if text.is_empty() {
+                    text.push_str(&line.text);
+                } else {
+                    words.append(&mut text, &line.text);
+                }
+            }
+            crate::clean::line(&text.replace('\u{ad}', ""))
+        };
+        self.rows.iter().map(|row| row.iter().map(cell).collect()).collect()
+    }
+}
+
+/// The first table among `lines` with nothing beside it; gives the lines back when there is none.
+pub(super) fn part(lines: Vec<Line>) -> Result<Parted, Vec<Line>> {
+    let mut order: Vec<usize> = (0..lines.len()).collect();
+    order.sort_by_key(|at| lines.get(*at).map_or(0, |line| line.rank));
+    let drawn: Vec<&Line> = order.iter().filter_map(|at| lines.get(*at)).collect();
+    let rows = rows(cells(&drawn));
+    let mut rest = rows.as_slice();
+    let found = loop {
+        let Some((_, after)) = rest.split_first() else {
+            break None;
+        };
+        match at_start(rest) {
+            Some((columns, taken)) => {
+                let taken = rest.get(..taken).unwrap_or_default();
+                if is_alone(taken, &drawn) {
+                    break Some((columns, taken));
+                }
+                rest = rest.get(taken.len()..).unwrap_or_default();
+            }
+            None => rest = after,
+        }
+    };
+    let Some((columns, taken)) = found else {
+        return Err(lines);
+    };
+    let width = columns.len();
+    let table = taken.iter().map(|row| {
+        let mut cells = vec![Vec::new(); width];
+        for cell in row {
+            if let Some(place) = columns.place(cell.left, cell.right).and_then(|at| cells.get_mut(at)) {
+                place.extend(cell.lines.iter().map(|line| (*line).clone()));
+            }
+        }
+        cells
+    });
+    let table = Table { rows: table.collect() };
+    let (top, bottom) = extent(taken);
+    let (mut above, mut below) = (Vec::new(), Vec::new());
+    for line in &drawn {
+        if line.y >= top {
+            above.push((*line).clone());
+        } else if line.y <= bottom {
+            below.push((*line).clone());
+        }
+    }
+    Ok(Parted { above, table, below })
+}
+
+/// Lines drawn one after the other below one another.
+#[derive(Debug)]
+struct Cell<'l> {
+    lines: Vec<&'l Line>,
+    left: f32,
+    right: f32,
+    top: f32,
+    bottom: f32,
+}
+
+type Row<'l> = Vec<Cell<'l>>;
+
+impl<'l> Cell<'l> {
+    fn new(line: &'l Line) -> Self {
+        let (top, bottom) = (line.top(), line.bottom());
+        Self { lines: vec![line], left: line.left, right: line.right, top, bottom }
+    }
+
+    /// Whether a line goes on in this cell.
+    fn goes_on(&self, line: &Line) -> bool {
+        let Some(last) = self.lines.last() else {
+            return true;
+        };
+        let size = last.size.max(line.size);
+        let step = last.y - line.y;
+        let middle = |line: &Line| (line.left + line.right) / 2.0;
+        let alike = |a: f32, b: f32| (a - b).abs() < ALIGNED;
+        step > 0.3 * size
+            && step < CELL_STEP * size
+            && (last.size - line.size).abs() < 0.12 * size
+            && last.bold == line.bold
+            && (alike(last.left, line.left)
+                || alike(last.right, line.right)
+                || alike(middle(last), middle(line)))
+    }
+
+    fn take(&mut self, other: Self) {
+        self.left = self.left.min(other.left);
+        self.right = self.right.max(other.right);
+        self.top = self.top.max(other.top);
+        self.bottom = self.bottom.min(other.bottom);
+        self.lines.extend(other.lines);
+    }
+
+    fn size(&self) -> f32 {
+        self.lines.first().map_or(1.0, |line| line.size)
+    }
+
+    /// Whether it is as short as the mark of an item or a note.
+    fn is_mark(&self) -> bool {
+        matches!(self.lines.as_slice(), [line] if line.text.chars().count() <= 3)
+    }
+
+    /// Whether two cells have heights in common.
+    fn is_beside(&self, other: &Self) -> bool {
+        self.top.min(other.top) - self.bottom.max(other.bottom) > 0.3 * self.size().min(other.size())
+    }
+
+    fn is_below(&self, other: &Self) -> bool {
+        let gap = other.bottom - self.top;
+        self.left < other.right
+            && other.left < self.right
+            && gap > -0.5 * self.size()
+            && gap < CELL_STEP * self.size()
+    }
+}
+
+/// Puts lines, in the order drawn, together to cells.
+fn cells<'l>(drawn: &[&'l Line]) -> Vec<Cell<'l>> {
+    let mut cells: Vec<Cell<'l>> = Vec::new();
+    for line in drawn {
+        let cell = Cell::new(line);
+        match cells.last_mut() {
+            Some(last) if last.goes_on(line) => last.take(cell),
+            _ => cells.push(cell),
+        }
+    }
+    cells
+}
+
+/// Puts cells, in the order drawn, together to rows.
+fn rows(cells: Vec<Cell<'_>>) -> Vec<Row<'_>> {
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    let mut rest = cells.into_iter().peekable();
+    while let Some(cell) = rest.next() {
+        let Some(row) = rows.last_mut() else {
+            rows.push(vec![cell]);
+            continue;
+        };
+        let beside = row.last().is_some_and(|last| cell.left > last.right)
+            && row.iter().any(|other| other.is_beside(&cell));
+        if beside {
+            row.push(cell);
+            continue;
+        }
+        // What stands below goes on in the cell when the one drawn next is still of this row; below a later cell no
+        // row begins.
+        let same_row = |next: &Cell<'_>| next.left > cell.right && next.top > cell.top + 0.5 * next.size();
+        let goes_on = row.len() > 1 || rest.peek().is_some_and(same_row);
+        match row.last_mut() {
+            Some(last) if goes_on && cell.is_below(last) => last.take(cell),
+            _ => rows.push(vec![cell]),
+        }
+    }
+    rows
+}
+
+/// The table that begins with the first row: its columns and how many rows it takes.
+fn at_start(rows: &[Row<'_>]) -> Option<(Columns, usize)> {
+    let first = rows.first().filter(|row| row.len() >= 2)?;
+    let mut columns = Columns::default().with(&spans(first))?;
+    let mut taken = 1;
+    for pair in rows.windows(2) {
+        let [above, row] = pair else { break };
+        let size = row.first().map_or(1.0, Cell::size);
+        let (_, floor) = extent(std::slice::from_ref(above));
+        let (ceiling, _) = extent(std::slice::from_ref(row));
+        let gap = floor - ceiling;
+        if gap < -0.5 * size || gap > ROW_GAP * size {
+            break;
+        }
+        let Some(grown) = columns.with(&spans(row)) else {
+            break;
+        };
+        columns = grown;
+        taken += 1;
+    }
+    // A lone piece at the end is text after the table.
+    while taken > 0 && rows.get(taken - 1).is_some_and(|row| row.len() == 1) {
+        taken -= 1;
+    }
+    let table = rows.get(..taken)?;
+    let full = table.iter().filter(|row| row.len() >= 2).count();
+    let cells = || table.iter().flatten();
+    let lines: usize = cells().map(|cell| cell.lines.len()).sum();
+    let tall = table.iter().filter(|row| row.iter().any(|cell| cell.lines.len() > 1)).count();
+    // A column of marks beside one of text is a list.
+    let marks = columns.len() == 2
+        && table.iter().filter(|row| row.len() == 2).filter_map(|row| row.first()).all(Cell::is_mark);
+    let whole = full >= MIN_ROWS
+        && !marks
+        && full * 3 >= taken * 2
+        && tall * 3 >= taken
+        && lines <= cells().count() * MAX_MEAN_LINES
+        && (0..columns.len()).all(|at| {
+            let filled = cells().filter(|cell| columns.place(cell.left, cell.right) == Some(at)).count();
+            filled * 2 >= full
+        });
+    whole.then_some((columns, taken))
+}
+
+fn spans(row: &Row<'_>) -> Vec<(f32, f32)> {
+    row.iter().map(|cell| (cell.left, cell.right)).collect()
+}
+
+/// Top and bottom of some rows.
+fn extent(rows: &[Row<'_>]) -> (f32, f32) {
+    let cells = || rows.iter().flatten();
+    let top = cells().map(|cell| cell.top).fold(f32::MIN, f32::max);
+    (top, cells().map(|cell| cell.bottom).fold(f32::MAX, f32::min))
+}
+
+/// Whether nothing else stands at the height of these rows.
+fn is_alone(rows: &[Row<'_>], lines: &[&Line]) -> bool {
+    let (top, bottom) = extent(rows);
+    let own: usize = rows.iter().flatten().map(|cell| cell.lines.len()).sum();
+    lines.iter().filter(|line| line.y < top && line.y > bottom).count() == own
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines of cells at their places, drawn in the order given: left, top, lines.
+    fn drawn(cells: &[(f32, f32, &[&str])]) -> Vec<Line> {
+        let mut lines = Vec::new();
+        for (left, top, texts) in cells {
+            for (n, text) in texts.iter().enumerate() {
+                let right = left + text.chars().count() as f32 * 5.0;
+                let y = top - n as f32 * 12.0;
+                let (text, rank) = ((*text).to_owned(), lines.len());
+                lines.push(Line { text, left: *left, right, y, size: 10.0, bold: false, rank });
+            }
+        }
+        lines
+    }
+
+    const FAULTS: [(f32, f32, &[&str]); 10] = [
+        (50.0, 760.0, &["Most faults are mended without any tools, by yourself at home, at no cost."]),
+        (50.0, 700.0, &["Symptom"]),
+        (250.0, 700.0, &["Remedy"]),
+        (50.0, 680.0, &["The pump does not start when", "the switch is pressed"]),
+        (250.0, 680.0, &["Look whether the plug is in the", "socket and whether the fuse has", "blown"]),
+        // In the middle of its row.
+        (50.0, 632.0, &["Water leaks from the door"]),
+        (250.0, 638.0, &["Clean the rubber seal with a", "damp cloth"]),
+        (50.0, 608.0, &["The display shows E18 and the", "program stops"]),
+        (250.0, 608.0, &["The hose is bent"]),
+        (50.0, 560.0, &["Call the service if nothing helps, at any time of the day and in the night."]),
+    ];
+
+    fn texts(lines: &[Line]) -> Vec<&str> {
+        lines.iter().map(|line| line.text.as_str()).collect()
+    }
+
+    #[test]
+    fn cells_of_running_text_stay_beside_each_other() {
+        let Ok(parted) = part(drawn(&FAULTS)) else { panic!("no table") };
+        assert_eq!(
+            parted.table.cells(&Words::default()),
+            [
+                ["Symptom", "Remedy"],
+                [
+                    "The pump does not start when the switch is pressed",
+                    "Look whether the plug is in the socket and whether the fuse has blown"
+                ],
+                ["Water leaks from the door", "Clean the rubber seal with a damp cloth"],
+                ["The display shows E18 and the program stops", "The hose is bent"],
+            ]
+        );
+        assert_eq!(texts(&parted.above), [FAULTS[0].2[0]]);
+        assert_eq!(texts(&parted.below), [FAULTS[9].2[0]]);
+    }
+
+    #[test]
+    fn text_goes_on_below_a_gap_in_its_cell() {
+        let cells: [(f32, f32, &[&str]); 7] = [
+            (50.0, 700.0, &["First, look at the", "lamp."]),
+            // A paragraph of the same cell.
+            (50.0, 668.0, &["Then look at the", "door."]),
+            (250.0, 700.0, &["It is red", "or green"]),
+            (50.0, 620.0, &["Last of all"]),
+            (250.0, 620.0, &["nothing", "more"]),
+            (50.0, 580.0, &["And again"]),
+            (250.0, 580.0, &["something"]),
+        ];
+        let Ok(parted) = part(drawn(&cells)) else { panic!("no table") };
+        let first = &parted.table.cells(&Words::default())[0];
+        assert_eq!(first, &["First, look at the lamp. Then look at the door.", "It is red or green"]);
+    }
+
+    #[test]
+    fn columns_and_lists_are_no_tables() {
+        // Each side drawn on its own.
+        let mut columns = FAULTS.to_vec();
+        columns.sort_by(|a, b| a.0.total_cmp(&b.0));
+        assert!(part(drawn(&columns)).is_err());
+        let marks: Vec<(f32, f32, &[&str])> = FAULTS
+            .iter()
+            .map(|(left, top, texts)| (*left, *top, if *left < 100.0 { &["•"][..] } else { texts }))
+            .collect();
+        assert!(part(drawn(&marks)).is_err());
+        // Text beside the table is of another column of the page.
+        let mut beside = FAULTS.to_vec();
+        beside.push((500.0, 690.0, &["Another column"]));
+        assert!(part(drawn(&beside)).is_err());
+        assert!(part(Vec::new()).is_err());
+    }
+}
