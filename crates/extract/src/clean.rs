@@ -98,6 +98,7 @@ impl Iterator for Scrub<'_> {
         loop {
             let c = self.chars.next()?;
             let mapped = match c {
+                ' '..='~' => c,
                 '\r' => {
                     if self.chars.peek() == Some(&'\n') {
                         continue;
@@ -139,6 +140,9 @@ impl Iterator for Scrub<'_> {
 
 /// Whether a character shows nothing and is dropped everywhere.
 pub(crate) fn is_invisible(c: char) -> bool {
+    if matches!(c, ' '..='~') {
+        return false;
+    }
     matches!(c,
         '\0'..='\u{8}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}'
         | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

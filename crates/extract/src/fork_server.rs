@@ -32,6 +32,8 @@ use tokio::process::{Child, Command};
 const FILES: usize = 4;
 /// Most bytes of a job as JSON: names and addresses are the only parts without a fixed length.
 const MAX_JOB_BYTES: u64 = 4 << 20;
+/// What the C library's allocator keeps at hand, in bytes.
+const KEPT_BYTES: &str = "8388608";
 /// How long a child that has said everything, or is killed, may take to end.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Children of one fork server: all have its layout of memory, so none is kept for ever.
@@ -54,6 +56,8 @@ impl ForkServer {
         command
             .args(args)
             .env_clear()
+            // The PDF library lets go of most of its memory after each page, only to ask for it again.
+            .env("MALLOC_TOP_PAD_", KEPT_BYTES)
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())

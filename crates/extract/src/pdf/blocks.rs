@@ -1,5 +1,6 @@
 //! From rows to paragraphs, list items and tables.
 
+use super::drawn;
 use super::headings::Style;
 use super::lines::{Line, PageLines};
 use super::order::{Region, Row};
@@ -117,7 +118,15 @@ pub(super) fn read(region: Region, page: u32, style: &Style, words: &Words, out:
     let mut rows = match region {
         Region::Rows(rows) => rows,
         Region::Table(table) => {
-            out.push(Draft::table(table.cells(words), style, page));
+            let cells = table.cells(words);
+            out.push(match drawn::items(&cells) {
+                Some(items) => Draft {
+                    kind: PassageKind::List,
+                    text: items.join("\n"),
+                    ..Draft::table(cells, style, page)
+                },
+                None => Draft::table(cells, style, page),
+            });
             return;
         }
     };

@@ -23,6 +23,9 @@ const ROW_GAP: f32 = 4.0;
 /// How far the sides of lines that are set alike may differ, in points.
 const ALIGNED: f32 = 1.5;
 
+/// Longest mark of an item, in characters.
+const MARK_CHARS: usize = 3;
+
 /// Lines parted at the first table found among them.
 pub(super) struct Parted {
     pub(super) above: Vec<Line>,
@@ -53,6 +56,17 @@ impl Table {
         };
         self.rows.iter().map(|row| row.iter().map(cell).collect()).collect()
     }
+}
+
+/// The items of a list that was drawn as a table: a column of marks, such as bullets or letters, beside one of text.
+pub(super) fn items(cells: &[Vec<String>]) -> Option<Vec<String>> {
+    let item = |row: &Vec<String>| match row.as_slice() {
+        [mark, text] if mark.chars().count() <= MARK_CHARS => {
+            Some(format!("{mark} {text}").trim().to_owned())
+        }
+        _ => None,
+    };
+    cells.iter().map(item).collect()
 }
 
 /// The first table among `lines` with nothing beside it; gives the lines back when there is none.
@@ -151,11 +165,6 @@ impl<'l> Cell<'l> {
         self.lines.first().map_or(1.0, |line| line.size)
     }
 
-    /// Whether it is as short as the mark of an item or a note.
-    fn is_mark(&self) -> bool {
-        matches!(self.lines.as_slice(), [line] if line.text.chars().count() <= 3)
-    }
-
     /// Whether two cells have heights in common.
     fn is_beside(&self, other: &Self) -> bool {
         self.top.min(other.top) - self.bottom.max(other.bottom) > 0.3 * self.size().min(other.size())
@@ -239,11 +248,7 @@ fn at_start(rows: &[Row<'_>]) -> Option<(Columns, usize)> {
     let cells = || table.iter().flatten();
     let lines: usize = cells().map(|cell| cell.lines.len()).sum();
     let tall = table.iter().filter(|row| row.iter().any(|cell| cell.lines.len() > 1)).count();
-    // A column of marks beside one of text is a list.
-    let marks = columns.len() == 2
-        && table.iter().filter(|row| row.len() == 2).filter_map(|row| row.first()).all(Cell::is_mark);
     let whole = full >= MIN_ROWS
-        && !marks
         && full * 3 >= taken * 2
         && tall * 3 >= taken
         && lines <= cells().count() * MAX_MEAN_LINES
@@ -345,20 +350,24 @@ mod tests {
     }
 
     #[test]
-    fn columns_and_lists_are_no_tables() {
+    fn columns_are_no_tables() {
         // Each side drawn on its own.
         let mut columns = FAULTS.to_vec();
         columns.sort_by(|a, b| a.0.total_cmp(&b.0));
         assert!(part(drawn(&columns)).is_err());
-        let marks: Vec<(f32, f32, &[&str])> = FAULTS
-            .iter()
-            .map(|(left, top, texts)| (*left, *top, if *left < 100.0 { &["•"][..] } else { texts }))
-            .collect();
-        assert!(part(drawn(&marks)).is_err());
         // Text beside the table is of another column of the page.
         let mut beside = FAULTS.to_vec();
         beside.push((500.0, 690.0, &["Another column"]));
         assert!(part(drawn(&beside)).is_err());
         assert!(part(Vec::new()).is_err());
+    }
+
+    #[test]
+    fn marks_beside_text_are_a_list() {
+        let rows = |mark: &str| {
+            vec![vec![mark.to_owned(), "Some text.".to_owned()], vec![String::new(), "More.".to_owned()]]
+        };
+        assert_eq!(items(&rows("•")).unwrap(), ["• Some text.", "More."]);
+        assert_eq!(items(&rows("Symptom")), None);
     }
 }

@@ -64,6 +64,9 @@ pub(super) struct PageLines {
     pub(super) chars: usize,
 }
 
+/// Room for the text of most lines.
+const LINE_BYTES: usize = 96;
+
 /// A gap wider than this many times the size parts two pieces.
 const WIDE_GAP: f32 = 0.9;
 
@@ -204,22 +207,21 @@ impl LineBuilder {
 
 impl Direction {
     fn is_repeated(&self, c: char, glyph: &Glyph) -> bool {
-        if self.is_ligature(c, glyph) {
-            return false;
-        }
         let here = |line: &Line| (line.y - glyph.y).abs() < 0.1 * glyph.size.max(1.0);
         self.last.is_some_and(|(last, left, _)| {
             last == c && (left - glyph.left).abs() < 0.12 * glyph.size && self.open.as_ref().is_some_and(here)
-        })
+        }) && !self.is_ligature(c, glyph)
     }
 
     /// Whether a letter is the next one of a ligature: the engine gives all of them its place.
     fn is_ligature(&self, c: char, glyph: &Glyph) -> bool {
         let same = |a: f32, b: f32| (a - b).abs() < 1e-3;
-        "filt".contains(c)
-            && self.last.is_some_and(|(last, left, right)| {
-                "fist".contains(last) && same(left, glyph.left) && same(right, glyph.right)
-            })
+        self.last.is_some_and(|(last, left, right)| {
+            same(left, glyph.left)
+                && same(right, glyph.right)
+                && matches!(c, 'f' | 'i' | 'l' | 't')
+                && matches!(last, 'f' | 'i' | 's' | 't')
+        })
     }
 
     /// Adds a visible character; answers whether it began a new piece.
@@ -239,7 +241,7 @@ impl Direction {
                 return false;
             }
             // Hebrew and Arabic go on to the left; numbers among them to the right again.
-            let last = line.text.chars().next_back();
+            let last = self.last.map(|(last, ..)| last);
             let back = line.left - glyph.right;
             let backward = (is_rtl(c) || last.is_some_and(is_rtl)) && is_near(back, em);
             let number = !backward
@@ -281,8 +283,10 @@ impl Direction {
                 return false;
             }
         }
+        let mut text = String::with_capacity(LINE_BYTES);
+        text.push(c);
         let line = Line {
-            text: c.to_string(),
+            text,
             left: glyph.left,
             right: glyph.right.max(glyph.left),
             y: glyph.y,
@@ -344,6 +348,10 @@ fn upright(glyph: Glyph, quarter: usize) -> Glyph {
 
 /// Rows of dots that lead the eye become one sign.
 fn squeeze_leaders(text: &str) -> String {
+    // The bytes that dots of any kind begin with.
+    if text.bytes().filter(|b| matches!(b, b'.' | b'_' | 0xc2 | 0xe2)).count() < 5 {
+        return text.trim().to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     let mut dots = 0;
     let mut held = String::new();

@@ -211,7 +211,7 @@ enum Read<'c, 'p> {
 fn each_glyph(page: &PdfPage<'_>, mut each: impl FnMut(Read<'_, '_>)) -> Result<(), PdfiumError> {
     let text = page.text()?;
     let chars = text.chars();
-    let mut high = None;
+    let (mut high, mut last) = (None, None);
     for char in chars.iter() {
         let value = char.unicode_value();
         // Astral characters come as two halves.
@@ -230,7 +230,8 @@ fn each_glyph(page: &PdfPage<'_>, mut each: impl FnMut(Read<'_, '_>)) -> Result<
         // Blanks and line breaks are all that is made up.
         if (c.is_whitespace() || c.is_control()) && char.is_generated().unwrap_or(false) {
             each(Read::Made(c));
-        } else if let Some(glyph) = glyph(&char, c) {
+        } else if let Some(glyph) = glyph(&char, c, last.as_ref()) {
+            last = Some(glyph);
             each(Read::Glyph(glyph, &char));
         }
     }
@@ -259,9 +260,21 @@ fn render(document: &PdfDocument<'_>, number: u32) -> Result<Event, PdfiumError>
     Ok(Event::Picture { page: number, width, height, pixels })
 }
 
-fn glyph(char: &PdfPageTextChar<'_>, c: char) -> Option<Glyph> {
+/// A character with its place. What stands exactly as high as the one before is taken to be set like it.
+fn glyph(char: &PdfPageTextChar<'_>, c: char, before: Option<&Glyph>) -> Option<Glyph> {
     let bounds = char.loose_bounds().or_else(|_| char.tight_bounds()).ok()?;
     let (x, y) = char.origin().ok()?;
+    let (left, right) = (bounds.left().value, bounds.right().value);
+    let (bottom, top, x, y) = (bounds.bottom().value, bounds.top().value, x.value, y.value);
+    let alike = before.filter(|g| g.y == y && g.bottom == bottom && g.top == top);
+    let (size, angle) = alike.map_or_else(|| setting(char), |g| (g.size, g.angle));
+    let glyph = Glyph { c, left, right, bottom, top, x, y, size, angle };
+    let finite = [left, right, bottom, top, x, y, size, angle];
+    finite.iter().all(|n| n.is_finite() && n.abs() < 1e6).then_some(glyph)
+}
+
+/// Size and angle of a character.
+fn setting(char: &PdfPageTextChar<'_>) -> (f32, f32) {
     let font = char.unscaled_font_size().value;
     // A size below nothing draws to the left and upside down.
     let turn = if font < 0.0 { 180.0 } else { 0.0 };
@@ -271,20 +284,7 @@ fn glyph(char: &PdfPageTextChar<'_>, c: char) -> Option<Glyph> {
         Ok(m) => (m.c().hypot(m.d()), m.b().atan2(m.a()).to_degrees() + turn),
         Err(_) => (1.0, turn),
     };
-    let glyph = Glyph {
-        c,
-        left: bounds.left().value,
-        right: bounds.right().value,
-        bottom: bounds.bottom().value,
-        top: bounds.top().value,
-        x: x.value,
-        y: y.value,
-        size: font.abs() * scale,
-        angle,
-    };
-    let finite =
-        [glyph.left, glyph.right, glyph.bottom, glyph.top, glyph.x, glyph.y, glyph.size, glyph.angle];
-    finite.iter().all(|n| n.is_finite() && n.abs() < 1e6).then_some(glyph)
+    (font.abs() * scale, angle)
 }
 
 /// Whether a character's font is bold; its name tells better than its declared weight.

@@ -217,6 +217,45 @@ fn two_columns_are_read_in_turn() {
 }
 
 #[test]
+fn a_table_of_running_text_keeps_its_rows() {
+    let mut pdf = Pdf::default();
+    let page = pdf.page();
+    page.body(
+        50.0,
+        760.0,
+        &["Most faults are mended without any tools, at home and at no cost to yourself."],
+    );
+    for (row, (fault, remedy)) in [
+        ["The pump does not start when", "the button is pressed twice"],
+        ["Water leaks from the door of", "the machine while it is spun"],
+        ["The display shows E18 and all", "of the lamps blink at once"],
+        ["A loud noise is heard from the", "drum when it turns to the left"],
+    ]
+    .iter()
+    .zip([
+        ["Look whether the plug is in the", "socket and the fuse is whole"],
+        ["Clean the rubber seal with some", "warm water and a damp cloth"],
+        ["Straighten the hose and clean", "the filter behind the flap"],
+        ["Take out the bolts that hold it", "while it is carried around"],
+    ])
+    .enumerate()
+    {
+        let y = 720.0 - row as f32 * 40.0;
+        page.body(50.0, y, fault);
+        page.body(320.0, y, &remedy);
+    }
+    let document = read_with(&pdf.bytes(), PdfEngine::Pdfium).unwrap();
+    let table = blocks(&document)[1];
+    assert_eq!(table.0, PassageKind::Table);
+    assert_eq!(
+        table.3.lines().next().unwrap(),
+        "The pump does not start when the button is pressed twice | Look whether the plug is in the socket and the fuse is \
+         whole"
+    );
+    assert_eq!(table.3.lines().count(), 4);
+}
+
+#[test]
 fn the_second_engine_reads_too() {
     let mut pdf = Pdf::default();
     pdf.page().body(50.0, 700.0, &["Hello from page one."]).page().body(50.0, 700.0, &["And from page two."]);
