@@ -56,13 +56,17 @@ impl ForkServer {
         command
             .args(args)
             .env_clear()
-            // The PDF library lets go of most of its memory after each page, only to ask for it again.
+            // The PDF library lets go of most of its memory after each page, only to ask for it again. A setting of one
+            // of these ends the allocator's own adjusting of the others.
             .env("MALLOC_TOP_PAD_", KEPT_BYTES)
+            .env("MALLOC_TRIM_THRESHOLD_", KEPT_BYTES)
+            .env("MALLOC_MMAP_THRESHOLD_", KEPT_BYTES)
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            // It may hang before it listens. Where children do not die with it, it ends them itself when it can.
+            // One that hangs before it listens does not see that the socket is closed. Elsewhere than on Linux children
+            // outlive a killed parent, so that it has to end them itself.
             .kill_on_drop(cfg!(target_os = "linux"));
         if let Some(library) = pdfium {
             command.env(PDFIUM_PATH_VARIABLE, library);

@@ -155,15 +155,17 @@ impl Pool {
             return Err(Error::TooLarge { what: "the file".to_owned(), limit });
         }
         let (wall, file) = (job.wall(Duration::ZERO), file.into_std().await);
+        let started = Instant::now();
         let child = tokio::time::timeout(wall, self.child(job, &file)).await;
-        let (mut server, output) = child.map_err(|_| Error::TimedOut { seconds: wall.as_secs() })??;
+        // Nothing of the file has been read by then.
+        let late = |_| Error::Worker("the program that reads documents did not answer in time".to_owned());
+        let (mut server, output) = child.map_err(late)??;
         let drawing = AtomicU64::new(0);
         let mut listener = Listener { job, drawing: &drawing, heard: Instant::now(), pictures: Vec::new() };
         let converse = listener.converse(output, &mut server, |step| {
             reached.set(step);
             progress(step);
         });
-        let started = Instant::now();
         let late = async {
             loop {
                 let wall = job.wall(Duration::from_millis(drawing.load(Ordering::Relaxed)));

@@ -23,8 +23,8 @@ const STACK_BYTES: usize = 64 << 20;
 /// Extracts a document in this process.
 ///
 /// The parsers keep to `limits` where they can count; only a child process (see
-/// [`crate::Pool`]) also survives their crashes, endless loops and hunger. One thread of a process reads PDFs, the
-/// first that does.
+/// [`crate::Pool`]) also survives their crashes, endless loops and hunger. One thread of a process reads PDFs: the
+/// first that does, even when it has ended.
 ///
 /// # Errors
 /// A named [`Error`] whose text is fit for the uploader; [`Error::Worker`] for a PDF on a second thread.
@@ -118,7 +118,7 @@ pub fn worker_main_with(hook: Hook) -> ExitCode {
     })
 }
 
-/// Loads what all children need: the PDF library, while files may still be opened, and by reading a page of our own
+/// Loads what all children need: the code of the PDF library, while files may still be opened, and by reading a page of our own
 /// what the readers of web pages make once.
 fn warm_up() {
     const PAGE: &str = "<html><head><title>A page</title></head><body><nav><a href=/>Home</a></nav><article><h1>A page</h1>\

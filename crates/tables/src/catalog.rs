@@ -4,6 +4,7 @@
 
 use crate::Error;
 use crate::compute::Rules;
+use crate::query::Output;
 use crate::record::{self, StoredRow, TableRecord, Versioned};
 use crate::schema::{Checker, Column, ColumnId};
 use crate::view::View;
@@ -12,8 +13,8 @@ use parking_lot::Mutex;
 use quarry_store::{Changes, Coll, RecordStore, Seq};
 use quarry_types::{BotId, Scope, TableId};
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 const PAGE: usize = 1_024;
 
@@ -25,6 +26,7 @@ pub(crate) struct Entry {
     pub(crate) rules: Rules,
     /// The ids of its columns, ascending.
     ids: Vec<ColumnId>,
+    output: OnceLock<Arc<Output>>,
 }
 
 impl Entry {
@@ -33,7 +35,7 @@ impl Entry {
         let rules = Rules::of(&record.schema.columns);
         let mut ids: Vec<ColumnId> = record.schema.columns.iter().map(|column| column.id).collect();
         ids.sort_unstable();
-        Self { meta: Versioned { record, seq }, checker, rules, ids }
+        Self { meta: Versioned { record, seq }, checker, rules, ids, output: OnceLock::new() }
     }
 
     pub(crate) fn record(&self) -> &TableRecord {
@@ -42,6 +44,11 @@ impl Entry {
 
     pub(crate) fn columns(&self) -> &[Column] {
         &self.meta.record.schema.columns
+    }
+
+    /// All its columns as an answer shows them.
+    pub(crate) fn output(&self) -> &Arc<Output> {
+        self.output.get_or_init(|| Arc::new(Output::whole(self)))
     }
 
     /// Takes the values of columns that are gone out of a row.

@@ -362,7 +362,7 @@ impl Drafted {
         };
         let rows = ids.iter().map(now).collect();
         let (warnings, errors) = (outcome.warnings.into_iter().collect(), outcome.errors);
-        Self { ids, rows, output: Arc::new(Output::whole(entry)), warnings, errors }
+        Self { ids, rows, output: Arc::clone(entry.output()), warnings, errors }
     }
 
     fn written(self) -> Written {

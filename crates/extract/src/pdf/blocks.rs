@@ -1,6 +1,5 @@
 //! From rows to paragraphs, list items and tables.
 
-use super::drawn;
 use super::headings::Style;
 use super::lines::{Line, PageLines};
 use super::order::{Region, Row};
@@ -118,15 +117,7 @@ pub(super) fn read(region: Region, page: u32, style: &Style, words: &Words, out:
     let mut rows = match region {
         Region::Rows(rows) => rows,
         Region::Table(table) => {
-            let cells = table.cells(words);
-            out.push(match drawn::items(&cells) {
-                Some(items) => Draft {
-                    kind: PassageKind::List,
-                    text: items.join("\n"),
-                    ..Draft::table(cells, style, page)
-                },
-                None => Draft::table(cells, style, page),
-            });
+            out.push(Draft::table(table.cells(words), style, page));
             return;
         }
     };
@@ -202,7 +193,7 @@ fn attach_bullet(row: &mut Row) {
 }
 
 /// Whether a text is a list marker and nothing else.
-fn is_bullet(text: &str) -> bool {
+pub(super) fn is_bullet(text: &str) -> bool {
     let mut chars = text.chars();
     let first = chars.next();
     if chars.next().is_none() {

@@ -2,9 +2,10 @@
 //!
 //! Programs that know of a table draw all lines of a cell before those of the next, and a row before the next row.
 //! That tells a table whose cells are running text from columns of text, which are drawn one after the other, and the
-//! lines of a cell from rows. Tables of single lines look the same either way and are left to [`super::tables`].
+//! lines of a cell from rows. Tables of single lines look the same either way and are left to [`super::tables`], as
+//! are those drawn from right to left.
 
-use super::blocks::Words;
+use super::blocks::{Words, is_bullet};
 use super::lines::Line;
 use super::tables::Columns;
 
@@ -14,17 +15,20 @@ const MIN_ROWS: usize = 3;
 /// Most lines of a cell on average; columns of text between headings have more.
 const MAX_MEAN_LINES: usize = 8;
 
-/// Largest step from line to line within a cell, in sizes.
-const CELL_STEP: f32 = 2.2;
+/// Most columns; more are no table, and the work grows with them.
+const MAX_COLUMNS: usize = 64;
+
+/// Largest step from line to line of a cell, in sizes.
+const LINE_STEP: f32 = 1.45;
+
+/// Largest gap between paragraphs of a cell, in sizes.
+const PARAGRAPH_GAP: f32 = 1.5;
 
 /// Largest gap between rows, in sizes.
 const ROW_GAP: f32 = 4.0;
 
 /// How far the sides of lines that are set alike may differ, in points.
 const ALIGNED: f32 = 1.5;
-
-/// Longest mark of an item, in characters.
-const MARK_CHARS: usize = 3;
 
 /// Lines parted at the first table found among them.
 pub(super) struct Parted {
@@ -58,17 +62,6 @@ impl Table {
     }
 }
 
-/// The items of a list that was drawn as a table: a column of marks, such as bullets or letters, beside one of text.
-pub(super) fn items(cells: &[Vec<String>]) -> Option<Vec<String>> {
-    let item = |row: &Vec<String>| match row.as_slice() {
-        [mark, text] if mark.chars().count() <= MARK_CHARS => {
-            Some(format!("{mark} {text}").trim().to_owned())
-        }
-        _ => None,
-    };
-    cells.iter().map(item).collect()
-}
-
 /// The first table among `lines` with nothing beside it; gives the lines back when there is none.
 pub(super) fn part(lines: Vec<Line>) -> Result<Parted, Vec<Line>> {
     let mut order: Vec<usize> = (0..lines.len()).collect();
@@ -77,18 +70,13 @@ pub(super) fn part(lines: Vec<Line>) -> Result<Parted, Vec<Line>> {
     let rows = rows(cells(&drawn));
     let mut rest = rows.as_slice();
     let found = loop {
-        let Some((_, after)) = rest.split_first() else {
+        if rest.is_empty() {
             break None;
-        };
-        match at_start(rest) {
-            Some((columns, taken)) => {
-                let taken = rest.get(..taken).unwrap_or_default();
-                if is_alone(taken, &drawn) {
-                    break Some((columns, taken));
-                }
-                rest = rest.get(taken.len()..).unwrap_or_default();
-            }
-            None => rest = after,
+        }
+        let (alike, after) = rest.split_at(alike(rest).clamp(1, rest.len()));
+        match table(alike) {
+            Some((columns, taken)) if is_alone(taken, &drawn) => break Some((columns, taken)),
+            _ => rest = after,
         }
     };
     let Some((columns, taken)) = found else {
@@ -145,9 +133,8 @@ impl<'l> Cell<'l> {
         let middle = |line: &Line| (line.left + line.right) / 2.0;
         let alike = |a: f32, b: f32| (a - b).abs() < ALIGNED;
         step > 0.3 * size
-            && step < CELL_STEP * size
-            && (last.size - line.size).abs() < 0.12 * size
-            && last.bold == line.bold
+            && step < LINE_STEP * size
+            && is_set_alike(last, line)
             && (alike(last.left, line.left)
                 || alike(last.right, line.right)
                 || alike(middle(last), middle(line)))
@@ -170,13 +157,34 @@ impl<'l> Cell<'l> {
         self.top.min(other.top) - self.bottom.max(other.bottom) > 0.3 * self.size().min(other.size())
     }
 
+    /// Whether it may be the next paragraph of another.
     fn is_below(&self, other: &Self) -> bool {
         let gap = other.bottom - self.top;
-        self.left < other.right
-            && other.left < self.right
+        let alike = other.lines.last().zip(self.lines.first()).is_some_and(|(a, b)| is_set_alike(a, b));
+        alike
+            && self.left > other.left - ALIGNED
+            && self.left < other.right
             && gap > -0.5 * self.size()
-            && gap < CELL_STEP * self.size()
+            && gap < PARAGRAPH_GAP * self.size()
     }
+
+    fn is_bold(&self) -> bool {
+        self.lines.first().is_some_and(|line| line.bold)
+    }
+
+    /// Whether it is no more than the mark of an item or a note.
+    fn is_mark(&self) -> bool {
+        let [line] = self.lines.as_slice() else { return false };
+        let (text, chars) = (line.text.as_str(), line.text.chars().count());
+        let letter = chars <= 2 && text.chars().all(char::is_alphabetic);
+        let counted = |c: char| c.is_ascii_alphanumeric() || ".()[]".contains(c);
+        let number = chars <= 6 && text.contains(['.', ')', ']']) && text.chars().all(counted);
+        letter || number || is_bullet(text)
+    }
+}
+
+fn is_set_alike(a: &Line, b: &Line) -> bool {
+    a.bold == b.bold && (a.size - b.size).abs() < 0.12 * a.size.max(b.size)
 }
 
 /// Puts lines, in the order drawn, together to cells.
@@ -219,44 +227,67 @@ fn rows(cells: Vec<Cell<'_>>) -> Vec<Row<'_>> {
     rows
 }
 
-/// The table that begins with the first row: its columns and how many rows it takes.
-fn at_start(rows: &[Row<'_>]) -> Option<(Columns, usize)> {
-    let first = rows.first().filter(|row| row.len() >= 2)?;
-    let mut columns = Columns::default().with(&spans(first))?;
-    let mut taken = 1;
+/// How many rows from the first on may be of one table: they have columns in common, stand close to each other, and
+/// no heading is among them.
+fn alike(rows: &[Row<'_>]) -> usize {
+    let Some(mut columns) =
+        rows.first().filter(|row| row.len() >= 2).and_then(|row| common(std::slice::from_ref(row)))
+    else {
+        return 0;
+    };
+    let mut count = 1;
     for pair in rows.windows(2) {
         let [above, row] = pair else { break };
         let size = row.first().map_or(1.0, Cell::size);
         let (_, floor) = extent(std::slice::from_ref(above));
         let (ceiling, _) = extent(std::slice::from_ref(row));
         let gap = floor - ceiling;
-        if gap < -0.5 * size || gap > ROW_GAP * size {
+        let is_bold = |row: &Row<'_>| row.iter().all(Cell::is_bold);
+        let heading =
+            (is_bold(row) && !is_bold(above)) || size > 1.15 * above.first().map_or(1.0, Cell::size);
+        if heading || gap < -0.5 * size || gap > ROW_GAP * size {
             break;
         }
-        let Some(grown) = columns.with(&spans(row)) else {
-            break;
-        };
-        columns = grown;
-        taken += 1;
+        match columns.with(&spans(row)) {
+            Some(grown) if grown.len() <= MAX_COLUMNS => columns = grown,
+            _ => break,
+        }
+        count += 1;
     }
+    count
+}
+
+/// The columns of some rows.
+fn common(rows: &[Row<'_>]) -> Option<Columns> {
+    rows.iter().try_fold(Columns::default(), |columns, row| columns.with(&spans(row)))
+}
+
+/// The table at the start of rows that are alike: its columns and rows.
+fn table<'r, 'l>(rows: &'r [Row<'l>]) -> Option<(Columns, &'r [Row<'l>])> {
     // A lone piece at the end is text after the table.
-    while taken > 0 && rows.get(taken - 1).is_some_and(|row| row.len() == 1) {
-        taken -= 1;
+    let taken = rows.iter().rposition(|row| row.len() >= 2)? + 1;
+    let rows = rows.get(..taken)?;
+    let columns = common(rows)?;
+    let full = rows.iter().filter(|row| row.len() >= 2).count();
+    let tall = rows.iter().filter(|row| row.iter().any(|cell| cell.lines.len() > 1)).count();
+    let (mut cells, mut lines) = (0, 0);
+    let mut filled = vec![0; columns.len()];
+    for cell in rows.iter().flatten() {
+        (cells, lines) = (cells + 1, lines + cell.lines.len());
+        if let Some(count) = columns.place(cell.left, cell.right).and_then(|at| filled.get_mut(at)) {
+            *count += 1;
+        }
     }
-    let table = rows.get(..taken)?;
-    let full = table.iter().filter(|row| row.len() >= 2).count();
-    let cells = || table.iter().flatten();
-    let lines: usize = cells().map(|cell| cell.lines.len()).sum();
-    let tall = table.iter().filter(|row| row.iter().any(|cell| cell.lines.len() > 1)).count();
-    let whole = full >= MIN_ROWS
+    // A column of marks beside one of text is a list.
+    let marks = rows.iter().filter_map(|row| row.first()).filter(|cell| cell.is_mark()).count();
+    let is_list = columns.len() == 2 && marks * 3 >= taken * 2;
+    let is_table = full >= MIN_ROWS
         && full * 3 >= taken * 2
         && tall * 3 >= taken
-        && lines <= cells().count() * MAX_MEAN_LINES
-        && (0..columns.len()).all(|at| {
-            let filled = cells().filter(|cell| columns.place(cell.left, cell.right) == Some(at)).count();
-            filled * 2 >= full
-        });
-    whole.then_some((columns, taken))
+        && lines <= cells * MAX_MEAN_LINES
+        && filled.iter().all(|count| count * 2 >= full)
+        && !is_list;
+    is_table.then_some((columns, rows))
 }
 
 fn spans(row: &Row<'_>) -> Vec<(f32, f32)> {
@@ -363,11 +394,72 @@ mod tests {
     }
 
     #[test]
-    fn marks_beside_text_are_a_list() {
-        let rows = |mark: &str| {
-            vec![vec![mark.to_owned(), "Some text.".to_owned()], vec![String::new(), "More.".to_owned()]]
-        };
-        assert_eq!(items(&rows("•")).unwrap(), ["• Some text.", "More."]);
-        assert_eq!(items(&rows("Symptom")), None);
+    fn text_near_a_table_costs_no_row() {
+        let mut near = FAULTS.to_vec();
+        near[0].1 = 722.0;
+        near[9].1 = 578.0;
+        near.push((480.0, 560.0, &["7 of 9"]));
+        let Ok(parted) = part(drawn(&near)) else { panic!("no table") };
+        assert_eq!(parted.table.cells(&Words::default()).len(), 4);
+        assert_eq!((parted.above.len(), parted.below.len()), (1, 2));
+    }
+
+    #[test]
+    fn rows_with_an_empty_cell_stay_rows() {
+        let cells: [(f32, f32, &[&str]); 9] = [
+            (50.0, 700.0, &["Part"]),
+            (250.0, 700.0, &["Note"]),
+            (50.0, 685.0, &["Bolt"]),
+            (50.0, 670.0, &["Nut"]),
+            (250.0, 670.0, &["sold in boxes", "of ten"]),
+            (50.0, 640.0, &["Washer"]),
+            (250.0, 640.0, &["see page 4", "and 5"]),
+            (50.0, 610.0, &["Ring"]),
+            (250.0, 610.0, &["blue only"]),
+        ];
+        let Ok(parted) = part(drawn(&cells)) else { panic!("no table") };
+        let first: Vec<String> =
+            parted.table.cells(&Words::default()).into_iter().map(|row| row[0].clone()).collect();
+        assert_eq!(first, ["Part", "Bolt", "Nut", "Washer", "Ring"]);
+    }
+
+    #[test]
+    fn headings_and_lists_are_left_alone() {
+        // Cards: a heading above the text of each.
+        let mut cards = drawn(&FAULTS);
+        for line in cards.iter_mut().filter(|line| line.text.starts_with(['T', 'W', 'L', 'C', 'S'])) {
+            line.bold = true;
+        }
+        assert!(part(cards).is_err());
+        for mark in ["•", "1.1", "(iv)", "f"] {
+            let marked =
+                |(left, top, texts): &(f32, f32, &'static [&'static str])| (*left, *top, texts.to_vec());
+            let mut cells: Vec<_> = FAULTS.iter().map(marked).collect();
+            for cell in cells.iter_mut().filter(|cell| cell.0 < 100.0) {
+                cell.2 = vec![mark];
+            }
+            let cells: Vec<(f32, f32, &[&str])> =
+                cells.iter().map(|(l, t, texts)| (*l, *t, texts.as_slice())).collect();
+            assert!(part(drawn(&cells)).is_err(), "{mark}");
+        }
+    }
+
+    #[test]
+    fn crafted_pages_take_no_time() {
+        let mut wide = Vec::new();
+        for row in 0..3_u16 {
+            for column in 0..1_990_u16 {
+                wide.push((f32::from(column) * 20.0, 700.0 - f32::from(row) * 30.0, &["x"][..]));
+            }
+        }
+        let steps: Vec<(f32, f32, &[&str])> = (0..6_000_u16)
+            .map(|n| (f32::from(n) * 10.0, 70_000.0 - f32::from(n / 2) * 15.0, &["x"][..]))
+            .collect();
+        let long: Vec<(f32, f32, &[&str])> = (0..6_000_u16)
+            .map(|n| (f32::from(n % 2) * 100.0, 70_000.0 - f32::from(n / 2) * 15.0, &["x"][..]))
+            .collect();
+        let started = std::time::Instant::now();
+        assert!([wide, steps, long].iter().all(|cells| part(drawn(cells)).is_err()));
+        assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
     }
 }

@@ -42,19 +42,20 @@ pub(super) fn regions(mut lines: Vec<Line>, body_size: f32) -> Vec<Region> {
                 continue;
             }
         };
-        let parts = match drawn::part(lines) {
+        // What is left of a table is less than there was, so that it counts for nothing in the depth.
+        let (parts, depth) = match drawn::part(lines) {
             Ok(Parted { above, table, below }) => {
-                vec![Part::Lines(above), Part::Table(table), Part::Lines(below)]
+                (vec![Part::Lines(above), Part::Table(table), Part::Lines(below)], depth)
             }
             Err(lines) => match (depth < MAX_DEPTH).then(|| columns(&lines, body_size)).flatten() {
-                Some(parts) => parts.into_iter().map(Part::Lines).collect(),
+                Some(parts) => (parts.into_iter().map(Part::Lines).collect(), depth + 1),
                 None => {
                     out.push(Region::Rows(rows(lines)));
                     continue;
                 }
             },
         };
-        stack.extend(parts.into_iter().rev().map(|part| (part, depth + 1)));
+        stack.extend(parts.into_iter().rev().map(|part| (part, depth)));
     }
     out
 }

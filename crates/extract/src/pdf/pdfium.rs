@@ -80,9 +80,9 @@ fn take() -> Library {
 pub(super) fn read(bytes: &[u8], job: &Job, tell: &mut dyn FnMut(Event)) -> Option<Result<Source, Error>> {
     LIBRARY.with(|library| match library.get_or_init(take) {
         Library::Here(library) => Some(read_with(library, bytes, job, tell)),
-        Library::Elsewhere => {
-            Some(Err(Error::Worker("another thread of this process reads PDFs; use a pool".to_owned())))
-        }
+        Library::Elsewhere => Some(Err(Error::Worker(
+            "the first thread of a process that reads a PDF reads all of them; use a pool".to_owned(),
+        ))),
         Library::Absent => None,
     })
 }
@@ -266,7 +266,7 @@ fn glyph(char: &PdfPageTextChar<'_>, c: char, before: Option<&Glyph>) -> Option<
     let (x, y) = char.origin().ok()?;
     let (left, right) = (bounds.left().value, bounds.right().value);
     let (bottom, top, x, y) = (bounds.bottom().value, bounds.top().value, x.value, y.value);
-    let alike = before.filter(|g| g.y == y && g.bottom == bottom && g.top == top);
+    let alike = before.filter(|g| g.y == y && g.bottom == bottom && g.top == top && top > bottom);
     let (size, angle) = alike.map_or_else(|| setting(char), |g| (g.size, g.angle));
     let glyph = Glyph { c, left, right, bottom, top, x, y, size, angle };
     let finite = [left, right, bottom, top, x, y, size, angle];

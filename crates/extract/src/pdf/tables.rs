@@ -109,7 +109,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// The columns with one more row of pieces from left to right; `None` when it runs across those there are.
+    /// The columns with one more row of pieces, neighbours side by side; `None` when it runs across those there are.
     pub(super) fn with(&self, row: &[(f32, f32)]) -> Option<Self> {
         let mut spans = self.spans.clone();
         spans.extend(row);

@@ -28,6 +28,18 @@ const LOST_MAX: f64 = 0.05;
 /// The same for all points that do not find themselves: past it too much would be searched exactly anyway.
 const UNREACHABLE_MAX: f64 = 0.5;
 
+/// Neighbours that a point not found is tied to.
+const TIES: usize = 3;
+
+/// What a search for a point's own vector finds.
+enum Found {
+    Itself,
+    /// Ten others that are as near.
+    Equal,
+    /// Other points, farther than itself.
+    Others(Vec<u32>),
+}
+
 /// A sealed graph over the vectors of one moment.
 pub struct HnswIndex {
     links: Links,
@@ -62,20 +74,34 @@ impl HnswIndex {
         Ok(built)
     }
 
-    /// Searches every point by its own vector.
+    /// Searches every point by its own vector, and ties those to their neighbours that are not found: where points lie
+    /// close together, all lists of links may have filled with others.
     fn check(&mut self, stop: &dyn Fn() -> bool) -> Result<()> {
-        let (mut unreachable, mut lost) = (RoaringBitmap::new(), 0);
-        for (point, id) in (0..).zip(&self.ids) {
+        let (mut unreachable, mut missed) = (RoaringBitmap::new(), Vec::new());
+        let points = self.ids.len() as u32;
+        for point in 0..points {
             if point % 128 == 0 && stop() {
                 return Err(Error::Cancelled);
             }
-            let row = self.links.row(point);
-            let (found, _) = self.links.walk(row, EF_CHECK, usize::MAX, |_| true);
-            if !found.iter().take(10).any(|near| near.point == point) {
-                unreachable.insert(*id);
-                // Many equal vectors hide one another in any ranking; that is no damage to the graph.
-                let own = self.links.likeness(row, point);
-                lost += usize::from(found.first().is_none_or(|nearest| nearest.likeness < own));
+            match self.found(point) {
+                Found::Itself => {}
+                Found::Equal => {
+                    unreachable.extend(self.ids.get(point as usize));
+                }
+                Found::Others(nearest) => {
+                    self.links.tie(point, &nearest);
+                    missed.push(point);
+                }
+            }
+        }
+        let mut lost = 0;
+        for (done, point) in missed.into_iter().enumerate() {
+            if done.is_multiple_of(128) && stop() {
+                return Err(Error::Cancelled);
+            }
+            if !matches!(self.found(point), Found::Itself) {
+                unreachable.extend(self.ids.get(point as usize));
+                lost += 1;
             }
         }
         let (points, hidden) = (self.vectors.len(), unreachable.len() as usize);
@@ -85,6 +111,22 @@ impl HnswIndex {
         }
         self.unreachable = unreachable;
         Ok(())
+    }
+
+    /// What a search for a point's own vector finds.
+    fn found(&self, point: u32) -> Found {
+        let row = self.links.row(point);
+        let (mut found, _) = self.links.walk(row, EF_CHECK, usize::MAX, |_| true);
+        if found.iter().take(10).any(|near| near.point == point) {
+            return Found::Itself;
+        }
+        // Many equal vectors hide one another in any ranking; that is no damage to the graph.
+        let own = self.links.likeness(row, point);
+        if found.first().is_some_and(|nearest| nearest.likeness >= own) {
+            return Found::Equal;
+        }
+        found.truncate(TIES);
+        Found::Others(found.into_iter().map(|near| near.point).collect())
     }
 
     /// The vectors the graph was built over; of a graph in use their ids alone.

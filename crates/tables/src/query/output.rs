@@ -14,6 +14,7 @@ use crate::view::{Block, Reader, Snapshot};
 use quarry_types::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 const MAX_SELECTED: usize = 200;
 /// What a value of an answer costs, in units of one plain comparison.
@@ -40,8 +41,8 @@ struct Shown {
 impl Output {
     /// # Errors
     /// [`Error::InvalidQuery`] when a selected column does not exist.
-    pub(crate) fn new(entry: &Entry, select: Option<&[String]>) -> Result<Self, Error> {
-        let Some(select) = select else { return Ok(Self::whole(entry)) };
+    pub(crate) fn new(entry: &Entry, select: Option<&[String]>) -> Result<Arc<Self>, Error> {
+        let Some(select) = select else { return Ok(Arc::clone(entry.output())) };
         if select.len() > MAX_SELECTED {
             return Err(Error::InvalidQuery(format!(
                 "select has {} entries, the limit is {MAX_SELECTED}",
@@ -69,10 +70,10 @@ impl Output {
             shown.paths.clone_from(paths);
             Some(shown)
         });
-        Ok(Self::of(columns.collect(), Watched::of(entry.columns())))
+        Ok(Arc::new(Self::of(columns.collect(), Watched::of(entry.columns()))))
     }
 
-    /// All columns.
+    /// All columns; [`Entry::output`] keeps it.
     pub(crate) fn whole(entry: &Entry) -> Self {
         Self::of(shown(entry).collect(), Watched::of(entry.columns()))
     }

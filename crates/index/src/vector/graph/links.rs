@@ -285,6 +285,19 @@ impl Links {
         self.set_neighbours(point, layer, &links);
     }
 
+    /// Makes a point a link of others on the lowest layer: in the room there is, else in the place of their last.
+    pub(super) fn tie(&mut self, point: u32, others: &[u32]) {
+        let most = 2 * self.parts.links;
+        for other in others.iter().filter(|other| **other != point) {
+            let mut links = self.neighbours(*other, 0).to_vec();
+            if !links.contains(&point) {
+                links.truncate(most.saturating_sub(1));
+                links.push(point);
+                self.set_neighbours(*other, 0, &links);
+            }
+        }
+    }
+
     /// The nearest points that `keep` lets through, at most `breadth`, nearest first; and whether the
     /// walk came to its end within `visits` looked-at points.
     pub(super) fn walk(
