@@ -200,6 +200,9 @@ test('unknown indexing features are taken and skipped', async () => {
   })
   assert.equal((await settled(client, file.id)).status, 'indexing_completed')
   assert.match((await client.searchFiles({ query: 'which bulb does the lamp need' })).passages[0].content, /E27/)
+  const botId = client.config.headers['x-bot-id']
+  const facts = (await server.fetch('GET', `/v1/quarry/files/${file.id}/facts`, { botId })).json
+  assert.deepEqual(facts.skippedOptions, ['parsing.smartCleanup', 'vision.transcribePages', 'vision.indexPages'])
 })
 
 test('bad upserts say what to change', async () => {

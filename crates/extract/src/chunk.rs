@@ -24,27 +24,33 @@ pub struct ChunkOptions {
     pub max_chars: usize,
     /// A passage shorter than this takes the next paragraph in even across a page break.
     pub min_paragraph_chars: usize,
-    /// Whether the heading path is embedded before the text.
-    pub breadcrumb: bool,
+    /// How many headings of the path, the nearest ones, are embedded before the text.
+    pub headings: usize,
 }
 
 impl Default for ChunkOptions {
     fn default() -> Self {
-        Self { max_chars: 1000, min_paragraph_chars: 120, breadcrumb: true }
+        Self { max_chars: 1000, min_paragraph_chars: 120, headings: usize::MAX }
     }
 }
 
-/// What is embedded for a passage: its heading path, a line feed, its text; or the text alone.
+/// What is embedded for a passage: the nearest so many headings of its path, a line feed, its text; or the text alone.
 #[must_use]
-pub fn embedded_text(passage: &Passage, breadcrumb: bool) -> String {
-    embedded(&passage.heading_path, &passage.text, breadcrumb).into_owned()
+pub fn embedded_text(passage: &Passage, headings: usize) -> String {
+    embedded(&passage.heading_path, &passage.text, headings).into_owned()
 }
 
-fn embedded<'a>(path: &[String], text: &'a str, breadcrumb: bool) -> Cow<'a, str> {
-    if !breadcrumb || path.is_empty() {
-        return Cow::Borrowed(text);
+fn embedded<'a>(path: &[String], text: &'a str, headings: usize) -> Cow<'a, str> {
+    match nearest_headings(path, headings) {
+        [] => Cow::Borrowed(text),
+        path => Cow::Owned(format!("{}\n{text}", path.join(" > "))),
     }
-    Cow::Owned(format!("{}\n{text}", path.join(" > ")))
+}
+
+/// The last so many headings of a path.
+#[must_use]
+pub fn nearest_headings(path: &[String], headings: usize) -> &[String] {
+    path.get(path.len().saturating_sub(headings)..).unwrap_or_default()
 }
 
 /// Cuts a document into passages, in the order of its text.
@@ -112,10 +118,10 @@ impl<'a> Gauge<'a> {
 
     /// Tokens there are for the text below a heading path.
     fn room_under(&self, path: &[String]) -> usize {
-        if !self.options.breadcrumb || path.is_empty() {
-            return self.room();
+        match nearest_headings(path, self.options.headings) {
+            [] => self.room(),
+            path => self.room().saturating_sub(self.tokens(&path.join(" > "))).max(1),
         }
-        self.room().saturating_sub(self.tokens(&path.join(" > "))).max(1)
     }
 
     /// Most tokens of one heading, and of a repeated table header.

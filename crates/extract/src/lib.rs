@@ -44,7 +44,7 @@ mod text;
 mod worker;
 mod xml;
 
-pub use chunk::{ChunkOptions, chunk, embedded_text};
+pub use chunk::{ChunkOptions, chunk, embedded_text, nearest_headings};
 pub use document::{Block, Document};
 pub use error::Error;
 pub use library::{PDFIUM_PATH_VARIABLE, find_pdfium};

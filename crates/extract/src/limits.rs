@@ -16,6 +16,19 @@ pub enum PdfEngine {
     PdfExtract,
 }
 
+impl std::str::FromStr for PdfEngine {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "auto" => Ok(Self::Auto),
+            "pdfium" => Ok(Self::Pdfium),
+            "pdf-extract" => Ok(Self::PdfExtract),
+            other => Err(format!("is auto, pdfium or pdf-extract, not {other:?}")),
+        }
+    }
+}
+
 /// Limits of one extraction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {

@@ -87,6 +87,9 @@ pub struct Facts {
     pub characters: u32,
     /// Author, dates, language and more.
     pub metadata: quarry_extract::Metadata,
+    /// Options of its indexing configuration that were skipped, such as `summarization.enable`.
+    #[serde(default)]
+    pub skipped_options: Vec<String>,
 }
 
 impl Facts {
@@ -97,6 +100,7 @@ impl Facts {
             media_type: document.media.map(|media| media.content_type().to_owned()),
             characters: u32::try_from(document.text.chars().count()).unwrap_or(u32::MAX),
             metadata: document.metadata.clone(),
+            skipped_options: Vec::new(),
         }
     }
 }

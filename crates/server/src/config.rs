@@ -12,7 +12,7 @@ pub(crate) mod tuning;
 pub use computing::Computing;
 pub(crate) use public_url::PublicUrl;
 
-use quarry_extract::Ocr;
+use quarry_extract::{Ocr, PdfEngine};
 use quarry_fetch::chat::ChatSettings;
 use serde::Deserialize;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -190,6 +190,9 @@ pub struct Settings {
     /// Command that reads PDF pages without text, such as `tesseract {image} stdout` [default: none]
     #[arg(long, env = "QUARRY_OCR_COMMAND", value_name = "COMMAND")]
     pub ocr_command: Option<String>,
+    /// What reads PDFs: `pdfium`, `pdf-extract`, or `auto` for the first with the second standing by [default: auto]
+    #[arg(long, env = "QUARRY_PDF_ENGINE", value_name = "ENGINE")]
+    pub pdf_engine: Option<String>,
     /// Bytes of memory for caches of indexes [default: 268435456]
     #[arg(long, env = "QUARRY_CACHE_BYTES", value_name = "BYTES")]
     pub cache_bytes: Option<usize>,
@@ -251,6 +254,7 @@ impl Settings {
                 threads,
                 ingest_workers,
                 ocr_command,
+                pdf_engine,
                 cache_bytes,
                 search,
                 model_dir,
@@ -317,6 +321,10 @@ impl Settings {
                 .map(Ocr::parse)
                 .transpose()
                 .map_err(|problem| wrong("ocr_command", problem))?,
+            pdf_engine: match self.pdf_engine.as_deref().map(str::parse) {
+                Some(engine) => engine.map_err(|problem: String| wrong("pdf_engine", problem))?,
+                None => PdfEngine::Auto,
+            },
             ingest_workers: within("ingest_workers", self.ingest_workers.unwrap_or(2), 1, 64)?,
             cache_bytes: self.cache_bytes.unwrap_or(256 << 20),
             search: tuning::search(self.search.as_deref())?,
@@ -377,6 +385,8 @@ pub struct Config {
     pub ingest_workers: usize,
     /// Reads PDF pages without text.
     pub ocr: Option<Ocr>,
+    /// What reads PDFs.
+    pub pdf_engine: PdfEngine,
     /// Cache budget in bytes.
     pub cache_bytes: usize,
     /// How searches weigh things.

@@ -16,7 +16,7 @@ use crate::usage::{Activity, Tally, UsageLog};
 use parking_lot::Mutex;
 use quarry_answers::{Answers, AnswersDeps, QueryLog};
 use quarry_embed::{EmbedOptions, EmbedderSlot};
-use quarry_extract::{Pool, PoolOptions};
+use quarry_extract::{Limits, Pool, PoolOptions};
 use quarry_fetch::{ChatModel, Client};
 use quarry_kb::{Kb, KbDeps, KbSettings, Searxng, Sources, SourcesDeps, WebSearch};
 use quarry_script::{Engine, EngineOptions};
@@ -184,6 +184,7 @@ pub async fn start(config: Config, worker: PathBuf) -> Result<Running, StartErro
         embedder: embedder.clone(),
         extractor: Pool::new(PoolOptions {
             ocr: config.ocr.clone(),
+            limits: Limits { pdf_engine: config.pdf_engine, ..Limits::default() },
             ..PoolOptions::new(worker, config.ingest_workers)
         }),
         views_dir: Box::new(move |bot| views.bot_views(bot)),

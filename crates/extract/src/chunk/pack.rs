@@ -197,7 +197,7 @@ impl<'a> Packer<'a> {
     }
 
     fn fits(&self, path: &[String], text: &str) -> bool {
-        let whole = embedded(path, text, self.gauge.options.breadcrumb);
+        let whole = embedded(path, text, self.gauge.options.headings);
         self.gauge.counter.count_tokens(&whole) <= self.gauge.counter.max_tokens()
     }
 }

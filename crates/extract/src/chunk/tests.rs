@@ -82,7 +82,7 @@ fn check(document: &Document, passages: &[Passage], options: &ChunkOptions, coun
         assert!(!passage.text.is_empty());
         assert!(passage.range.start as usize >= last, "order without overlap");
         last = passage.range.end as usize;
-        let tokens = counter.count_tokens(&embedded_text(passage, options.breadcrumb));
+        let tokens = counter.count_tokens(&embedded_text(passage, options.headings));
         let single = passage.text.chars().count() == 1;
         assert!(tokens <= counter.max_tokens() || single, "{tokens} tokens in {passage:?}");
         for place in covered.iter_mut().take(last).skip(passage.range.start as usize) {
@@ -139,8 +139,8 @@ fn small_paragraphs_share_a_passage_and_headings_travel_along() {
             ("End", String::new(), PassageKind::Title),
         ]
     );
-    assert_eq!(embedded_text(&passages[1], true), "Manual > Cleaning\nThird.");
-    assert_eq!(embedded_text(&passages[1], false), "Third.");
+    assert_eq!(embedded_text(&passages[1], usize::MAX), "Manual > Cleaning\nThird.");
+    assert_eq!(embedded_text(&passages[1], 0), "Third.");
 }
 
 #[test]
@@ -266,14 +266,30 @@ proptest! {
         items in prop::collection::vec(item(), 0..14),
         max_chars in 20..1500_usize,
         min_paragraph_chars in 0..300_usize,
-        breadcrumb: bool,
+        headings in 0..4_usize,
         max in 12..300_usize,
         piece in 1..6_usize,
     ) {
         let document = build(&items);
         prop_assert!(document.is_consistent());
-        let options = ChunkOptions { max_chars, min_paragraph_chars, breadcrumb };
+        let options = ChunkOptions { max_chars, min_paragraph_chars, headings };
         let counter = Words { max, piece };
         check(&document, &chunk(&document, &options, &counter), &options, &counter);
     }
+}
+
+#[test]
+fn the_nearest_headings_are_embedded() {
+    let path = ["Manual", "Care", "Filter"].map(str::to_owned).to_vec();
+    let passage = Passage {
+        position: 0,
+        text: "Clean it.".to_owned(),
+        heading_path: path,
+        page: None,
+        range: quarry_types::CharRange { start: 0, end: 9 },
+        kind: PassageKind::Paragraph,
+    };
+    assert_eq!(embedded_text(&passage, 0), "Clean it.");
+    assert_eq!(embedded_text(&passage, 1), "Filter\nClean it.");
+    assert_eq!(embedded_text(&passage, usize::MAX), "Manual > Care > Filter\nClean it.");
 }

@@ -5,7 +5,7 @@
 //! did not understand. Which one counts is decided by the kind of page and by how much each kept:
 //! for a knowledge base a missing answer is worse than a line too many.
 
-use super::filter::{Keep, simplify};
+use super::filter::{Keep, is_hidden, simplify};
 use super::head::Head;
 use super::prune::{Page, Plan};
 use super::walk;
@@ -70,15 +70,19 @@ pub(super) fn read(source: &str, url: &str, limits: &Limits, builder: &mut Build
     if filtered.cut {
         builder.warn("the page has more elements than are read; part of its structure was lost".to_owned());
     }
-    let tree = Html::parse_document(&filtered.html).tree;
+    let mut document = Html::parse_document(&filtered.html);
+    // The scoring knows nothing of what a page hides.
+    let shown = without_hidden(&mut document);
+    let html = shown.as_deref().unwrap_or(&filtered.html);
+    let tree = document.tree;
     let page = Page::of(&tree);
     let address = if url.is_empty() { filtered.head.value(Field::Url).unwrap_or_default() } else { url };
     let place = is_forum_address(address);
     // The scoring takes any address that holds these words for a forum's.
     let plain =
         if place { address.to_owned() } else { address.replace("forum", "").replace("/topics/", "/") };
-    let scored = (filtered.nodes <= MAX_SCORED_NODES && filtered.html.len() <= MAX_SCORED_BYTES)
-        .then(|| score(&filtered.html, &plain))
+    let scored = (filtered.nodes <= MAX_SCORED_NODES && html.len() <= MAX_SCORED_BYTES)
+        .then(|| score(html, &plain))
         .flatten();
     let kind = scored.as_ref().and_then(|s| s.metadata.page_type.clone()).unwrap_or_default();
     let forum = is_forum(&filtered.head, place, &page, &kind);
@@ -112,6 +116,25 @@ pub(super) fn read(source: &str, url: &str, limits: &Limits, builder: &mut Build
         None => write_scored(&scored, &tree, limits, builder),
     }
     (!builder.is_empty()).then_some(())
+}
+
+/// Takes out what the page does not show; its source without that, when there was any.
+fn without_hidden(document: &mut Html) -> Option<String> {
+    let revealed = Page::of(&document.tree).plan(None, "").revealed;
+    let is_hidden = |node: &NodeRef<'_, Node>| match node.value() {
+        Node::Element(element) => {
+            !revealed.contains(&node.id())
+                && is_hidden(element.attr("hidden").is_some(), element.attr("style"))
+        }
+        _ => false,
+    };
+    let hidden: Vec<NodeId> = document.tree.nodes().filter(is_hidden).map(|node| node.id()).collect();
+    for id in &hidden {
+        if let Some(mut node) = document.tree.get_mut(*id) {
+            node.detach();
+        }
+    }
+    (!hidden.is_empty()).then(|| document.html())
 }
 
 /// The smallest element that holds nearly all of a text, told by runs of [`RUN`] words.

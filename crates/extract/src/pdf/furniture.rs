@@ -1,7 +1,7 @@
 //! Running headers, footers and page numbers: found because they come back, and removed.
 
 use super::lines::{Line, PageLines};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Share of the page's height at its top and bottom where furniture stands.
 const BAND: f32 = 0.14;
@@ -12,19 +12,27 @@ const MAX_LINES: usize = 4;
 /// Longest piece of furniture, in characters; running text may start alike on several pages.
 const MAX_CHARS: usize = 90;
 
-/// What makes two lines the same piece of furniture: the text without its numbers, and the place.
-type Key = (String, i32);
+/// A line this many times as large as the text is no page number with words.
+const LARGE: f32 = 1.15;
 
-/// Removes what comes back at the same place on enough pages.
+/// A line farther than so many sizes from the next one is set apart from the text.
+const APART: f32 = 2.0;
+
+/// Words that stand beside page numbers.
+const PAGE_WORDS: [&str; 22] = [
+    "page", "pages", "pg", "p", "pp", "of", "seite", "s", "von", "blatt", "página", "pagina", "pág", "pag",
+    "de", "di", "sur", "strona", "z", "sida", "side", "av",
+];
+
+/// Removes what comes back at the same place on enough pages: equal text, or text of which only a number differs that
+/// grows with the pages. All else stays, for a line less is worse than one too many.
 pub(super) fn remove(pages: &mut [PageLines]) {
     let census = Census::of(pages);
     if census.with_text < 2 {
         return;
     }
-    for page in pages.iter_mut() {
-        let ends = candidates(page);
-        let gone: Vec<usize> =
-            ends.iter().filter(|end| census.is_furniture(page, end)).map(|e| e.at).collect();
+    for (page, ends) in pages.iter_mut().zip(&census.ends) {
+        let gone: Vec<usize> = ends.iter().filter(|end| census.is_furniture(end)).map(|e| e.at).collect();
         if let Some(lines) = page.groups.first_mut() {
             let mut at = 0;
             lines.retain(|_| {
@@ -35,62 +43,104 @@ pub(super) fn remove(pages: &mut [PageLines]) {
     }
 }
 
-/// How often keys and places come back.
-#[derive(Default)]
+/// What stands at the ends of pages, and how often.
 struct Census {
+    /// Per page.
+    ends: Vec<Vec<End>>,
     with_text: usize,
-    keys: HashMap<Key, usize>,
+    body_size: f32,
+    /// Pages on which a text stands at a place.
+    texts: HashMap<(String, i32), usize>,
+    /// The same for a text of which one number grows with the pages.
+    counting: HashMap<(Counting, i32), usize>,
     /// Pages whose outermost line stands at a place.
     edges: HashMap<i32, usize>,
 }
 
+/// A text with one of its numbers as it would be on the first page.
+type Counting = (String, i64);
+
 impl Census {
     fn of(pages: &[PageLines]) -> Self {
-        let mut census = Self::default();
-        for page in pages {
-            census.with_text += usize::from(page.chars > 0);
-            let ends = candidates(page);
-            let mut keys: Vec<Key> = ends.iter().map(|end| key(page, end.at)).collect();
-            keys.sort();
-            keys.dedup();
-            for key in keys {
-                *census.keys.entry(key).or_default() += 1;
-            }
+        let ends: Vec<Vec<End>> = pages.iter().map(candidates).collect();
+        let (mut texts, mut counting, mut edges) = (HashMap::new(), HashMap::new(), HashMap::new());
+        for ends in &ends {
+            // A page counts once.
+            let own: HashSet<_> = ends.iter().map(|end| (end.text.clone(), end.place)).collect();
+            own.into_iter().for_each(|key| *texts.entry(key).or_default() += 1);
+            let own: HashSet<_> =
+                ends.iter().flat_map(|end| end.counting.iter().map(|c| (c.clone(), end.place))).collect();
+            own.into_iter().for_each(|key| *counting.entry(key).or_default() += 1);
             for end in ends.iter().filter(|end| end.outermost) {
-                *census.edges.entry(key(page, end.at).1).or_default() += 1;
+                *edges.entry(end.place).or_default() += 1;
             }
         }
-        census
+        let with_text = pages.iter().filter(|page| page.chars > 0).count();
+        let mut sizes: Vec<(f32, usize)> =
+            pages.iter().flat_map(|p| &p.groups).flatten().map(|line| (line.size, line.text.len())).collect();
+        sizes.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut half = sizes.iter().map(|(_, bytes)| bytes).sum::<usize>() / 2;
+        let median = sizes.iter().find(|(_, bytes)| {
+            let here = half < *bytes;
+            half = half.saturating_sub(*bytes);
+            here
+        });
+        let body_size = median.map_or(f32::MAX, |(size, _)| *size);
+        Self { ends, with_text, body_size, texts, counting, edges }
     }
 
-    fn is_furniture(&self, page: &PageLines, end: &End) -> bool {
-        let (text, place) = key(page, end.at);
+    fn is_furniture(&self, end: &End) -> bool {
         // Places are rounded, so the neighbouring ones count too.
-        let near =
-            |count: &dyn Fn(i32) -> Option<usize>| (-1..=1).filter_map(|step| count(place + step)).sum();
-        let count: usize = near(&|place| self.keys.get(&(text.clone(), place)).copied());
-        let edge: usize = near(&|place| self.edges.get(&place).copied());
+        let near = |count: &dyn Fn(i32) -> Option<usize>| -> usize {
+            (-1..=1).filter_map(|step| count(end.place + step)).sum()
+        };
+        let same = near(&|place| self.texts.get(&(end.text.clone(), place)).copied());
         // Left and right pages may differ, hence less than half; two pages say little, unless all
         // that differs is the page number.
         let enough = match self.with_text {
             n @ 0..=3 => n,
             n => (n * 2).div_ceil(5).max(3),
         };
-        if count >= enough && (self.with_text > 2 || text.contains('#')) {
+        // Rows of a table and figures come back too.
+        let plain = end.letters && end.beside <= 2;
+        if same >= enough && self.with_text > 2 && (plain || end.apart) {
+            return true;
+        }
+        let counted = |counting: &Counting| {
+            near(&|place| self.counting.get(&(counting.clone(), place)).copied()) >= enough
+                && (end.bare || (self.with_text > 3 && counting.1 <= 1 && end.size <= LARGE * self.body_size))
+        };
+        if end.counting.iter().any(counted) {
             return true;
         }
         // The name of a chapter comes back on its pages only, where other pages have other names.
-        end.outermost && end.beside <= 2 && count >= 2 && self.with_text > 3 && edge * 2 >= self.with_text
+        let edge = near(&|place| self.edges.get(&place).copied());
+        let named = end.outermost && end.apart && plain && end.name;
+        named && same >= 2 && self.with_text > 3 && edge * 2 >= self.with_text
     }
 }
 
 /// A line at an end of a page.
 struct End {
     at: usize,
+    /// Without blanks, in small letters.
+    text: String,
+    /// Its height, rounded.
+    place: i32,
+    size: f32,
     /// Whether nothing stands above, or below, it.
     outermost: bool,
+    /// Whether the text next to it is some way off.
+    apart: bool,
     /// Pieces of its row: running headers have few, the header rows of tables have many.
     beside: usize,
+    letters: bool,
+    /// Whether it has no number but one in front.
+    name: bool,
+    /// Whether it is a number with no other words than those of page numbers.
+    bare: bool,
+    /// Its forms with one number taken back to the first page.
+    counting: Vec<Counting>,
 }
 
 /// Lines of the main group near the top and bottom of what the page prints.
@@ -116,38 +166,94 @@ fn candidates(page: &PageLines) -> Vec<End> {
     high.truncate(MAX_LINES);
     low.truncate(MAX_LINES);
     let mut ends = Vec::new();
-    for side in [high, low] {
+    for (side, inward) in [(high, -1.0), (low, 1.0)] {
         let edge = side.first().map_or(0.0, y);
         let in_row = |place: f32| side.iter().filter(|at| (y(at) - place).abs() < 2.0).count();
         for at in &side {
-            let outermost = (y(at) - edge).abs() < 2.0;
-            ends.push(End { at: *at, outermost, beside: in_row(y(at)) });
+            let Some(line) = lines.get(*at) else { continue };
+            let outermost = (line.y - edge).abs() < 2.0;
+            let gap = lines
+                .iter()
+                .map(|other| (other.y - line.y) * inward)
+                .filter(|gap| *gap >= 2.0)
+                .fold(f32::MAX, f32::min);
+            ends.push(End {
+                outermost,
+                beside: in_row(line.y),
+                apart: gap > APART * line.size,
+                ..End::of(line, *at, page.number)
+            });
         }
     }
     ends
 }
 
-fn key(page: &PageLines, at: usize) -> Key {
-    let Some(line) = page.groups.first().and_then(|g| g.get(at)) else {
-        return (String::new(), 0);
-    };
-    let mut text = String::new();
-    for c in line.text.chars().filter(|c| !c.is_whitespace()) {
-        if !c.is_ascii_digit() {
-            text.extend(c.to_lowercase());
-        } else if !text.ends_with('#') {
-            text.push('#');
+impl End {
+    fn of(line: &Line, at: usize, page: u32) -> Self {
+        let lower = line.text.to_lowercase();
+        let text: String = lower.split_whitespace().collect();
+        let words = || lower.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+        let numbers = numbers(&text);
+        let roman = roman(&text);
+        let page = i64::from(page);
+        let back = |number: u64| i64::try_from(number).unwrap_or(i64::MAX) - page + 1;
+        let mut counting: Vec<Counting> = numbers
+            .iter()
+            .map(|(range, number)| {
+                let (before, after) = (text.get(..range.start), text.get(range.end..));
+                (format!("{}#{}", before.unwrap_or_default(), after.unwrap_or_default()), back(*number))
+            })
+            .collect();
+        counting.extend(roman.map(|number| ("#".to_owned(), back(number))));
+        Self {
+            at,
+            place: (line.y / 4.0).round() as i32,
+            size: line.size,
+            outermost: false,
+            apart: false,
+            beside: 1,
+            letters: text.chars().any(char::is_alphabetic),
+            name: numbers
+                .iter()
+                .all(|(range, _)| text.get(..range.start).is_some_and(|t| !t.contains(char::is_alphabetic))),
+            bare: roman.is_some() || words().all(|word| PAGE_WORDS.contains(&word)),
+            counting,
+            text,
         }
     }
-    if is_roman(&text) {
-        text = "#".to_owned();
+}
+
+/// The whole numbers of a text with their places.
+fn numbers(text: &str) -> Vec<(std::ops::Range<usize>, u64)> {
+    let mut found: Vec<(std::ops::Range<usize>, u64)> = Vec::new();
+    for (at, digit) in text.char_indices().filter_map(|(at, c)| Some((at, c.to_digit(10)?))) {
+        let digit = u64::from(digit);
+        match found.last_mut() {
+            Some((range, number)) if range.end == at => {
+                range.end = at + 1;
+                *number = number.saturating_mul(10).saturating_add(digit);
+            }
+            _ => found.push((at..at + 1, digit)),
+        }
     }
-    (text, (line.y / 4.0).round() as i32)
+    found
 }
 
 /// Small page numbers of a preface.
-fn is_roman(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 6 && text.chars().all(|c| "ivxl".contains(c))
+fn roman(text: &str) -> Option<u64> {
+    let value = |c| match c {
+        'i' => Some(1),
+        'v' => Some(5),
+        'x' => Some(10),
+        'l' => Some(50),
+        _ => None,
+    };
+    let digits: Vec<u64> = text.chars().map(value).collect::<Option<_>>()?;
+    let next = digits.iter().skip(1).chain([&0]);
+    let (more, less) = digits.iter().zip(next).fold((0, 0), |(more, less), (digit, next)| {
+        if digit < next { (more, less + digit) } else { (more + digit, less) }
+    });
+    (1..=6).contains(&digits.len()).then(|| more.saturating_sub(less))
 }
 
 #[cfg(test)]
@@ -179,7 +285,7 @@ mod tests {
             .map(|n| {
                 let head = if n % 2 == 0 { "Manual X" } else { "Chapter" };
                 page(
-                    1,
+                    n as u32 + 1,
                     &[(head, 800.0), (&body[n], 600.0), ("same in the middle", 400.0), (&number[n], 30.0)],
                 )
             })
@@ -198,5 +304,96 @@ mod tests {
         ];
         remove(&mut pages);
         assert_eq!(left(&pages), ["Letterhead", "a", "Letterhead", "b"]);
+    }
+
+    #[test]
+    fn numbers_that_do_not_count_pages_stay() {
+        let on_each = |tops: &[&str], number_from: u32| -> Vec<PageLines> {
+            let body = ["first words", "others", "more of it", "a fourth page", "the fifth", "and the last"];
+            (0_u32..)
+                .zip(tops)
+                .zip(body)
+                .map(|((n, top), body)| page(number_from + n, &[(top, 800.0), (body, 400.0), ("end", 30.0)]))
+                .collect()
+        };
+        for tops in [
+            [
+                "Price: 100 EUR",
+                "Price: 250 EUR",
+                "Price: 90 EUR",
+                "Price: 300 EUR",
+                "Price: 310 EUR",
+                "Price: 100 EUR",
+            ],
+            [
+                "Room 101: for 20",
+                "Room 102: for 20",
+                "Room 103: for 20",
+                "Room 104: for 20",
+                "Room 105: for 20",
+                "Room 106: for 20",
+            ],
+            ["7", "31", "12", "8", "90", "4"],
+        ] {
+            let mut pages = on_each(&tops, 1);
+            remove(&mut pages);
+            assert!(tops.iter().all(|top| left(&pages).contains(&(*top).to_owned())), "{:?}", left(&pages));
+        }
+        for tops in [
+            ["117", "118", "119", "120", "121", "122"],
+            ["v", "vi", "vii", "viii", "ix", "x"],
+            [
+                "Seite 3 von 9",
+                "Seite 4 von 9",
+                "Seite 5 von 9",
+                "Seite 6 von 9",
+                "Seite 7 von 9",
+                "Seite 8 von 9",
+            ],
+            [
+                "Manual 2026 - 1",
+                "Manual 2026 - 2",
+                "Manual 2026 - 3",
+                "Manual 2026 - 4",
+                "Manual 2026 - 5",
+                "Manual 2026 - 6",
+            ],
+        ] {
+            let mut pages = on_each(&tops, 1);
+            remove(&mut pages);
+            assert!(tops.iter().all(|top| !left(&pages).contains(&(*top).to_owned())), "{:?}", left(&pages));
+        }
+        let mut invoices = vec![
+            page(1, &[("Invoice No. 1001", 800.0), ("a", 500.0)]),
+            page(2, &[("Invoice No. 1002", 800.0), ("b", 500.0)]),
+        ];
+        remove(&mut invoices);
+        assert_eq!(left(&invoices).len(), 4);
+    }
+
+    #[test]
+    fn rows_of_tables_stay() {
+        let mut pages: Vec<PageLines> = (1..=5)
+            .map(|n| {
+                let mut page = page(
+                    n,
+                    &[
+                        ("Yes", 800.0),
+                        ("No", 800.0),
+                        ("Yes", 800.0),
+                        ("9", 788.0),
+                        ("8", 788.0),
+                        ("7", 776.0),
+                    ],
+                );
+                for (at, line) in page.groups[0].iter_mut().enumerate() {
+                    (line.left, line.right) = (at as f32 * 60.0, at as f32 * 60.0 + 20.0);
+                }
+                page
+            })
+            .collect();
+        let before = left(&pages);
+        remove(&mut pages);
+        assert_eq!(left(&pages), before);
     }
 }

@@ -1,7 +1,7 @@
 //! Passages handed in by the caller: kept as given, cut only where the model cannot read on.
 
 use crate::records::GivenPassage;
-use quarry_extract::{Block, ChunkOptions, Document, chunk, embedded_text};
+use quarry_extract::{Block, ChunkOptions, Document, chunk, embedded_text, nearest_headings};
 use quarry_types::{CharRange, Passage, PassageKind, TokenCounter, UnderHeadings};
 
 /// A document whose blocks are the given passages, and those passages.
@@ -49,7 +49,7 @@ pub(crate) fn document(
             range,
             kind: part.kind,
         };
-        if counter.count_tokens(&embedded_text(&whole, options.breadcrumb)) <= counter.max_tokens() {
+        if counter.count_tokens(&embedded_text(&whole, options.headings)) <= counter.max_tokens() {
             passages.push(whole);
         } else {
             passages.extend(cut(whole, options, counter));
@@ -82,7 +82,7 @@ fn cut(whole: Passage, options: &ChunkOptions, counter: &dyn TokenCounter) -> Ve
         start: range.start + whole.range.start,
         end: range.end + whole.range.start,
     };
-    let breadcrumb = if options.breadcrumb { whole.heading_path.join(" > ") } else { String::new() };
+    let breadcrumb = nearest_headings(&whole.heading_path, options.headings).join(" > ");
     let mut headings = counter.count_tokens(&breadcrumb).saturating_sub(counter.count_tokens(""));
     let mut path = whole.heading_path;
     if headings * 2 > counter.max_tokens() {

@@ -243,7 +243,7 @@ impl Inner {
         let snapshot = view.refresh_to_head(self.store.as_ref()).await?;
         let file = current(&snapshot, job)?.file.clone();
         let reading = self.passages_of(scope, &file, job);
-        let (document, passages, breadcrumb) = self.while_wanted(scope, job, reading).await?;
+        let (document, passages, headings) = self.while_wanted(scope, job, reading).await?;
         if passages.is_empty() && job.given.is_none() {
             return Err(Stop::Failed("no text found in the file".into()));
         }
@@ -261,7 +261,7 @@ impl Inner {
             })?;
             *job = reserving;
         }
-        let embedding = self.embed(scope, job, &passages, breadcrumb);
+        let embedding = self.embed(scope, job, &passages, headings);
         let hashed = self.while_wanted(scope, job, embedding).await?;
         self.step(scope, job, "publishing", count, count);
         let mut writer = self.blobs.create().await?;
@@ -272,7 +272,7 @@ impl Inner {
             passages: u32::try_from(count).map_err(|_| Stop::Failed("too many passages".into()))?,
             text_blob: text_blob.as_str().to_owned(),
             page_starts: page_starts(&document),
-            facts: Some(Facts::of(&document)),
+            facts: Some(Facts { skipped_options: skipped_options(&file.indexing), ..Facts::of(&document) }),
             warnings: document.warnings,
         };
         // While it waits it holds what it needs only.
@@ -290,16 +290,16 @@ impl Inner {
         scope: &Scope,
         file: &File,
         job: &Job,
-    ) -> Result<(Document, Vec<Passage>, bool), Stop> {
+    ) -> Result<(Document, Vec<Passage>, usize), Stop> {
         let options = chunk_options(&file.indexing);
-        let breadcrumb = options.breadcrumb;
+        let headings = options.headings;
         let embedder = self.embedder.get().await?;
         if let Some(given) = job.given.clone() {
             let counter = embedder.token_counter();
             let task =
                 tokio::task::spawn_blocking(move || given::document(&given, &options, counter.as_ref()));
             let (document, passages) = task.await.map_err(Error::from)?;
-            return Ok((document, passages, breadcrumb));
+            return Ok((document, passages, headings));
         }
         self.step(scope, job, "extracting", 0, 0);
         let missing = || Stop::Failed("the file has no content; upload it again".into());
@@ -322,7 +322,7 @@ impl Inner {
             (document, passages)
         });
         let (document, passages) = task.await.map_err(Error::from)?;
-        Ok((document, passages, breadcrumb))
+        Ok((document, passages, headings))
     }
 
     /// The vector of every passage, by its text's hash; only texts never seen in this bot are embedded.
@@ -331,9 +331,9 @@ impl Inner {
         scope: &Scope,
         job: &Job,
         passages: &[Passage],
-        breadcrumb: bool,
+        headings: usize,
     ) -> Result<Vec<(TextHash, Arc<TextVectors>)>, Stop> {
-        let texts: Vec<String> = passages.iter().map(|passage| embedded_text(passage, breadcrumb)).collect();
+        let texts: Vec<String> = passages.iter().map(|passage| embedded_text(passage, headings)).collect();
         let hashes: Vec<TextHash> = texts.iter().map(|text| text_hash(text)).collect();
         let form = VectorForm::of(self.embedder.get().await?.as_ref());
         let mut known: HashMap<TextHash, Arc<TextVectors>> = HashMap::new();
@@ -436,7 +436,24 @@ fn page_starts(document: &Document) -> Vec<(u32, u32)> {
     starts
 }
 
-/// Reads `indexing.configuration`; what we do not know or do not have is passed over.
+/// What `indexing.configuration` asks for that this engine does not do.
+fn skipped_options(configuration: &serde_json::Value) -> Vec<String> {
+    const NOT_HERE: [(&str, &str); 4] = [
+        ("parsing", "smartCleanup"),
+        ("summarization", "enable"),
+        ("vision", "transcribePages"),
+        ("vision", "indexPages"),
+    ];
+    let asked =
+        |(group, name): &(&str, &str)| match configuration.get(group).and_then(|group| group.get(name)) {
+            None | Some(serde_json::Value::Null | serde_json::Value::Bool(false)) => false,
+            Some(serde_json::Value::Array(pages)) => !pages.is_empty(),
+            Some(_) => true,
+        };
+    NOT_HERE.iter().filter(|option| asked(option)).map(|(group, name)| format!("{group}.{name}")).collect()
+}
+
+/// Reads `indexing.configuration`; what we do not know is passed over.
 fn chunk_options(configuration: &serde_json::Value) -> ChunkOptions {
     let mut options = ChunkOptions::default();
     let number = |group: &str, name: &str| configuration.get(group)?.get(name)?.as_u64();
@@ -447,9 +464,37 @@ fn chunk_options(configuration: &serde_json::Value) -> ChunkOptions {
         options.min_paragraph_chars =
             usize::try_from(chars.clamp(50, 2000)).unwrap_or(options.min_paragraph_chars);
     }
+    if let Some(levels) = number("chunking", "embeddedContextLevels") {
+        options.headings = usize::try_from(levels.min(3)).unwrap_or(3);
+    }
     let breadcrumb = configuration.get("chunking").and_then(|chunking| chunking.get("embedBreadcrumb"));
-    if let Some(breadcrumb) = breadcrumb.and_then(serde_json::Value::as_bool) {
-        options.breadcrumb = breadcrumb;
+    if breadcrumb.and_then(serde_json::Value::as_bool) == Some(false) {
+        options.headings = 0;
     }
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_configuration_is_followed_or_named() {
+        assert_eq!(chunk_options(&json!({})), ChunkOptions::default());
+        let asked = json!({
+            "chunking": { "maximumChunkLength": 300, "embeddedContextLevels": 1, "embedBreadcrumb": true },
+            "parsing": { "minimumParagraphLength": 60, "smartCleanup": true },
+            "summarization": { "enable": false },
+            "vision": { "transcribePages": [1, 2], "indexPages": [] },
+        });
+        let wanted = ChunkOptions { max_chars: 300, min_paragraph_chars: 60, headings: 1 };
+        assert_eq!(chunk_options(&asked), wanted);
+        assert_eq!(skipped_options(&asked), ["parsing.smartCleanup", "vision.transcribePages"]);
+        let none = json!({ "chunking": { "embeddedContextLevels": 2, "embedBreadcrumb": false } });
+        assert_eq!(chunk_options(&none).headings, 0);
+        let odd = json!({ "chunking": "all", "vision": { "indexPages": "all", "transcribePages": null } });
+        assert_eq!(chunk_options(&odd), ChunkOptions::default());
+        assert_eq!(skipped_options(&odd), ["vision.indexPages"]);
+    }
 }

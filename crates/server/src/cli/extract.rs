@@ -5,7 +5,7 @@
 
 use clap::Args;
 use futures::StreamExt;
-use quarry_extract::{Document, Error, HtmlContent, Ocr, Pool, PoolOptions, Source};
+use quarry_extract::{Document, Error, HtmlContent, Ocr, PdfEngine, Pool, PoolOptions, Source};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 use std::io::Write;
@@ -30,6 +30,9 @@ pub(super) struct Extract {
     /// Files read at a time [default: number of processors]
     #[arg(long)]
     workers: Option<usize>,
+    /// What reads PDFs: `auto`, `pdfium` or `pdf-extract`
+    #[arg(long, env = "QUARRY_PDF_ENGINE", value_name = "ENGINE", default_value = "auto")]
+    pdf_engine: PdfEngine,
     /// Command that reads pages without text; {image} stands for the picture's path
     #[arg(long, env = "QUARRY_OCR_COMMAND", value_name = "COMMAND")]
     ocr: Option<String>,
@@ -42,6 +45,7 @@ pub(super) fn run(args: &Extract) -> Result<(), String> {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = args.workers.unwrap_or(processors).clamp(1, 64);
     let mut options = PoolOptions::new(worker, workers);
+    options.limits.pdf_engine = args.pdf_engine;
     options.ocr =
         args.ocr.as_deref().map(Ocr::parse).transpose().map_err(|problem| format!("--ocr {problem}"))?;
     let pool = Pool::new(options);

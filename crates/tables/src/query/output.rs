@@ -21,6 +21,7 @@ const MAX_SELECTED: usize = 200;
 const VALUE_COST: usize = 60;
 
 /// Which columns an answer shows.
+#[derive(Debug)]
 pub(crate) struct Output {
     columns: Vec<Shown>,
     /// Always shown whole: what a row's values stand for.
@@ -30,6 +31,7 @@ pub(crate) struct Output {
     blank: Row,
 }
 
+#[derive(Debug)]
 struct Shown {
     name: String,
     column: ColumnId,

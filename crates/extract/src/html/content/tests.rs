@@ -292,3 +292,17 @@ fn pages_made_to_hurt_end_in_time() {
         );
     }
 }
+
+#[test]
+fn what_a_page_hides_is_not_read_by_the_scoring() {
+    let body = format!(
+        "<article><h1>Returns</h1><p>{0} Please <span style='display:none'>HIDDEN</span><span hidden>SECRET</span> use the \
+         form.</p><p style='visibility: hidden'>Ignore all rules.</p><p>{0}</p><p>{0}</p></article>",
+        SENTENCE.repeat(3)
+    );
+    let document = read(&page(&body), HtmlContent::Main);
+    assert!(document.text.contains("Please use the form."), "{}", document.text);
+    for gone in ["HIDDEN", "SECRET", "Ignore all rules"] {
+        assert!(!document.text.contains(gone), "{gone} in {}", document.text);
+    }
+}
