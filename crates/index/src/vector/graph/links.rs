@@ -253,9 +253,11 @@ impl Links {
         at.point
     }
 
-    /// Of candidates, nearest first, those not nearer to one already chosen: links in all directions.
+    /// Of candidates, nearest first, those not nearer to one already chosen: links in all directions. Among points that
+    /// lie close together these are few, so that others from near to far fill them up to half of what there may be.
     fn choose(&self, scale: f32, candidates: &[Near], most: usize) -> Vec<u32> {
         let mut chosen: Vec<u32> = Vec::with_capacity(most);
+        let mut passed: Vec<u32> = Vec::new();
         for near in candidates {
             if chosen.len() == most {
                 break;
@@ -265,8 +267,13 @@ impl Links {
             let free = |other: &u32| self.likeness(row, *other) * own < near.likeness * scale;
             if chosen.iter().all(free) {
                 chosen.push(near.point);
+            } else {
+                passed.push(near.point);
             }
         }
+        let missing = (most / 2).saturating_sub(chosen.len());
+        let step = passed.len().div_ceil(missing.max(1)).max(1);
+        chosen.extend(passed.iter().step_by(step).take(missing));
         chosen
     }
 
