@@ -413,4 +413,54 @@ mod tests {
         assert!((3_600..4_400).contains(&above(1)), "{}", above(1));
         assert!((180..330).contains(&above(2)), "{}", above(2));
     }
+
+    /// Points on a circle, in the first two numbers of their codes.
+    fn circle(points: u32) -> Links {
+        let mut links = Links::new(64, 4, points as usize);
+        for point in 0..points {
+            let angle = point as f32 / points as f32 * std::f32::consts::TAU;
+            let mut code = [0_i8; 64];
+            (code[0], code[1]) = ((angle.cos() * 120.0) as i8, (angle.sin() * 120.0) as i8);
+            links.insert(&code, 1.0, 32);
+        }
+        links
+    }
+
+    #[test]
+    fn a_point_without_links_to_it_is_tied_to_its_neighbours() {
+        let mut links = circle(60);
+        let lost = 37;
+        for point in 0..60 {
+            for layer in 0..LAYERS {
+                let others: Vec<u32> =
+                    links.neighbours(point, layer).iter().copied().filter(|p| *p != lost).collect();
+                links.set_neighbours(point, layer, &others);
+            }
+        }
+        let row = links.row(lost).to_vec();
+        let walk = |links: &Links| -> Vec<u32> {
+            links.walk(&row, 8, usize::MAX, |_| true).0.iter().map(|near| near.point).collect()
+        };
+        let found = walk(&links);
+        assert!(!found.contains(&lost), "{found:?}");
+        links.tie(lost, &found[..3]);
+        assert_eq!(walk(&links)[0], lost);
+        // The same again changes nothing, and lists never grow past their room.
+        links.tie(lost, &(0..60).collect::<Vec<_>>());
+        assert!((0..60).all(|point| links.neighbours(point, 0).len() <= 8));
+        assert!(!links.neighbours(lost, 0).contains(&lost));
+    }
+
+    #[test]
+    fn sparse_lists_are_filled_to_half() {
+        let links = circle(200);
+        let row = links.row(0);
+        let mut near: Vec<Near> =
+            (1..200).map(|point| Near { likeness: links.likeness(row, point), point }).collect();
+        near.sort_unstable_by(|a, b| b.cmp(a));
+        // On a circle the nearest on either side are nearer to all others.
+        let chosen = links.choose(1.0, &near, 16);
+        assert_eq!(chosen.len(), 8, "{chosen:?}");
+        assert!(chosen.iter().any(|point| (50..150).contains(point)), "also far ones: {chosen:?}");
+    }
 }
