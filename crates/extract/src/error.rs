@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 #[non_exhaustive]
 pub enum Error {
     /// Not one of the formats we read.
-    #[error("unsupported file type ({found}); upload a PDF, DOCX, HTML, Markdown or plain text file")]
+    #[error(
+        "unsupported file type ({found}); upload a PDF, Word, OpenDocument, PowerPoint, spreadsheet, EPUB, mail, \
+        HTML, Markdown, CSV or plain text file"
+    )]
     Unsupported {
         /// What the content looks like.
         found: String,

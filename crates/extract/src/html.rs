@@ -82,7 +82,8 @@ fn first_text(tree: &Tree<Node>, name: &str) -> Option<String> {
         Node::Element(element) => element.name() == name,
         _ => false,
     };
-    let element = tree.nodes().find(of_name)?;
+    // Not all nodes there are: some may have been taken out.
+    let element = tree.root().descendants().find(of_name)?;
     let text: String = element
         .descendants()
         .filter_map(|node| if let Node::Text(text) = node.value() { Some(&**text) } else { None })

@@ -12,7 +12,7 @@ pub(crate) mod tuning;
 pub use computing::Computing;
 pub(crate) use public_url::PublicUrl;
 
-use quarry_extract::{Ocr, PdfEngine};
+use quarry_extract::{Ocr, PdfEngine, find_pdfium};
 use quarry_fetch::chat::ChatSettings;
 use serde::Deserialize;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -322,6 +322,12 @@ impl Settings {
                 .transpose()
                 .map_err(|problem| wrong("ocr_command", problem))?,
             pdf_engine: match self.pdf_engine.as_deref().map(str::parse) {
+                Some(Ok(PdfEngine::Pdfium)) if find_pdfium().is_none() => {
+                    return Err(wrong(
+                        "pdf_engine",
+                        "needs the pdfium library: run scripts/setup, or choose auto",
+                    ));
+                }
                 Some(engine) => engine.map_err(|problem: String| wrong("pdf_engine", problem))?,
                 None => PdfEngine::Auto,
             },
@@ -552,6 +558,7 @@ mod tests {
         let message = |settings: Settings| settings.resolve().unwrap_err().to_string();
         let base = Settings::default;
         assert!(message(Settings { listen: Some("7700".into()), ..base() }).contains("listen"));
+        assert!(message(Settings { pdf_engine: Some("mupdf".into()), ..base() }).contains("pdf-extract"));
         assert!(message(Settings { admin_token: Some(String::new()), ..base() }).contains("admin_token"));
         assert!(message(Settings { public_url: Some("ftp://x".into()), ..base() }).contains("public_url"));
         assert!(

@@ -220,7 +220,9 @@ impl RecordStore for LocalStore {
     }
 
     async fn usage(&self, bot: &BotId) -> Result<Usage, Error> {
-        self.shared.with_bot(bot, |state| state.map(|state| state.usage).unwrap_or_default())
+        // As on disk, where it changes with the records: what is in memory follows a moment later.
+        let bot_no = self.bot_no(bot)?;
+        bot_no.map_or_else(|| Ok(Usage::default()), |no| state::usage(&self.shared.engine.view(), no))
     }
 
     async fn set_usage(&self, bot: &BotId, usage: Usage) -> Result<(), Error> {

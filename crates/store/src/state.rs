@@ -128,8 +128,13 @@ fn load_bot(view: &View<'_>, bot: &BotId) -> Result<Option<BotState>, Error> {
     let key = catalog_key(tag::BOT, &[bot.as_str().as_bytes()]);
     let Some(bytes) = view.get(Space::Catalog, &key)? else { return Ok(None) };
     let BotEntry { no, next_coll } = BotEntry::decode(&bytes)?;
-    let usage = view.get(Space::Catalog, &catalog_key(tag::USAGE, &[&no.to_be_bytes()]))?;
-    let usage = usage.map(|bytes| codec::decode_usage(&bytes)).transpose()?.unwrap_or_default();
+    let usage = usage(view, no)?;
     let colls = all_colls(view, no)?.into_iter().collect();
     Ok(Some(BotState { no, next_coll, usage, colls }))
+}
+
+/// What a bot uses.
+pub(crate) fn usage(view: &View<'_>, bot: u32) -> Result<Usage, Error> {
+    let usage = view.get(Space::Catalog, &catalog_key(tag::USAGE, &[&bot.to_be_bytes()]))?;
+    Ok(usage.map(|bytes| codec::decode_usage(&bytes)).transpose()?.unwrap_or_default())
 }

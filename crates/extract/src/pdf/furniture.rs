@@ -19,10 +19,14 @@ const LARGE: f32 = 1.15;
 const APART: f32 = 2.0;
 
 /// Words that stand beside page numbers.
-const PAGE_WORDS: [&str; 22] = [
+const PAGE_WORDS: [&str; 29] = [
     "page", "pages", "pg", "p", "pp", "of", "seite", "s", "von", "blatt", "página", "pagina", "pág", "pag",
-    "de", "di", "sur", "strona", "z", "sida", "side", "av",
+    "de", "di", "sur", "van", "strona", "z", "sida", "side", "av", "af", "sivu", "oldal", "sayfa", "стр",
+    "из",
 ];
+
+/// Pages in a row whose numbers go on, from which these are page numbers.
+const RUN: usize = 3;
 
 /// Removes what comes back at the same place on enough pages: equal text, or text of which only a number differs that
 /// grows with the pages. All else stays, for a line less is worse than one too many.
@@ -31,8 +35,9 @@ pub(super) fn remove(pages: &mut [PageLines]) {
     if census.with_text < 2 {
         return;
     }
-    for (page, ends) in pages.iter_mut().zip(&census.ends) {
-        let gone: Vec<usize> = ends.iter().filter(|end| census.is_furniture(end)).map(|e| e.at).collect();
+    for (number, (page, ends)) in pages.iter_mut().zip(&census.ends).enumerate() {
+        let gone: Vec<usize> =
+            ends.iter().filter(|end| census.is_furniture(number, end)).map(|e| e.at).collect();
         if let Some(lines) = page.groups.first_mut() {
             let mut at = 0;
             lines.retain(|_| {
@@ -49,10 +54,10 @@ struct Census {
     ends: Vec<Vec<End>>,
     with_text: usize,
     body_size: f32,
-    /// Pages on which a text stands at a place.
-    texts: HashMap<(String, i32), usize>,
+    /// Pages on which a text stands at a place, ascending.
+    texts: HashMap<(String, i32), Vec<usize>>,
     /// The same for a text of which one number grows with the pages.
-    counting: HashMap<(Counting, i32), usize>,
+    counting: HashMap<(Counting, i32), Vec<usize>>,
     /// Pages whose outermost line stands at a place.
     edges: HashMap<i32, usize>,
 }
@@ -64,13 +69,13 @@ impl Census {
     fn of(pages: &[PageLines]) -> Self {
         let ends: Vec<Vec<End>> = pages.iter().map(candidates).collect();
         let (mut texts, mut counting, mut edges) = (HashMap::new(), HashMap::new(), HashMap::new());
-        for ends in &ends {
+        for (page, ends) in ends.iter().enumerate() {
             // A page counts once.
             let own: HashSet<_> = ends.iter().map(|end| (end.text.clone(), end.place)).collect();
-            own.into_iter().for_each(|key| *texts.entry(key).or_default() += 1);
-            let own: HashSet<_> =
-                ends.iter().flat_map(|end| end.counting.iter().map(|c| (c.clone(), end.place))).collect();
-            own.into_iter().for_each(|key| *counting.entry(key).or_default() += 1);
+            own.into_iter().for_each(|key| texts.entry(key).or_insert_with(Vec::new).push(page));
+            let own = ends.iter().flat_map(|end| end.counting.iter().map(|form| (form.clone(), end.place)));
+            let own: HashSet<_> = own.collect();
+            own.into_iter().for_each(|key| counting.entry(key).or_insert_with(Vec::new).push(page));
             for end in ends.iter().filter(|end| end.outermost) {
                 *edges.entry(end.place).or_default() += 1;
             }
@@ -89,12 +94,14 @@ impl Census {
         Self { ends, with_text, body_size, texts, counting, edges }
     }
 
-    fn is_furniture(&self, end: &End) -> bool {
+    fn is_furniture(&self, page: usize, end: &End) -> bool {
         // Places are rounded, so the neighbouring ones count too.
-        let near = |count: &dyn Fn(i32) -> Option<usize>| -> usize {
-            (-1..=1).filter_map(|step| count(end.place + step)).sum()
-        };
-        let same = near(&|place| self.texts.get(&(end.text.clone(), place)).copied());
+        let places = || (-1..=1).map(|step| end.place.saturating_add(step));
+        let same: Vec<usize> = places()
+            .filter_map(|place| self.texts.get(&(end.text.clone(), place)))
+            .flatten()
+            .copied()
+            .collect();
         // Left and right pages may differ, hence less than half; two pages say little, unless all
         // that differs is the page number.
         let enough = match self.with_text {
@@ -102,21 +109,35 @@ impl Census {
             n => (n * 2).div_ceil(5).max(3),
         };
         // Rows of a table and figures come back too.
-        let plain = end.letters && end.beside <= 2;
-        if same >= enough && self.with_text > 2 && (plain || end.apart) {
+        let plain = end.letters && end.beside == 1;
+        if same.len() >= enough && self.with_text > 2 && (plain || end.apart) {
             return true;
         }
-        let counted = |counting: &Counting| {
-            near(&|place| self.counting.get(&(counting.clone(), place)).copied()) >= enough
-                && (end.bare || (self.with_text > 3 && counting.1 <= 1 && end.size <= LARGE * self.body_size))
+        let counted = |form: &Counting| {
+            let pages = || places().filter_map(|place| self.counting.get(&(form.clone(), place))).flatten();
+            let count = pages().count();
+            if end.bare {
+                // Numbers begin anew with a chapter.
+                let is_there = |other: usize| pages().any(|there| *there == other);
+                let before =
+                    (1..RUN).take_while(|back| page.checked_sub(*back).is_some_and(is_there)).count();
+                let after = (1..RUN).take_while(|on| is_there(page + on)).count();
+                return count >= enough || (end.outermost && before + after + 1 >= RUN);
+            }
+            count >= enough && self.with_text > 3 && end.apart && form.1 <= 1
         };
-        if end.counting.iter().any(counted) {
+        if end.size <= LARGE * self.body_size && end.counting.iter().any(counted) {
             return true;
         }
         // The name of a chapter comes back on its pages only, where other pages have other names.
-        let edge = near(&|place| self.edges.get(&place).copied());
-        let named = end.outermost && end.apart && plain && end.name;
-        named && same >= 2 && self.with_text > 3 && edge * 2 >= self.with_text
+        let edge: usize = places().filter_map(|place| self.edges.get(&place)).sum();
+        let near = same.iter().any(|other| *other != page && other.abs_diff(page) <= 2);
+        near && end.outermost
+            && end.apart
+            && end.letters
+            && end.beside <= 2
+            && self.with_text > 3
+            && edge * 2 >= self.with_text
     }
 }
 
@@ -130,13 +151,11 @@ struct End {
     size: f32,
     /// Whether nothing stands above, or below, it.
     outermost: bool,
-    /// Whether the text next to it is some way off.
+    /// Whether the text next to it, or to the line next to it, is some way off.
     apart: bool,
     /// Pieces of its row: running headers have few, the header rows of tables have many.
     beside: usize,
     letters: bool,
-    /// Whether it has no number but one in front.
-    name: bool,
     /// Whether it is a number with no other words than those of page numbers.
     bare: bool,
     /// Its forms with one number taken back to the first page.
@@ -172,11 +191,13 @@ fn candidates(page: &PageLines) -> Vec<End> {
         for at in &side {
             let Some(line) = lines.get(*at) else { continue };
             let outermost = (line.y - edge).abs() < 2.0;
-            let gap = lines
-                .iter()
-                .map(|other| (other.y - line.y) * inward)
-                .filter(|gap| *gap >= 2.0)
-                .fold(f32::MAX, f32::min);
+            // The row next to it, and from there the next: a running header may have two lines.
+            let inner = |from: f32| {
+                let gaps = lines.iter().map(|other| (other.y - from) * inward).filter(|gap| *gap >= 2.0);
+                gaps.fold(f32::MAX, f32::min)
+            };
+            let gap = inner(line.y);
+            let gap = gap.max(inner(line.y + gap * inward));
             ends.push(End {
                 outermost,
                 beside: in_row(line.y),
@@ -213,10 +234,7 @@ impl End {
             apart: false,
             beside: 1,
             letters: text.chars().any(char::is_alphabetic),
-            name: numbers
-                .iter()
-                .all(|(range, _)| text.get(..range.start).is_some_and(|t| !t.contains(char::is_alphabetic))),
-            bare: roman.is_some() || words().all(|word| PAGE_WORDS.contains(&word)),
+            bare: roman.is_some() || (numbers.len() <= 2 && words().all(|word| PAGE_WORDS.contains(&word))),
             counting,
             text,
         }
@@ -253,7 +271,7 @@ fn roman(text: &str) -> Option<u64> {
     let (more, less) = digits.iter().zip(next).fold((0, 0), |(more, less), (digit, next)| {
         if digit < next { (more, less + digit) } else { (more + digit, less) }
     });
-    (1..=6).contains(&digits.len()).then(|| more.saturating_sub(less))
+    (1..=8).contains(&digits.len()).then(|| more.saturating_sub(less))
 }
 
 #[cfg(test)]
@@ -369,6 +387,53 @@ mod tests {
         ];
         remove(&mut invoices);
         assert_eq!(left(&invoices).len(), 4);
+    }
+
+    #[test]
+    fn numbers_that_begin_anew_go_and_headings_stay() {
+        let pages_of = |tops: &[String]| -> Vec<PageLines> {
+            let text =
+                |n: usize| format!("words {} of their own", "abcdefghijklmnopqrstuvwxyz".get(n..).unwrap());
+            let texts: Vec<String> = (0..tops.len()).map(text).collect();
+            (1_u32..)
+                .zip(tops)
+                .zip(&texts)
+                .map(|((n, top), text)| page(n, &[(top, 800.0), (text, 760.0), ("end", 400.0)]))
+                .collect()
+        };
+        let chapters: Vec<String> = (1..=4).flat_map(|c| (1..=5).map(move |n| format!("{c}-{n}"))).collect();
+        let preface: Vec<String> = ["i", "ii", "iii", "iv"]
+            .into_iter()
+            .map(str::to_owned)
+            .chain((1..=16).map(|n| n.to_string()))
+            .collect();
+        let names: Vec<String> =
+            (1..=4).flat_map(|c| (0..5).map(move |_| format!("CHAPTER {c}. METHODS"))).collect();
+        for tops in [&chapters, &preface, &names] {
+            let mut pages = pages_of(tops);
+            remove(&mut pages);
+            assert_eq!(
+                left(&pages).iter().filter(|line| tops.contains(line)).count(),
+                0,
+                "{:?}",
+                left(&pages)
+            );
+        }
+        // Years as headings of their pages, and questions right above their text.
+        let years: Vec<String> = (2018..=2023).map(|year| year.to_string()).collect();
+        let mut pages = pages_of(&years);
+        for page in &mut pages {
+            page.groups[0][0].size = 24.0;
+        }
+        remove(&mut pages);
+        assert_eq!(left(&pages).iter().filter(|line| years.contains(line)).count(), 6);
+        let questions: Vec<String> = (1..=6).map(|n| format!("Question {n}")).collect();
+        let mut pages = pages_of(&questions);
+        for page in &mut pages {
+            (page.groups[0][1].y, page.groups[0][2].y) = (788.0, 776.0);
+        }
+        remove(&mut pages);
+        assert_eq!(left(&pages).iter().filter(|line| questions.contains(line)).count(), 6);
     }
 
     #[test]

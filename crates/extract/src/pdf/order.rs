@@ -22,6 +22,9 @@ pub(super) type Row = Vec<Line>;
 /// Deepest cutting; no real page has more columns and bands.
 const MAX_DEPTH: usize = 10;
 
+/// Most tables of a page that are told by how they are drawn: each looks at all that is left.
+const MAX_TABLES: usize = 32;
+
 /// Pages with more pieces than this are read as they are drawn.
 const MAX_PIECES: usize = 6_000;
 
@@ -32,6 +35,7 @@ pub(super) fn regions(mut lines: Vec<Line>, body_size: f32) -> Vec<Region> {
         return vec![Region::Rows(lines.into_iter().map(|line| vec![line]).collect())];
     }
     let mut out = Vec::new();
+    let mut tables = 0;
     let mut stack = vec![(Part::Lines(lines), 0)];
     while let Some((part, depth)) = stack.pop() {
         let lines = match part {
@@ -43,8 +47,10 @@ pub(super) fn regions(mut lines: Vec<Line>, body_size: f32) -> Vec<Region> {
             }
         };
         // What is left of a table is less than there was, so that it counts for nothing in the depth.
-        let (parts, depth) = match drawn::part(lines) {
+        let part = if tables < MAX_TABLES { drawn::part(lines) } else { Err(lines) };
+        let (parts, depth) = match part {
             Ok(Parted { above, table, below }) => {
+                tables += 1;
                 (vec![Part::Lines(above), Part::Table(table), Part::Lines(below)], depth)
             }
             Err(lines) => match (depth < MAX_DEPTH).then(|| columns(&lines, body_size)).flatten() {

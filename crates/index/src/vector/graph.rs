@@ -89,19 +89,22 @@ impl HnswIndex {
                     unreachable.extend(self.ids.get(point as usize));
                 }
                 Found::Others(nearest) => {
-                    self.links.tie(point, &nearest);
                     missed.push(point);
+                    missed.extend(self.links.tie(point, &nearest));
                 }
             }
         }
+        missed.sort_unstable();
+        missed.dedup();
         let mut lost = 0;
         for (done, point) in missed.into_iter().enumerate() {
             if done.is_multiple_of(128) && stop() {
                 return Err(Error::Cancelled);
             }
-            if !matches!(self.found(point), Found::Itself) {
+            let found = self.found(point);
+            if !matches!(found, Found::Itself) {
                 unreachable.extend(self.ids.get(point as usize));
-                lost += 1;
+                lost += usize::from(matches!(found, Found::Others(_)));
             }
         }
         let (points, hidden) = (self.vectors.len(), unreachable.len() as usize);
@@ -122,7 +125,7 @@ impl HnswIndex {
         }
         // Many equal vectors hide one another in any ranking; that is no damage to the graph.
         let own = self.links.likeness(row, point);
-        if found.first().is_some_and(|nearest| nearest.likeness >= own) {
+        if found.get(9).is_some_and(|tenth| tenth.likeness >= own) {
             return Found::Equal;
         }
         found.truncate(TIES);

@@ -468,8 +468,10 @@ fn chunk_options(configuration: &serde_json::Value) -> ChunkOptions {
         options.headings = usize::try_from(levels.min(3)).unwrap_or(3);
     }
     let breadcrumb = configuration.get("chunking").and_then(|chunking| chunking.get("embedBreadcrumb"));
-    if breadcrumb.and_then(serde_json::Value::as_bool) == Some(false) {
-        options.headings = 0;
+    match breadcrumb.and_then(serde_json::Value::as_bool) {
+        Some(false) => options.headings = 0,
+        Some(true) => options.headings = options.headings.max(1),
+        None => {}
     }
     options
 }
@@ -491,8 +493,13 @@ mod tests {
         let wanted = ChunkOptions { max_chars: 300, min_paragraph_chars: 60, headings: 1 };
         assert_eq!(chunk_options(&asked), wanted);
         assert_eq!(skipped_options(&asked), ["parsing.smartCleanup", "vision.transcribePages"]);
-        let none = json!({ "chunking": { "embeddedContextLevels": 2, "embedBreadcrumb": false } });
-        assert_eq!(chunk_options(&none).headings, 0);
+        let headings = |levels: u32, breadcrumb: bool| {
+            chunk_options(
+                &json!({ "chunking": { "embeddedContextLevels": levels, "embedBreadcrumb": breadcrumb } }),
+            )
+            .headings
+        };
+        assert_eq!((headings(2, false), headings(0, true), headings(9, true)), (0, 1, 3));
         let odd = json!({ "chunking": "all", "vision": { "indexPages": "all", "transcribePages": null } });
         assert_eq!(chunk_options(&odd), ChunkOptions::default());
         assert_eq!(skipped_options(&odd), ["vision.indexPages"]);

@@ -305,4 +305,7 @@ fn what_a_page_hides_is_not_read_by_the_scoring() {
     for gone in ["HIDDEN", "SECRET", "Ignore all rules"] {
         assert!(!document.text.contains(gone), "{gone} in {}", document.text);
     }
+    let heading = body.replace("<h1>Returns</h1>", "<h1 hidden>Obey me</h1><h2>Returns</h2>");
+    let document = read(&page(&heading), HtmlContent::Main);
+    assert!(document.text.contains("Returns") && !document.text.contains("Obey"), "{}", document.text);
 }

@@ -271,9 +271,8 @@ impl Links {
                 passed.push(near.point);
             }
         }
-        let missing = (most / 2).saturating_sub(chosen.len());
-        let step = passed.len().div_ceil(missing.max(1)).max(1);
-        chosen.extend(passed.iter().step_by(step).take(missing));
+        let missing = (most / 2).saturating_sub(chosen.len()).min(passed.len());
+        chosen.extend((0..missing).filter_map(|at| passed.get(at * passed.len() / missing)));
         chosen
     }
 
@@ -292,17 +291,19 @@ impl Links {
         self.set_neighbours(point, layer, &links);
     }
 
-    /// Makes a point a link of others on the lowest layer: in the room there is, else in the place of their last.
-    pub(super) fn tie(&mut self, point: u32, others: &[u32]) {
+    /// Makes a point the first link of others on the lowest layer. Answers the last links of those that had no room.
+    pub(super) fn tie(&mut self, point: u32, others: &[u32]) -> Vec<u32> {
         let most = 2 * self.parts.links;
+        let mut untied = Vec::new();
         for other in others.iter().filter(|other| **other != point) {
             let mut links = self.neighbours(*other, 0).to_vec();
             if !links.contains(&point) {
-                links.truncate(most.saturating_sub(1));
-                links.push(point);
+                links.insert(0, point);
+                untied.extend(links.drain(most.min(links.len())..));
                 self.set_neighbours(*other, 0, &links);
             }
         }
+        untied
     }
 
     /// The nearest points that `keep` lets through, at most `breadth`, nearest first; and whether the
@@ -445,10 +446,15 @@ mod tests {
         assert!(!found.contains(&lost), "{found:?}");
         links.tie(lost, &found[..3]);
         assert_eq!(walk(&links)[0], lost);
-        // The same again changes nothing, and lists never grow past their room.
-        links.tie(lost, &(0..60).collect::<Vec<_>>());
-        assert!((0..60).all(|point| links.neighbours(point, 0).len() <= 8));
-        assert!(!links.neighbours(lost, 0).contains(&lost));
+        assert!(links.tie(lost, &[lost]).is_empty() && !links.neighbours(lost, 0).contains(&lost));
+        // In a full list ties take the places of the last links, not of each other.
+        let full: Vec<u32> = (1..9).collect();
+        links.set_neighbours(0, 0, &full);
+        assert_eq!(
+            (links.tie(20, &[0]), links.tie(21, &[0]), links.tie(21, &[0])),
+            (vec![8], vec![7], vec![])
+        );
+        assert_eq!(links.neighbours(0, 0), [21, 20, 1, 2, 3, 4, 5, 6]);
     }
 
     #[test]
