@@ -12,6 +12,7 @@ use quarry_store::{BlobHash, BlobStore, Commit, RecordStore};
 use quarry_types::{BotId, FileStatus, Scope};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Attempts at a commit whose preconditions keep failing.
 const ATTEMPTS: usize = 32;
@@ -46,6 +47,8 @@ pub struct KbSettings {
     pub max_file_bytes: u64,
     /// Files ingested at once.
     pub ingest_workers: usize,
+    /// Longest time an attempt to index one file may take to read, cut and embed it; past it the file fails.
+    pub attempt_deadline: Duration,
     /// Memory for the views of all bots.
     pub cache_bytes: usize,
     /// Answers less confident than this (0..1) are not given.
@@ -61,6 +64,8 @@ impl Default for KbSettings {
             storage_quota_bytes: 10_000_000_000,
             max_file_bytes: 100_000_000,
             ingest_workers: 2,
+            // The largest file allowed takes a slow machine about half of it.
+            attempt_deadline: Duration::from_secs(6 * 3_600),
             cache_bytes: 1 << 30,
             answer_threshold: crate::answer::DEFAULT_THRESHOLD,
             search: SearchTuning::default(),

@@ -8,6 +8,7 @@ use crate::{Error, File, publish};
 use quarry_types::{FileStatus, Scope, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How often a running job asks whether it is still wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -45,12 +46,13 @@ impl Kb {
 }
 
 impl Inner {
-    /// Takes a step of a job, and drops it as soon as the file is cancelled, deleted or uploaded anew. For steps
-    /// that write nothing.
+    /// Takes a step of a job, and drops it as soon as the file is cancelled, deleted or uploaded anew, or the deadline
+    /// of the attempt that began then has passed. For steps that write nothing.
     pub(super) async fn while_wanted<T>(
         &self,
         scope: &Scope,
         job: &Job,
+        began: Instant,
         step: impl Future<Output = Result<T, Stop>>,
     ) -> Result<T, Stop> {
         let unwanted = async {
@@ -63,10 +65,16 @@ impl Inner {
                 }
             }
         };
+        let deadline = self.settings.attempt_deadline;
+        let late = format!(
+            "indexing took longer than {} min; split the file into smaller ones",
+            deadline.as_secs().max(1).div_ceil(60)
+        );
         tokio::select! {
             biased;
             done = Box::pin(step) => done,
             () = unwanted => Err(Stop::Obsolete),
+            () = tokio::time::sleep_until(began + deadline) => Err(Stop::Failed(late)),
         }
     }
 }

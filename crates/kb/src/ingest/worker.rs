@@ -239,11 +239,12 @@ impl Inner {
         seq: &mut Seq,
         worker: OwnedSemaphorePermit,
     ) -> Result<usize, Stop> {
+        let began = tokio::time::Instant::now();
         let view = self.views.of(scope).await?;
         let snapshot = view.refresh_to_head(self.store.as_ref()).await?;
         let file = current(&snapshot, job)?.file.clone();
         let reading = self.passages_of(scope, &file, job);
-        let (document, passages, headings) = self.while_wanted(scope, job, reading).await?;
+        let (document, passages, headings) = self.while_wanted(scope, job, began, reading).await?;
         if passages.is_empty() && job.given.is_none() {
             return Err(Stop::Failed("no text found in the file".into()));
         }
@@ -262,7 +263,7 @@ impl Inner {
             *job = reserving;
         }
         let embedding = self.embed(scope, job, &passages, headings);
-        let hashed = self.while_wanted(scope, job, embedding).await?;
+        let hashed = self.while_wanted(scope, job, began, embedding).await?;
         self.step(scope, job, "publishing", count, count);
         let mut writer = self.blobs.create().await?;
         writer.write(document.text.clone().into()).await?;

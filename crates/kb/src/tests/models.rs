@@ -101,3 +101,22 @@ async fn a_file_no_longer_wanted_stops_being_embedded() {
         assert_counters(&world, &bot).await;
     }
 }
+
+/// An attempt past its deadline fails the file with the reason, frees what it reserved, and the next file goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_has_a_deadline() {
+    let dir = tempfile::tempdir().unwrap();
+    let slow = Plain { model: HashEmbedder::new(64, 64), wait: Duration::from_secs(2) };
+    let settings = KbSettings { attempt_deadline: Duration::from_millis(300), ..KbSettings::default() };
+    let world = open_with(dir.path(), settings, Arc::new(slow)).await;
+    let (kb, bot) = (&world.kb, scope("a"));
+    upload(kb, &bot, upsert("slow.txt", 1), "x").await.unwrap();
+    kb.set_passages(&bot, "slow.txt", passages(&["One sentence."])).await.unwrap();
+    let asked = Instant::now();
+    settled(kb).await;
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    let file = kb.file(&bot, "slow.txt").await.unwrap();
+    assert_eq!(file.status, FileStatus::IndexingFailed);
+    assert!(file.failed_reason.as_deref().unwrap().contains("longer than 1 min"), "{file:?}");
+    assert_counters(&world, &bot).await;
+}
