@@ -30,6 +30,8 @@ const UNREACHABLE_MAX: f64 = 0.5;
 
 /// Neighbours that a point not found is tied to.
 const TIES: usize = 3;
+/// Rounds in which points are looked for; before the last, those not found are tied.
+const CHECKS: usize = 4;
 
 /// What a search for a point's own vector finds.
 enum Found {
@@ -77,35 +79,30 @@ impl HnswIndex {
     /// Searches every point by its own vector, and ties those to their neighbours that are not found: where points lie
     /// close together, all lists of links may have filled with others.
     fn check(&mut self, stop: &dyn Fn() -> bool) -> Result<()> {
-        let (mut unreachable, mut missed) = (RoaringBitmap::new(), Vec::new());
-        let points = self.ids.len() as u32;
-        for point in 0..points {
-            if point % 128 == 0 && stop() {
-                return Err(Error::Cancelled);
-            }
-            match self.found(point) {
-                Found::Itself => {}
-                Found::Equal => {
-                    unreachable.extend(self.ids.get(point as usize));
+        let (mut unreachable, mut lost) = (RoaringBitmap::new(), 0);
+        let mut asked: Vec<u32> = (0..self.ids.len() as u32).collect();
+        for round in 0..CHECKS {
+            // Those not found, and those whose links ties have displaced.
+            let mut again = Vec::new();
+            for (done, point) in asked.into_iter().enumerate() {
+                if done.is_multiple_of(128) && stop() {
+                    return Err(Error::Cancelled);
                 }
-                Found::Others(nearest) => {
-                    missed.push(point);
-                    missed.extend(self.links.tie(point, &nearest));
+                match self.found(point) {
+                    Found::Itself => {}
+                    Found::Others(nearest) if round + 1 < CHECKS => {
+                        again.push(point);
+                        again.extend(self.links.tie(point, &nearest));
+                    }
+                    found => {
+                        unreachable.extend(self.ids.get(point as usize));
+                        lost += usize::from(matches!(found, Found::Others(_)));
+                    }
                 }
             }
-        }
-        missed.sort_unstable();
-        missed.dedup();
-        let mut lost = 0;
-        for (done, point) in missed.into_iter().enumerate() {
-            if done.is_multiple_of(128) && stop() {
-                return Err(Error::Cancelled);
-            }
-            let found = self.found(point);
-            if !matches!(found, Found::Itself) {
-                unreachable.extend(self.ids.get(point as usize));
-                lost += usize::from(matches!(found, Found::Others(_)));
-            }
+            again.sort_unstable();
+            again.dedup();
+            asked = again;
         }
         let (points, hidden) = (self.vectors.len(), unreachable.len() as usize);
         let more_than = |count: usize, share: f64| count as f64 > points as f64 * share;
