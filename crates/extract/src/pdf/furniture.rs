@@ -1,5 +1,6 @@
 //! Running headers, footers and page numbers: found because they come back, and removed.
 
+use super::headings::Style;
 use super::lines::{Line, PageLines};
 use std::collections::{HashMap, HashSet};
 
@@ -81,16 +82,7 @@ impl Census {
             }
         }
         let with_text = pages.iter().filter(|page| page.chars > 0).count();
-        let mut sizes: Vec<(f32, usize)> =
-            pages.iter().flat_map(|p| &p.groups).flatten().map(|line| (line.size, line.text.len())).collect();
-        sizes.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut half = sizes.iter().map(|(_, bytes)| bytes).sum::<usize>() / 2;
-        let median = sizes.iter().find(|(_, bytes)| {
-            let here = half < *bytes;
-            half = half.saturating_sub(*bytes);
-            here
-        });
-        let body_size = median.map_or(f32::MAX, |(size, _)| *size);
+        let body_size = Style::of(pages).body_size;
         Self { ends, with_text, body_size, texts, counting, edges }
     }
 
