@@ -306,4 +306,5 @@ def main():
                 out.write("\n".join(p.ref) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -32,13 +32,23 @@ def order(reference, text):
     return len(tails) / len(both)
 
 
+def f1(recall, precision):
+    return 2 * recall * precision / (recall + precision) if recall and precision else 0.0
+
+
+def text_of(folder, name):
+    """Path and text of the file of a name, with its extension or without; both empty when there is none."""
+    found = [p for p in glob.glob(os.path.join(folder, glob.escape(name) + "*.txt")) if not p.endswith(".ref.txt")]
+    found = [p for p in found if os.path.basename(p) in (name + ".txt",) or re.fullmatch(re.escape(name) + r"\.\w+\.txt", os.path.basename(p))]
+    return (found[0], open(found[0], encoding="utf-8", errors="replace").read()) if found else ("", "")
+
+
 def score(reference, text):
     ref, got = collections.Counter(reference), collections.Counter(text)
     common = sum((ref & got).values())
     recall = common / max(1, sum(ref.values()))
     precision = common / max(1, sum(got.values()))
-    f1 = 2 * recall * precision / (recall + precision) if common else 0.0
-    return recall, precision, f1, order(reference, text)
+    return recall, precision, f1(recall, precision), order(reference, text)
 
 
 def p10(values):
@@ -53,13 +63,11 @@ def main():
     groups = collections.defaultdict(list)
     for path in sorted(glob.glob(os.path.join(args[0], "*.ref.txt"))):
         name = os.path.basename(path)[: -len(".ref.txt")]
-        found = [p for p in glob.glob(os.path.join(args[1], glob.escape(name) + "*.txt")) if not p.endswith(".ref.txt")]
-        found = [p for p in found if os.path.basename(p) in (name + ".txt",) or re.fullmatch(re.escape(name) + r"\.\w+\.txt", os.path.basename(p))]
-        text = open(found[0], encoding="utf-8", errors="replace").read() if found else ""
+        found, text = text_of(args[1], name)
         reference = words(open(path, encoding="utf-8", errors="replace").read())
         if len(reference) < least:
             continue
-        group = re.split(r"[-_.]", name)[0] if by_kind else name.rsplit(".", 1)[-1].lower() if "." in name else os.path.basename(found[0]).split(".")[-2] if found else "?"
+        group = re.split(r"[-_.]", name)[0] if by_kind else name.rsplit(".", 1)[-1].lower() if "." in name else os.path.basename(found).split(".")[-2] if found else "?"
         row = score(reference, words(text))
         groups[group].append((name, row))
         if verbose:
@@ -72,4 +80,5 @@ def main():
         print(line + (f"  F1 {mean(f):.3f}" if by_kind else ""))
 
 
-main()
+if __name__ == "__main__":
+    main()

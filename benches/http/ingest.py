@@ -48,21 +48,26 @@ def documents(count, each, folder):
     return paths
 
 
-def headed(text):
-    """A passage as the server embeds it: each says in every paragraph of which note and part it is."""
-    named = re.search(r"Note (\d+)\.(\d+)\.", text)
-    if not named:
-        raise SystemExit(f"a passage does not say where it belongs: {text[:80]}")
-    note, part = named.groups()
-    return f"Note {note} > Part {part} of {note}\n{text}"
+def headed(texts):
+    """Passages in order as the server embeds them: every paragraph says of which note and part it is."""
+    place, found = None, []
+    for text in texts:
+        # What goes on a paragraph that was cut belongs where that one does.
+        named = re.search(r"Note (\d+)\.(\d+)\.", text)
+        place = named.groups() if named else place
+        if not place:
+            raise SystemExit(f"a passage does not say where it belongs: {text[:80]}")
+        found.append(f"Note {place[0]} > Part {place[1]} of {place[0]}\n{text}")
+    return found
 
 
 def passages(client, file):
+    """The texts of a file's passages, in order."""
     found, token = [], None
     while True:
         query = {"nextToken": token} if token else None
         page = client.call("GET", f"/v1/files/{file['id']}/passages", query=query)
-        found += [headed(passage["content"]) for passage in page["passages"]]
+        found += [passage["content"] for passage in page["passages"]]
         token = page.get("meta", {}).get("nextToken")
         if not token:
             return found
@@ -85,7 +90,7 @@ def indexed(binary, paths):
             failed = [file["key"] for file in files if client.file(file["id"])["status"] != "indexing_completed"]
             if failed:
                 raise SystemExit(f"not indexed: {failed}")
-            return took, [text for file in files for text in passages(client, file)]
+            return took, [text for file in files for text in headed(passages(client, file))]
         finally:
             server.terminate()
             server.wait(10)

@@ -517,7 +517,9 @@ fn sources(found: &Found, limit: usize) -> (Vec<Citable>, Vec<Fenced>) {
             true => excerpt.file.key.clone(),
             false => format!("{}: {headings}", excerpt.file.key),
         };
-        fenced.push(Fenced { title, text: excerpt.text.clone() });
+        let columns = excerpt.table_header.iter().map(|header| format!("{header}\n"));
+        let text = columns.chain([excerpt.text.clone()]).collect();
+        fenced.push(Fenced { title, text });
         citable.push(Citable::Passage(Box::new(excerpt.clone())));
     }
     (citable, fenced)

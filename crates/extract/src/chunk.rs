@@ -2,8 +2,8 @@
 //! sentences, whole rows.
 //!
 //! Knows nothing of formats or models; tokens are counted by who embeds. Invariants: a passage's
-//! text is the exact slice of the document's text; heading path plus text never pass the token
-//! limit; every visible character of the document is in a passage or in a heading path.
+//! text is the exact slice of the document's text; heading path, the header of a cut table and text
+//! together never pass the token limit; every visible character of the document is in a passage or in a heading path.
 
 mod atoms;
 mod pack;
@@ -15,14 +15,13 @@ use crate::document::{Block, Document};
 use atoms::{Atom, Splitter};
 use pack::Packer;
 use quarry_types::{Passage, TokenCounter};
-use std::borrow::Cow;
 
 /// How passages are cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChunkOptions {
     /// Characters a passage should not pass; a longer sentence that the model can read stays whole.
     pub max_chars: usize,
-    /// A passage shorter than this takes the next paragraph in even across a page break.
+    /// A passage shorter than this takes what follows it under the same heading in, even across a page break.
     pub min_paragraph_chars: usize,
     /// How many headings of the path, the nearest ones, are embedded before the text.
     pub headings: usize,
@@ -34,16 +33,12 @@ impl Default for ChunkOptions {
     }
 }
 
-/// What is embedded for a passage: the nearest so many headings of its path, a line feed, its text; or the text alone.
+/// What is embedded for a passage: the nearest so many headings of its path, a line feed, what it shows; or that alone.
 #[must_use]
 pub fn embedded_text(passage: &Passage, headings: usize) -> String {
-    embedded(&passage.heading_path, &passage.text, headings).into_owned()
-}
-
-fn embedded<'a>(path: &[String], text: &'a str, headings: usize) -> Cow<'a, str> {
-    match nearest_headings(path, headings) {
-        [] => Cow::Borrowed(text),
-        path => Cow::Owned(format!("{}\n{text}", path.join(" > "))),
+    match nearest_headings(&passage.heading_path, headings) {
+        [] => passage.shown().into_owned(),
+        path => format!("{}\n{}", path.join(" > "), passage.shown()),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Characters as they are stored: one form for every format.
 //!
 //! Drops what is invisible (zero-width, bidirectional controls, tag characters, other controls,
-//! soft hyphens), opens ligatures, brings the many spaces to one, composes accents (NFC).
-//! Compatibility forms that carry meaning (², ½, ™) stay as they are.
+//! soft hyphens), brings the many spaces to one, and every other character to its compatibility form
+//! (NFKC, Unicode Standard Annex 15: ligatures, full-width and styled letters, Arabic shapes), but for those
+//! that would say something else then (², ½, ™).
 
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
 
 /// Running text: runs of blanks become one, line feeds stay as single line breaks.
 pub(crate) fn paragraph(text: &str) -> String {
@@ -50,39 +51,57 @@ pub(crate) fn verbatim(text: &str) -> String {
 }
 
 fn compose(text: String) -> String {
-    // Arabic and Hebrew letters in the shape they have in a word are letters all the same.
-    let is_shape = |c: char| matches!(c, '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}');
-    let text = if text.contains(is_shape) {
-        let mut plain = String::with_capacity(text.len());
-        for c in text.chars() {
-            if is_shape(c) {
-                // Marks that stand alone are given a blank to stand on.
-                plain.push_str(c.nfkc().collect::<String>().trim_start());
-            } else {
-                plain.push(c);
+    if is_nfkc_quick(text.chars()) == IsNormalized::Yes {
+        return text;
+    }
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii() || is_telling(c) {
+            plain.push(c);
+            continue;
+        }
+        let from = plain.len();
+        plain.extend(c.nfkc());
+        // Marks that stand alone are given a blank to stand on: those of Arabic are letters all the same.
+        if plain.get(from..).is_some_and(|form| form.starts_with(' ')) {
+            match c {
+                '\u{fe70}'..='\u{fefc}' | '\u{fc5e}'..='\u{fc63}' => drop(plain.remove(from)),
+                _ => {
+                    plain.truncate(from);
+                    plain.push(c);
+                }
             }
         }
-        plain
-    } else {
-        text
-    };
-    match is_nfc_quick(text.chars()) {
-        IsNormalized::Yes => text,
-        _ => text.nfc().collect(),
     }
+    match is_nfc_quick(plain.chars()) {
+        IsNormalized::Yes => plain,
+        _ => plain.nfc().collect(),
+    }
+}
+
+/// Whether a character means something else than its compatibility form: 10² is not 102, nor 1½ 11⁄2, and Korean
+/// letters that stand alone would join. The wide punctuation of Chinese and Japanese is theirs.
+fn is_telling(c: char) -> bool {
+    matches!(c,
+        '\u{aa}' | '\u{e33}' | '\u{eb3}' | '\u{b2}' | '\u{b3}' | '\u{b9}' | '\u{ba}' | '\u{bc}'..='\u{be}'
+        | '\u{2b0}'..='\u{2b8}' | '\u{2e0}'..='\u{2e4}' | '\u{10fc}' | '\u{1d2c}'..='\u{1d6a}' | '\u{1d78}'
+        | '\u{1d9b}'..='\u{1dbf}' | '\u{2070}'..='\u{209c}' | '\u{2120}' | '\u{2122}' | '\u{2150}'..='\u{215f}'
+        | '\u{2189}' | '\u{2c7c}' | '\u{2c7d}' | '\u{2d6f}' | '\u{3131}'..='\u{318e}' | '\u{3192}'..='\u{319f}'
+        | '\u{339f}'..='\u{33a6}' | '\u{33a8}' | '\u{33af}' | '\u{a69c}' | '\u{a69d}' | '\u{a770}'
+        | '\u{a7f2}'..='\u{a7f4}' | '\u{a7f8}' | '\u{a7f9}' | '\u{ab5c}'..='\u{ab5f}' | '\u{ab69}'
+        | '\u{ff01}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}' | '\u{ff3b}'..='\u{ff40}'
+        | '\u{ff5b}'..='\u{ff60}' | '\u{10780}'..='\u{107ba}' | '\u{1e030}'..='\u{1e06d}')
 }
 
 /// The characters of a text after dropping and mapping.
 struct Scrub<'a> {
     chars: std::iter::Peekable<std::str::Chars<'a>>,
-    /// Rest of an opened ligature.
-    pending: &'static str,
     last: char,
 }
 
 impl<'a> Scrub<'a> {
     fn new(text: &'a str) -> Self {
-        Self { chars: text.chars().peekable(), pending: "", last: ' ' }
+        Self { chars: text.chars().peekable(), last: ' ' }
     }
 }
 
@@ -90,11 +109,6 @@ impl Iterator for Scrub<'_> {
     type Item = char;
 
     fn next(&mut self) -> Option<char> {
-        let mut rest = self.pending.chars();
-        if let Some(c) = rest.next() {
-            self.pending = rest.as_str();
-            return Some(c);
-        }
         loop {
             let c = self.chars.next()?;
             let mapped = match c {
@@ -116,17 +130,7 @@ impl Iterator for Scrub<'_> {
                     }
                     c
                 }
-                '\u{fb00}'..='\u{fb06}' => {
-                    self.pending = match c {
-                        '\u{fb00}' => "f",
-                        '\u{fb01}' => "i",
-                        '\u{fb02}' => "l",
-                        '\u{fb03}' => "fi",
-                        '\u{fb04}' => "fl",
-                        _ => "t",
-                    };
-                    if matches!(c, '\u{fb05}' | '\u{fb06}') { 's' } else { 'f' }
-                }
+                '\u{2010}' | '\u{2011}' => '-',
                 // Bullets of the Symbol and Wingdings fonts.
                 '\u{f0a7}' | '\u{f0b7}' | '\u{f0d8}' => '•',
                 c if is_invisible(c) => continue,
@@ -160,7 +164,9 @@ mod tests {
     fn hidden_characters_go_and_meaning_stays() {
         assert_eq!(paragraph("a\u{200b}b\u{202e}c\u{ad}d\u{feff} \u{a0} e\u{e0041}"), "abcd e");
         assert_eq!(paragraph("ﬁne eﬀort ﬄ ﬆ"), "fine effort ffl st");
-        assert_eq!(paragraph("x²  ½ ™ e\u{301}"), "x² ½ ™ é");
+        assert_eq!(paragraph("x²  1½ m³ ㎡ ™ e\u{301} ´ ¨ ㅋㅋ"), "x² 1½ m³ ㎡ ™ é ´ ¨ ㅋㅋ");
+        assert_eq!(paragraph("ＡＢＣ１２ ①Ⅳ ℃ № ㎏ 𝐱 ｶﾞ … 5‑6"), "ABC12 1IV °C No kg x ガ ... 5-6");
+        assert_eq!(paragraph("目标，有利（Ｃ）！ คำ"), "目标，有利（C）！ คำ");
         assert_eq!(paragraph("می\u{200c}خواهم 👨\u{200d}👩"), "می\u{200c}خواهم 👨\u{200d}👩");
         assert_eq!(
             paragraph("\u{fb2a}\u{5dc} \u{fedf}\u{fe8e} \u{fefb} a\u{fe70}"),
@@ -173,7 +179,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cleaning_twice_changes_nothing(text in "[ \\n\\r\\taé²👩م\u{fefb}\u{fe70}\u{fdfa}\u{a0}\u{200b}\u{202e}\u{fb03}\u{301}\u{ad}]{0,40}") {
+        fn cleaning_twice_changes_nothing(text in "[ \\n\\r\\taé²👩م²①Ａ´ㅋ㎡\u{fefb}\u{fe70}\u{fdfa}\u{a0}\u{200b}\u{202e}\u{fb03}\u{301}\u{ad}]{0,40}") {
             for clean in [paragraph, verbatim, line] {
                 let once = clean(&text);
                 prop_assert_eq!(clean(&once), once);

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) const SEPARATOR: &str = "\n\n";
 const SEPARATOR_CHARS: usize = 2;
 
+/// More pages than this are no number of pages.
+const MAX_CLAIMED_PAGES: u32 = 100_000;
+
 /// Extracted text with its structure.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
@@ -173,6 +176,12 @@ impl Builder {
 
     pub(crate) fn set_pages(&mut self, pages: u32) {
         self.document.pages = Some(pages);
+    }
+
+    /// Takes the number of pages a program wrote into a document whose pages are not known from its content.
+    pub(crate) fn set_claimed_pages(&mut self, pages: i32) {
+        let claimed = u32::try_from(pages).ok().filter(|pages| (1..=MAX_CLAIMED_PAGES).contains(pages));
+        self.document.pages = self.document.pages.or(claimed);
     }
 
     /// Whether the text limit is reached and nothing more will be taken.

@@ -64,5 +64,6 @@ pub(crate) fn extract(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> R
             }
         }
     }
-    package.read_properties("docProps/core.xml", builder)
+    package.read_properties("docProps/core.xml", builder)?;
+    package.read_properties("docProps/app.xml", builder)
 }

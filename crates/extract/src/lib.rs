@@ -24,6 +24,7 @@ mod fork_server;
 #[cfg(test)]
 mod formats_tests;
 mod html;
+mod hyphens;
 mod library;
 mod limits;
 mod markdown;

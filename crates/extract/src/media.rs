@@ -64,7 +64,7 @@ impl MediaType {
         if looks_like_html(bytes) && declared != Some(Self::Markdown) && declared != Some(Self::Text) {
             return Ok(Self::Html);
         }
-        Ok(declared.unwrap_or(Self::Text))
+        Ok(declared.unwrap_or_else(|| untold(bytes)))
     }
 
     /// The format's name when its files are told by their first bytes.
@@ -105,6 +105,55 @@ impl MediaType {
             Self::Text => "text/plain",
         }
     }
+}
+
+/// What text is that neither a name nor a content type tells of.
+fn untold(bytes: &[u8]) -> MediaType {
+    let head = bytes.get(..bytes.len().min(8192)).unwrap_or(bytes);
+    let text = crate::text::decode(head);
+    match () {
+        () if is_message(&text) => MediaType::Email,
+        () if is_delimited(&text) => MediaType::Csv,
+        () => MediaType::Text,
+    }
+}
+
+/// Whether a text begins as a message does: header fields (RFC 5322), a sender among them.
+fn is_message(text: &str) -> bool {
+    let (mut known, mut sender) = (0, false);
+    for line in text.lines().take_while(|line| !line.is_empty()) {
+        if line.starts_with([' ', '\t']) && known > 0 {
+            continue;
+        }
+        let name = line.split_once(':').map(|(name, _)| name.to_ascii_lowercase());
+        let Some(name) = name.filter(|name| name.bytes().all(|b| b.is_ascii_graphic())) else { return false };
+        sender |= matches!(name.as_str(), "from" | "return-path" | "received");
+        let fields =
+            ["from", "to", "subject", "date", "mime-version", "message-id", "received", "return-path"];
+        known += usize::from(fields.contains(&name.as_str()));
+    }
+    sender && known >= 3
+}
+
+/// Whether the lines of a text have as many delimiters each, outside quotes.
+fn is_delimited(text: &str) -> bool {
+    const LINES: usize = 20;
+    // The last line may be cut.
+    let whole = text.rfind('\n').map_or("", |end| text.get(..end).unwrap_or_default());
+    let lines: Vec<&str> = whole.lines().take(LINES).collect();
+    let count = |line: &str, delimiter: char| {
+        let mut quoted = false;
+        line.chars()
+            .filter(|c| {
+                quoted ^= *c == '"';
+                *c == delimiter && !quoted
+            })
+            .count()
+    };
+    [(',', 2), (';', 2), ('\t', 1)].into_iter().any(|(delimiter, least)| {
+        let first = lines.first().map_or(0, |line| count(line, delimiter));
+        lines.len() >= 3 && first >= least && lines.iter().all(|line| count(line, delimiter) == first)
+    })
 }
 
 fn unsupported(found: &str) -> Error {
@@ -302,6 +351,16 @@ mod tests {
         assert_eq!(sniff(b"# Title\n", "a", "text/markdown; charset=utf-8"), Some(MediaType::Markdown));
         assert_eq!(sniff(b"plain", "a", ""), Some(MediaType::Text));
         assert_eq!(sniff(b"", "a", ""), Some(MediaType::Text));
+        let message = b"Received: by x\r\n\tfor y\r\nFrom: a@x.example\r\nSubject: Hello\r\n\r\nText";
+        assert_eq!(sniff(message, "a", "application/octet-stream"), Some(MediaType::Email));
+        assert_eq!(sniff(message, "a.txt", ""), Some(MediaType::Text));
+        assert_eq!(sniff(b"Note: this\nFrom: here\n\nText", "a", ""), Some(MediaType::Text));
+        let rows = b"name;place;\"price; EUR\"\nlamp;Oslo;5\nchair;Rome;7\nta";
+        assert_eq!(sniff(rows, "a", ""), Some(MediaType::Csv));
+        assert_eq!(
+            sniff(b"One, two, three.\nFour, five.\nSix, seven, eight.\n", "a", ""),
+            Some(MediaType::Text)
+        );
         assert_eq!(sniff("hé\u{0}llo wörld, all of it".as_bytes(), "a", ""), Some(MediaType::Text));
     }
 

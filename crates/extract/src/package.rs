@@ -100,6 +100,11 @@ impl<'a> Package<'a> {
                 Token::Start(element) => {
                     open = element.name();
                     value.clear();
+                    if let Some(pages) =
+                        element.attribute("page-count").filter(|_| open == "document-statistic")
+                    {
+                        property("Pages", &pages, builder);
+                    }
                 }
                 Token::Text(text) => value.push_str(&text),
                 Token::End(name) => {
@@ -160,6 +165,10 @@ pub(crate) fn property(name: &str, value: &str, builder: &mut Builder) {
     let field = match name {
         "title" => {
             builder.set_title(&crate::clean::line(value));
+            return;
+        }
+        "Pages" => {
+            builder.set_claimed_pages(value.trim().parse().unwrap_or(0));
             return;
         }
         // OpenDocument has both: who began it counts.

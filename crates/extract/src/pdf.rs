@@ -14,12 +14,14 @@ mod order;
 mod pdfium;
 mod plain;
 mod tables;
+mod unseen;
 
 #[cfg(test)]
 mod tests;
 
 use crate::Error;
 use crate::document::Builder;
+use crate::hyphens::Words;
 use crate::limits::PdfEngine;
 use crate::metadata::Field;
 use crate::protocol::{Event, Job};
@@ -104,7 +106,8 @@ fn write(mut source: Source, job: &Job, builder: &mut Builder) {
         furniture::remove(&mut source.lines);
     }
     let style = headings::Style::of(&source.lines);
-    let words = blocks::Words::of(&source.lines);
+    let lines = source.lines.iter().flat_map(|page| &page.groups).flatten();
+    let words = Words::of(lines.map(|line| line.text.as_str()));
     let mut blocks = Vec::new();
     for page in source.lines {
         for lines in page.groups {

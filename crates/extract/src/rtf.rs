@@ -61,11 +61,32 @@ enum Target {
     Title,
     Author,
     Description,
+    Created,
+    Modified,
     OtherInfo,
     Fonts,
     Styles,
     ListText,
     Nowhere,
+}
+
+/// A day of the document's history.
+#[derive(Debug, Clone, Copy, Default)]
+struct Day {
+    year: i32,
+    month: i32,
+    day: i32,
+}
+
+impl Day {
+    fn word(&mut self, word: &str, value: i32) {
+        match word {
+            "yr" => self.year = value,
+            "mo" => self.month = value,
+            "dy" => self.day = value,
+            _ => {}
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -115,6 +136,8 @@ struct Reader<'a, 'b> {
     title: String,
     author: String,
     description: String,
+    created: Day,
+    modified: Day,
     /// Bytes not yet decoded: characters of several bytes come as several escapes.
     pending: Vec<u8>,
     /// Fallback bytes still to be dropped after a Unicode character.
@@ -147,6 +170,8 @@ impl<'a, 'b> Reader<'a, 'b> {
             title: String::new(),
             author: String::new(),
             description: String::new(),
+            created: Day::default(),
+            modified: Day::default(),
             pending: Vec::new(),
             skip: 0,
             high: None,
@@ -189,6 +214,11 @@ impl<'a, 'b> Reader<'a, 'b> {
         self.flow.builder.set_title(&title);
         self.flow.builder.set(Field::Author, &self.author);
         self.flow.builder.set(Field::Description, &self.description);
+        for (field, Day { year, month, day }) in
+            [(Field::Created, self.created), (Field::Modified, self.modified)]
+        {
+            self.flow.builder.set(field, &format!("{year:04}-{month:02}-{day:02}"));
+        }
         self.flow.finish();
     }
 
@@ -243,7 +273,7 @@ impl<'a, 'b> Reader<'a, 'b> {
             Target::Description => self.description.push_str(text),
             Target::ListText => self.paragraph.marker.push_str(text),
             Target::Styles => self.style.2.push_str(text),
-            Target::Fonts | Target::OtherInfo | Target::Nowhere => {}
+            Target::Created | Target::Modified | Target::Fonts | Target::OtherInfo | Target::Nowhere => {}
         }
     }
 
@@ -356,6 +386,9 @@ impl<'a, 'b> Reader<'a, 'b> {
                     _ => {}
                 },
                 Target::Body | Target::ListText => self.body_word(word, value),
+                Target::Created => self.created.word(word, value),
+                Target::Modified => self.modified.word(word, value),
+                Target::OtherInfo if word == "nofpages" => self.flow.builder.set_claimed_pages(value),
                 Target::Title
                 | Target::Author
                 | Target::Description
@@ -375,6 +408,8 @@ impl<'a, 'b> Reader<'a, 'b> {
             // Some writers name the author again beside the date of the last change.
             "author" if self.group.target == Target::OtherInfo && self.author.is_empty() => Target::Author,
             "subject" if self.group.target == Target::OtherInfo => Target::Description,
+            "creatim" if self.group.target == Target::OtherInfo => Target::Created,
+            "revtim" if self.group.target == Target::OtherInfo => Target::Modified,
             "listtext" | "pntext" => Target::ListText,
             // Notes and shapes hold text of the document.
             "footnote" | "shptxt" => {

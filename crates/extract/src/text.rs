@@ -2,6 +2,7 @@
 
 use crate::clean;
 use crate::document::{Builder, Part};
+use crate::hyphens::Words;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
 use quarry_types::PassageKind;
@@ -88,14 +89,16 @@ fn label(bytes: &[u8]) -> Option<&'static Encoding> {
 
 /// Paragraphs by blank lines; underlined lines and lone lines of capitals are headings.
 pub(crate) fn extract(text: &str, builder: &mut Builder) {
-    let text = clean::verbatim(text);
+    // A soft hyphen shows where its line ends.
+    let text = clean::verbatim(&text.replace("\u{ad}\n", "-\n").replace("\u{ad}\r\n", "-\n"));
+    let words = Words::of(text.lines().map(str::trim_start));
     let mut paragraph: Vec<&str> = Vec::new();
     for line in text.lines().chain([""]) {
         if builder.is_full() {
             return;
         }
         if line.trim().is_empty() {
-            write(&std::mem::take(&mut paragraph), builder);
+            write(&std::mem::take(&mut paragraph), &words, builder);
             continue;
         }
         // A row of = or - under a first line makes that line a heading.
@@ -113,7 +116,7 @@ fn is_rule(line: &str) -> bool {
     line.len() >= 3 && (line.bytes().all(|b| b == b'=') || line.bytes().all(|b| b == b'-'))
 }
 
-fn write(lines: &[&str], builder: &mut Builder) {
+fn write(lines: &[&str], words: &Words, builder: &mut Builder) {
     let Some(first) = lines.first() else {
         return;
     };
@@ -129,16 +132,23 @@ fn write(lines: &[&str], builder: &mut Builder) {
                 text.push_str(line.trim_end());
             } else {
                 // A line that starts no item goes on with the one above.
-                text.push(' ');
-                text.push_str(line.trim());
+                words.append(&mut text, line.trim());
             }
         }
         builder.push(Part::new(PassageKind::List, &text));
         return;
     }
-    let separator = if is_wrapped(lines) { " " } else { "\n" };
-    let text: Vec<String> = lines.iter().map(|line| clean::paragraph(line)).collect();
-    builder.push(Part::new(PassageKind::Paragraph, &text.join(separator)));
+    let wrapped = is_wrapped(lines);
+    let mut text = String::new();
+    for line in lines {
+        let line = clean::paragraph(line);
+        match (text.is_empty(), wrapped) {
+            (true, _) => text = line,
+            (false, true) => words.append(&mut text, &line),
+            (false, false) => text.extend(["\n", &line]),
+        }
+    }
+    builder.push(Part::new(PassageKind::Paragraph, &text));
 }
 
 /// A short line of capital letters, like the headings of contracts and readme files.

@@ -65,6 +65,26 @@ async fn pages_drawn_for_ocr_have_time_of_their_own() {
     assert_eq!(run(&pool, "hang", b"x").await, Err(Error::TimedOut { seconds: 2 }));
 }
 
+/// A page with an area that is filled and no text, without a cross-reference table.
+const FILLED: &[u8] = b"%PDF-1.4
+1 0 obj << /Type /Catalog /Pages 2 0 R >> endobj
+2 0 obj << /Type /Pages /Kids [3 0 R] /Count 1 >> endobj
+3 0 obj << /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R >> endobj
+4 0 obj << /Length 19 >> stream
+10 10 300 300 re f 
+endstream endobj
+trailer << /Size 5 /Root 1 0 R >>
+";
+
+#[tokio::test]
+async fn a_page_with_filled_areas_is_drawn_for_ocr() {
+    let command = env!("CARGO_BIN_EXE_quarry-extract-worker").into();
+    let limits = Limits::default();
+    let ocr = Some(Ocr::parse("head -c 2 {image}").unwrap());
+    let pool = Pool::new(PoolOptions { command, args: Vec::new(), workers: 1, limits, ocr });
+    assert_eq!(run(&pool, "filled.pdf", FILLED).await.unwrap().text, "P5");
+}
+
 /// A form that draws itself twice, without a cross-reference table.
 const FORM_BOMB: &[u8] = b"%PDF-1.4
 1 0 obj << /Type /Catalog /Pages 2 0 R >> endobj

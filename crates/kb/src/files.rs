@@ -17,8 +17,8 @@ const MAX_TAG_NAME_CHARS: usize = 256;
 const MAX_TAG_VALUE_CHARS: usize = 1000;
 const MAX_FREE_JSON_BYTES: usize = 256 * 1024;
 const MAX_EXPIRY_MS: i64 = 90 * 24 * 3600 * 1000;
-/// Larger files are stored but not indexed.
-pub(crate) const MAX_INDEXED_BYTES: u64 = 95_000_000;
+/// Larger files are stored but not indexed: 95 MB, counted in powers of two so that no reading of it is refused.
+pub(crate) const MAX_INDEXED_BYTES: u64 = 95 << 20;
 
 impl Kb {
     /// Creates a file, or replaces the one with the same key: its content is dropped and its status
@@ -352,9 +352,8 @@ pub(crate) fn received(file: &mut File, now: Timestamp) -> Option<Job> {
     }
     if file.size.is_some_and(|size| size > MAX_INDEXED_BYTES) {
         file.status = FileStatus::IndexingFailed;
-        file.failed_reason = Some(format!(
-            "files over {MAX_INDEXED_BYTES} bytes cannot be indexed; split it into smaller files"
-        ));
+        let reason = "files over 95 MB cannot be indexed; split it into smaller files";
+        file.failed_reason = Some(reason.to_owned());
         return None;
     }
     file.status = FileStatus::IndexingPending;
@@ -478,7 +477,9 @@ fn patch_metadata(metadata: &mut Map<String, Value>, patch: &Map<String, Value>)
     }
 }
 
-fn content_type_of(key: &str) -> &'static str {
+/// The content type that the extension of a key names, as uploads without one get it.
+#[must_use]
+pub fn content_type_of(key: &str) -> &'static str {
     let extension = key.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
     match extension.as_deref() {
         Some("pdf") => "application/pdf",
@@ -488,6 +489,13 @@ fn content_type_of(key: &str) -> &'static str {
         Some("md" | "mdx" | "markdown") => "text/markdown",
         Some("txt" | "text" | "log") => "text/plain",
         Some("csv") => "text/csv",
+        Some("tsv") => "text/tab-separated-values",
+        Some("rtf") => "application/rtf",
+        Some("eml") => "message/rfc822",
+        Some("epub") => "application/epub+zip",
+        Some("odt") => "application/vnd.oasis.opendocument.text",
+        Some("ods") => "application/vnd.oasis.opendocument.spreadsheet",
+        Some("xls") => "application/vnd.ms-excel",
         Some("json") => "application/json",
         Some("xml") => "application/xml",
         Some("js" | "mjs") => "text/javascript",

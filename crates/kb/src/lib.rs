@@ -37,6 +37,7 @@ pub use answer::{Answer, Citation, Excerpt, Question, Support, Timing, Tokens, d
 pub use base::Base;
 pub use error::Error;
 pub use file::{Facts, File, FilePatch, Published, Tags, TagsPatch, UpsertFile};
+pub use files::content_type_of;
 pub use filter::{TagFilter, TagRule};
 pub use kb::{BotStats, Kb, KbDeps, KbSettings, KbStatus, OnIndexed};
 pub use listing::{FileSort, ListFiles};

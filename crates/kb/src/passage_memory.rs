@@ -26,8 +26,10 @@ struct Size;
 
 impl Weighter<PassageKey, Arc<PassageRecord>> for Size {
     fn weight(&self, _: &PassageKey, record: &Arc<PassageRecord>) -> u64 {
-        let headings: usize = record.passage.heading_path.iter().map(|heading| heading.len() + 24).sum();
-        (OVERHEAD + record.passage.text.len() + headings) as u64
+        let passage = &record.passage;
+        let headings = passage.heading_path.iter().chain(&passage.table_header);
+        let headings: usize = headings.map(|heading| heading.len() + 24).sum();
+        (OVERHEAD + passage.text.len() + headings) as u64
     }
 }
 
@@ -61,6 +63,7 @@ mod tests {
             position: 0,
             text: text.to_owned(),
             heading_path: vec!["Title".to_owned()],
+            table_header: None,
             page: None,
             range: CharRange { start: 0, end: 1 },
             kind: PassageKind::Paragraph,

@@ -80,7 +80,7 @@ impl Kb {
             let view = |record: PassageRecord| PassageView {
                 id: records::passage_uuid(&file.id, generation, record.passage.position),
                 meta: PassageMeta::of(&record),
-                content: record.passage.text,
+                content: record.passage.shown().into_owned(),
             };
             return Ok(Page { items: records.into_iter().map(view).collect(), next: cut.next });
         }

@@ -96,6 +96,8 @@ struct FlatPassage {
     position: u32,
     text: String,
     heading_path: Vec<String>,
+    #[serde(default)]
+    table_header: Option<String>,
     page: Option<u32>,
     range: CharRange,
     kind: PassageKind,
@@ -104,8 +106,10 @@ struct FlatPassage {
 
 impl From<FlatPassage> for PassageRecord {
     fn from(flat: FlatPassage) -> Self {
-        let FlatPassage { ordinal, position, text, heading_path, page, range, kind, vector } = flat;
-        Self { ordinal, passage: Passage { position, text, heading_path, page, range, kind }, vector }
+        let FlatPassage { ordinal, position, text, heading_path, table_header, page, range, kind, vector } =
+            flat;
+        let passage = Passage { position, text, heading_path, table_header, page, range, kind };
+        Self { ordinal, passage, vector }
     }
 }
 
@@ -223,6 +227,7 @@ mod tests {
             position: 3,
             text: "“Clean”\nit".into(),
             heading_path: vec!["Oven".into(), "Care".into()],
+            table_header: None,
             page: Some(7),
             range: CharRange { start: 10, end: 20 },
             kind: PassageKind::List,
@@ -232,6 +237,9 @@ mod tests {
         let stored = r#"{"ordinal":12,"position":3,"text":"“Clean”\nit","heading_path":["Oven","Care"],"page":7,
             "range":{"start":10,"end":20},"kind":"list","vector":"00ff"}"#;
         assert_eq!(decode::<PassageRecord>(stored.as_bytes()).unwrap(), record);
+        let mut later = record.clone();
+        later.passage.table_header = Some("Part | Price".into());
+        assert_eq!(decode::<PassageRecord>(&encode(&later).unwrap()).unwrap(), later);
         let pageless = stored.replace(r#""page":7,"#, r#""later":[1],"#);
         assert_eq!(decode::<PassageRecord>(pageless.as_bytes()).unwrap().passage.page, None);
     }

@@ -10,8 +10,9 @@ use crate::view::{Snapshot, View};
 use crate::{Error, File, TagFilter};
 use quarry_embed::Embedded;
 use quarry_index::Fused;
-use quarry_types::{FileId, Scope, Timestamp};
+use quarry_types::{FileId, Passage, Scope, Timestamp};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -287,7 +288,7 @@ pub(crate) fn show(matches: Vec<Match>, search: &Search) -> Vec<SearchHit> {
     matches
         .into_iter()
         .map(|mut found| {
-            let mut content = join(found.window.iter().map(|record| record.passage.text.as_str()));
+            let mut content = join(&in_order(&found.window));
             let breadcrumb = found.record.passage.heading_path.join(" > ");
             if search.include_breadcrumb && !breadcrumb.is_empty() {
                 content = format!("{breadcrumb}\n\n{content}");
@@ -319,7 +320,7 @@ fn context(found: &Match, breadcrumb: String) -> Vec<ContextItem> {
             1.. => "subsequent",
         };
         let id = Some(records::passage_uuid(&found.file.id, found.generation, position));
-        items.push(ContextItem { id, text: record.passage.text.clone(), offset: Some(offset), kind });
+        items.push(ContextItem { id, text: record.passage.shown().into_owned(), offset: Some(offset), kind });
     }
     items
 }
@@ -366,23 +367,40 @@ fn consolidated(score: f32, matches: Vec<Match>) -> Option<SearchHit> {
     for found in matches {
         shown.extend(found.window.into_iter().map(|record| (record.passage.position, record)));
     }
-    let mut parts: Vec<String> = Vec::new();
+    let shown: Vec<Arc<PassageRecord>> = shown.into_values().collect();
+    let mut parts: Vec<Cow<'_, str>> = Vec::new();
     let mut under: &[String] = &[];
-    for record in shown.values() {
+    for (record, text) in shown.iter().zip(in_order(&shown)) {
         let path = &record.passage.heading_path;
         if path.as_slice() != under {
             under = path;
-            parts.extend((!path.is_empty()).then(|| path.join(" > ")));
+            parts.extend((!path.is_empty()).then(|| Cow::Owned(path.join(" > "))));
         }
-        parts.push(record.passage.text.clone());
+        parts.push(text);
     }
     let meta = PassageMeta { kind: "consolidated", subtype: None, page: None, position: None };
-    let content = join(parts.iter().map(String::as_str));
+    let content = join(&parts);
     Some(SearchHit { content, score, meta, file, context: None, explain: None })
 }
 
-fn join<'a>(parts: impl Iterator<Item = &'a str>) -> String {
-    let parts: Vec<&str> = parts.collect();
+/// What passages of a file show one below the other: the header of a cut table once.
+fn in_order(records: &[Arc<PassageRecord>]) -> Vec<Cow<'_, str>> {
+    let mut before: Option<&Passage> = None;
+    records
+        .iter()
+        .map(|record| {
+            let passage = &record.passage;
+            let goes_on = before.replace(passage).is_some_and(|before| {
+                let header = passage.table_header.as_deref().unwrap_or_default();
+                before.position + 1 == passage.position
+                    && (before.table_header == passage.table_header || before.text.contains(header))
+            });
+            if goes_on { Cow::Borrowed(passage.text.as_str()) } else { passage.shown() }
+        })
+        .collect()
+}
+
+fn join(parts: &[Cow<'_, str>]) -> String {
     parts.join("\n\n")
 }
 

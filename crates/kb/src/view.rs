@@ -19,6 +19,7 @@ use quarry_index::{
 use quarry_store::{Change, Changes, Coll, RecordStore, Seq};
 use quarry_types::{BotId, FileId, Timestamp, unhex};
 use roaring::RoaringBitmap;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -398,10 +399,11 @@ impl Indexes {
         let kept_words = if whole { self.lexical.snapshot().items() } else { RoaringBitmap::new() };
         let stale = if whole { &kept_words - &live } else { stale };
         let path = |record: &PassageRecord| record.passage.heading_path.join(" > ");
-        let titles: Vec<String> = moves.added.iter().map(|(record, _)| path(record)).collect();
-        for (((record, _), title), text) in moves.added.iter().zip(&titles).zip(found) {
+        let words: Vec<(String, Cow<'_, str>)> =
+            moves.added.iter().map(|(record, _)| (path(record), record.passage.shown())).collect();
+        for (((record, _), (title, shown)), text) in moves.added.iter().zip(&words).zip(found) {
             if let Some(place) = next.places.get_mut(record.ordinal) {
-                place.wording = Wording::of(title, &record.passage.text);
+                place.wording = Wording::of(title, shown);
                 place.tokens = text.as_ref().and_then(|text| text.tokens.clone());
                 next.token_bytes += place.token_bytes();
             }
@@ -409,9 +411,9 @@ impl Indexes {
         let mut adds = moves
             .added
             .iter()
-            .zip(&titles)
+            .zip(&words)
             .filter(|((record, _), _)| !kept_words.contains(record.ordinal))
-            .map(|((record, _), title)| LexDoc { id: record.ordinal, title, body: &record.passage.text })
+            .map(|((record, _), (title, body))| LexDoc { id: record.ordinal, title, body })
             .peekable();
         if adds.peek().is_some() || !stale.is_empty() {
             self.lexical.apply(&mut adds, &stale.iter().collect::<Vec<_>>(), next.seq)?;

@@ -1,6 +1,7 @@
 //! Passages: what is embedded, searched and cited.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Half-open range of characters (Unicode scalar values) of a file's extracted text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -80,8 +81,8 @@ impl PassageKind {
 
 /// One piece of a document, small enough for the model.
 ///
-/// Invariant (owner: the chunker): `text` equals `range.slice(extracted text)`, and heading path
-/// plus text never pass the embedder's token limit.
+/// Invariant (owner: the chunker): `text` equals `range.slice(extracted text)`, and heading path, table
+/// header and text together never pass the embedder's token limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Passage {
     /// Order within the file, from 0.
@@ -90,12 +91,26 @@ pub struct Passage {
     pub text: String,
     /// Headings above it, outermost first.
     pub heading_path: Vec<String>,
+    /// The rows that name the columns of the table it is a later part of; they stand in an earlier passage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_header: Option<String>,
     /// Page of its first character, from 1, when the format has pages.
     pub page: Option<u32>,
     /// Where it lies in the extracted text.
     pub range: CharRange,
     /// What it is.
     pub kind: PassageKind,
+}
+
+impl Passage {
+    /// What is shown and searched: the text, below the header of its table when that is not in it.
+    #[must_use]
+    pub fn shown(&self) -> Cow<'_, str> {
+        match &self.table_header {
+            Some(header) => Cow::Owned(format!("{header}\n{}", self.text)),
+            None => Cow::Borrowed(&self.text),
+        }
+    }
 }
 
 /// Counts with room kept for the headings that stand before every text.

@@ -36,7 +36,8 @@ impl Citable {
             Self::Passage(excerpt) => {
                 let title =
                     excerpt.file.metadata.get("title").and_then(serde_json::Value::as_str).unwrap_or("");
-                format!("{title} {} {}", excerpt.heading_path.join(" "), excerpt.text)
+                let columns = excerpt.table_header.as_deref().unwrap_or("");
+                format!("{title} {} {columns} {}", excerpt.heading_path.join(" "), excerpt.text)
             }
             Self::Row(rows, shown) => {
                 format!("{} {shown}", rows.first().map_or("", |row| row.table.as_str()))

@@ -1,7 +1,7 @@
 //! Puts blocks and their atoms together into passages.
 
 use super::atoms::{Atom, halve};
-use super::{Gauge, Piece, Section, embedded};
+use super::{Gauge, Piece, Section, embedded_text};
 use quarry_types::{CharRange, Passage, PassageKind};
 
 /// Writes passages in the order of the text.
@@ -19,11 +19,27 @@ struct Draft {
     /// The kind with the most characters decides.
     kind: PassageKind,
     kind_chars: usize,
+    header: Option<Header>,
+}
+
+/// The rows that name the columns of a table, for its later parts.
+#[derive(Clone)]
+struct Header {
+    text: String,
+    chars: usize,
+    tokens: usize,
 }
 
 impl Draft {
     fn new() -> Self {
-        Self { atoms: Vec::new(), tokens: 0, page: None, kind: PassageKind::Paragraph, kind_chars: 0 }
+        Self {
+            atoms: Vec::new(),
+            tokens: 0,
+            page: None,
+            kind: PassageKind::Paragraph,
+            kind_chars: 0,
+            header: None,
+        }
     }
 
     fn start(&self) -> Option<usize> {
@@ -99,8 +115,11 @@ impl<'a> Packer<'a> {
                 continue;
             }
             let alone = piece.tokens <= room && piece.chars <= max_chars;
-            if alone {
-                // It fits by itself: what is before it stands alone too, however short.
+            // What is too short for a passage takes the beginning of the next paragraph in, but no part of a table.
+            let joins = !draft.atoms.is_empty()
+                && draft.chars() < self.gauge.options.min_paragraph_chars
+                && !matches!(piece.block.kind, PassageKind::Table | PassageKind::Code);
+            if alone && !joins {
                 self.flush(&mut draft, path);
                 draft.add(&piece.atoms, piece);
             } else {
@@ -116,39 +135,40 @@ impl<'a> Packer<'a> {
         if draft.chars() >= self.gauge.options.min_paragraph_chars {
             self.flush(draft, path);
         }
-        // Parts of a table after the first carry its header row as their innermost heading.
         let header = self.repeated_header(piece, room);
         let header_end = piece.block.header.map_or(0, |h| h.end as usize);
-        let below = |draft: &Draft| draft.start().is_some_and(|start| start >= header_end);
-        let with_header = header.as_ref().map(|(text, tokens)| {
-            ([path, std::slice::from_ref(text)].concat(), room.saturating_sub(*tokens))
-        });
         for atom in &piece.atoms {
-            let under = with_header.as_ref().filter(|_| below(draft));
-            let room_here = under.map_or(room, |(_, room)| *room);
-            let over = draft.tokens + atom.tokens > room_here || draft.chars_to(atom.chars.end) > max_chars;
+            let (tokens, chars) =
+                draft.header.as_ref().map_or((0, 0), |header| (header.tokens, header.chars));
+            let over = draft.tokens + tokens + atom.tokens > room
+                || draft.chars_to(atom.chars.end) + chars > max_chars;
             if !draft.atoms.is_empty() && over {
-                // A single row may be too long to have the header with it.
-                let path = under.filter(|_| draft.tokens <= room_here).map_or(path, |(path, _)| path);
                 self.flush(draft, path);
+            }
+            if draft.atoms.is_empty() && atom.chars.start >= header_end {
+                // A single row may be too long to have the header with it.
+                draft.header = header.clone().filter(|header| header.tokens + atom.tokens <= room);
             }
             draft.add(std::slice::from_ref(atom), piece);
         }
-        if let Some((path_with_header, room_here)) = with_header.as_ref().filter(|_| below(draft)) {
+        if draft.header.is_some() {
             // Rows under a repeated header do not share a passage with what follows the table.
-            let path = if draft.tokens <= *room_here { path_with_header } else { path };
             self.flush(draft, path);
         }
     }
 
-    /// The header row of a table and its tokens, when it is short enough to go with every part.
-    fn repeated_header(&self, piece: &Piece, room: usize) -> Option<(String, usize)> {
+    /// The rows that name a table's columns, when they are short enough to go with every part.
+    fn repeated_header(&self, piece: &Piece, room: usize) -> Option<Header> {
         let header = piece.block.header?;
-        let last = piece.atoms.iter().rfind(|a| a.chars.end <= header.end as usize)?;
         let first = piece.atoms.first()?;
-        let text = self.text.get(first.bytes.start..last.bytes.end)?.replace('\n', " | ");
-        let tokens = self.gauge.tokens(&text) + 2;
-        (tokens <= self.gauge.heading_tokens() && tokens <= room / 2).then_some((text, tokens))
+        let last = piece.atoms.iter().rfind(|a| a.chars.end <= header.end as usize)?;
+        let text = self.text.get(first.bytes.start..last.bytes.end)?;
+        // The line feed after it is not counted by every tokenizer.
+        let (chars, tokens) = (text.chars().count() + 1, self.gauge.tokens(text) + 1);
+        let short = tokens <= self.gauge.heading_tokens()
+            && tokens <= room / 2
+            && chars <= self.gauge.options.max_chars / 2;
+        short.then(|| Header { text: text.to_owned(), chars, tokens })
     }
 
     /// Whether a block goes on in the middle of a sentence, as over a page break.
@@ -160,7 +180,8 @@ impl<'a> Packer<'a> {
     /// Writes a draft, in halves when it is over the limit after all: counts of parts need not add
     /// up for every tokenizer.
     fn flush(&mut self, draft: &mut Draft, path: &[String]) {
-        let Draft { atoms, page, kind, .. } = std::mem::replace(draft, Draft::new());
+        let Draft { atoms, page, kind, header, .. } = std::mem::replace(draft, Draft::new());
+        let header = header.map(|header| header.text);
         let mut queue = vec![atoms];
         while let Some(mut atoms) = queue.pop() {
             let (Some(first), Some(last)) = (atoms.first(), atoms.last()) else {
@@ -169,8 +190,18 @@ impl<'a> Packer<'a> {
             let Some(text) = self.text.get(first.bytes.start..last.bytes.end) else {
                 continue;
             };
+            let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+            let mut passage = Passage {
+                position: narrow(self.out.len()),
+                text: text.to_owned(),
+                heading_path: path.to_vec(),
+                table_header: header.clone(),
+                page,
+                range: CharRange { start: narrow(first.chars.start), end: narrow(last.chars.end) },
+                kind,
+            };
             let single = first.chars.len() <= 1;
-            let fits = self.fits(path, text);
+            let fits = self.fits(&passage);
             if !fits && !single {
                 if atoms.len() == 1 {
                     let halves = halve(self.text, first);
@@ -182,22 +213,16 @@ impl<'a> Packer<'a> {
                 }
                 continue;
             }
-            // One character under a path that fills the limit: text goes before context.
-            let path = if fits { path } else { &[] };
-            let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-            self.out.push(Passage {
-                position: narrow(self.out.len()),
-                text: text.to_owned(),
-                heading_path: path.to_vec(),
-                page,
-                range: CharRange { start: narrow(first.chars.start), end: narrow(last.chars.end) },
-                kind,
-            });
+            if !fits {
+                // One character under a path that fills the limit: text goes before context.
+                (passage.heading_path, passage.table_header) = (Vec::new(), None);
+            }
+            self.out.push(passage);
         }
     }
 
-    fn fits(&self, path: &[String], text: &str) -> bool {
-        let whole = embedded(path, text, self.gauge.options.headings);
+    fn fits(&self, passage: &Passage) -> bool {
+        let whole = embedded_text(passage, self.gauge.options.headings);
         self.gauge.counter.count_tokens(&whole) <= self.gauge.counter.max_tokens()
     }
 }

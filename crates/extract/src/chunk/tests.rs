@@ -178,7 +178,7 @@ fn a_sentence_the_model_can_read_is_never_cut() {
 }
 
 #[test]
-fn a_split_table_repeats_its_header_in_the_path() {
+fn a_split_table_repeats_its_header() {
     let mut rows = "Model | Power\n".to_owned();
     for n in 0..80 {
         rows.push_str(&format!("AX-{n} | {n}00 W\n"));
@@ -193,7 +193,11 @@ fn a_split_table_repeats_its_header_in_the_path() {
     check(&document, &passages, &options, &WORDS);
     assert_eq!(passages[0].heading_path, ["Data"]);
     assert!(passages[0].text.starts_with("Model | Power\nAX-0 | 000 W"));
-    assert_eq!(passages[1].heading_path, ["Data", "Model | Power"]);
+    assert_eq!(passages[1].heading_path, ["Data"]);
+    assert!(passages[1].text.starts_with("AX-"));
+    assert!(passages[1].shown().starts_with("Model | Power\nAX-"));
+    assert!(embedded_text(&passages[1], 0).starts_with("Model | Power\nAX-"), "headings or not");
+    assert!(passages.iter().all(|p| p.shown().chars().count() <= options.max_chars));
     assert_eq!(passages[1].kind, PassageKind::Table);
     assert!(passages.iter().all(|p| p.text.ends_with('W') || p.text.ends_with("table.")));
     assert_eq!(passages.last().unwrap().text, "After the table.");
@@ -285,6 +289,7 @@ fn the_nearest_headings_are_embedded() {
         position: 0,
         text: "Clean it.".to_owned(),
         heading_path: path,
+        table_header: None,
         page: None,
         range: quarry_types::CharRange { start: 0, end: 9 },
         kind: PassageKind::Paragraph,

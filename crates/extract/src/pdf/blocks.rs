@@ -1,14 +1,14 @@
 //! From rows to paragraphs, list items and tables.
 
 use super::headings::Style;
-use super::lines::{Line, PageLines};
+use super::lines::Line;
 use super::order::{Region, Row};
 use super::tables;
 use crate::clean;
 use crate::document::{Builder, Part};
 use crate::flow::push_table;
+use crate::hyphens::Words;
 use quarry_types::PassageKind;
-use std::collections::HashSet;
 
 /// A block before headings are told apart.
 #[derive(Debug)]
@@ -48,68 +48,6 @@ impl Draft {
             builder.push(Part { page, ..Part::new(self.kind, &self.text) });
         }
     }
-}
-
-/// Words of a document, to tell a hyphen of the word from one of the line break.
-#[derive(Debug, Default)]
-pub(super) struct Words {
-    words: HashSet<String>,
-}
-
-/// Most different words remembered.
-const MAX_WORDS: usize = 200_000;
-
-impl Words {
-    pub(super) fn of(pages: &[PageLines]) -> Self {
-        let mut words = HashSet::new();
-        for line in pages.iter().flat_map(|p| &p.groups).flatten() {
-            for word in line.text.split_whitespace() {
-                if words.len() < MAX_WORDS {
-                    words.insert(normal(word));
-                }
-            }
-        }
-        Self { words }
-    }
-
-    /// Adds what goes on in the next line, with or without the hyphen between.
-    pub(super) fn append(&self, text: &mut String, more: &str) {
-        if let Some(head) = text.strip_suffix('\u{ad}') {
-            let hyphened = format!("{head}-");
-            *text = if self.joins(&hyphened, more) { head.to_owned() } else { hyphened };
-        } else if text.ends_with('-') && self.joins(text, more) {
-            text.pop();
-        } else if !text.ends_with('-') || more.starts_with(' ') || text == "-" || text.ends_with(" -") {
-            text.push(' ');
-        }
-        text.push_str(more);
-    }
-
-    /// Whether a line that ends with a hyphen is joined to the next without it.
-    fn joins(&self, before: &str, after: &str) -> bool {
-        let (Some(head), Some(tail)) =
-            (before.split_whitespace().next_back(), after.split_whitespace().next())
-        else {
-            return false;
-        };
-        let stem = head.trim_end_matches('-');
-        let joined = normal(&format!("{stem}{tail}"));
-        let shouted = |word: &str| word.chars().filter(|c| c.is_alphabetic()).all(char::is_uppercase);
-        if shouted(stem) && tail.chars().next().is_some_and(char::is_uppercase) {
-            return self.words.contains(&joined);
-        }
-        let first = tail.chars().next();
-        if !first.is_some_and(char::is_lowercase) || !stem.ends_with(char::is_alphabetic) {
-            return false;
-        }
-        // The document itself knows how it spells the word.
-        let hyphened = normal(&format!("{head}{tail}"));
-        self.words.contains(&joined) || !self.words.contains(&hyphened)
-    }
-}
-
-fn normal(word: &str) -> String {
-    word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()
 }
 
 /// Reads one region and adds its blocks.

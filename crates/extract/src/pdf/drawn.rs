@@ -5,9 +5,10 @@
 //! lines of a cell from rows. Tables of single lines look the same either way and are left to [`super::tables`], as
 //! are those drawn from right to left.
 
-use super::blocks::{Words, is_bullet};
+use super::blocks::is_bullet;
 use super::lines::Line;
 use super::tables::Columns;
+use crate::hyphens::Words;
 
 /// Fewest rows with cells side by side.
 const MIN_ROWS: usize = 3;
@@ -348,7 +349,7 @@ mod tests {
     fn cells_of_running_text_stay_beside_each_other() {
         let Ok(parted) = part(drawn(&FAULTS)) else { panic!("no table") };
         assert_eq!(
-            parted.table.cells(&Words::default()),
+            parted.table.cells(&Words::of(std::iter::empty())),
             [
                 ["Symptom", "Remedy"],
                 [
@@ -376,7 +377,7 @@ mod tests {
             (250.0, 580.0, &["something"]),
         ];
         let Ok(parted) = part(drawn(&cells)) else { panic!("no table") };
-        let first = &parted.table.cells(&Words::default())[0];
+        let first = &parted.table.cells(&Words::of(std::iter::empty()))[0];
         assert_eq!(first, &["First, look at the lamp. Then look at the door.", "It is red or green"]);
     }
 
@@ -400,7 +401,7 @@ mod tests {
         near[9].1 = 578.0;
         near.push((480.0, 560.0, &["7 of 9"]));
         let Ok(parted) = part(drawn(&near)) else { panic!("no table") };
-        assert_eq!(parted.table.cells(&Words::default()).len(), 4);
+        assert_eq!(parted.table.cells(&Words::of(std::iter::empty())).len(), 4);
         assert_eq!((parted.above.len(), parted.below.len()), (1, 2));
     }
 
@@ -418,8 +419,12 @@ mod tests {
             (250.0, 610.0, &["blue only"]),
         ];
         let Ok(parted) = part(drawn(&cells)) else { panic!("no table") };
-        let first: Vec<String> =
-            parted.table.cells(&Words::default()).into_iter().map(|row| row[0].clone()).collect();
+        let first: Vec<String> = parted
+            .table
+            .cells(&Words::of(std::iter::empty()))
+            .into_iter()
+            .map(|row| row[0].clone())
+            .collect();
         assert_eq!(first, ["Part", "Bolt", "Nut", "Washer", "Ring"]);
     }
 

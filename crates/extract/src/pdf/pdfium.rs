@@ -4,6 +4,7 @@
 //! character takes costs a sixth of the time, so that one thread of a process reads. Knows nothing of layout.
 
 use super::lines::{Glyph, LineBuilder, PageLines};
+use super::unseen::{self, Unseen};
 use super::{FORMAT, Source, notes};
 use crate::Error;
 use crate::library::find_pdfium;
@@ -12,8 +13,8 @@ use crate::metadata::Field;
 use crate::ocr::MAX_SIDE;
 use crate::protocol::{Event, Job, Progress, free_drawing};
 use pdfium_render::prelude::{
-    PdfBitmapFormat, PdfDocument, PdfDocumentMetadataTagType, PdfFontWeight, PdfPage, PdfPageTextChar,
-    PdfRenderConfig, Pdfium, PdfiumError, PdfiumInternalError, PdfiumLibraryBindings,
+    PdfDocument, PdfDocumentMetadataTagType, PdfFontWeight, PdfPage, PdfPageTextChar, PdfRenderConfig,
+    Pdfium, PdfiumError, PdfiumInternalError, PdfiumLibraryBindings,
 };
 use std::cell::OnceCell;
 use std::collections::HashSet;
@@ -110,10 +111,12 @@ fn read_with(
         warnings: Vec::new(),
     };
     let mut chars = 0;
+    let mut unseen = Vec::new();
     let (started, mut drawing) = (Instant::now(), Duration::ZERO);
     for number in 1..=pages.min(limits.max_pages) {
         match read_page(&document, number) {
-            Ok(page) => {
+            Ok((page, hidden)) => {
+                unseen.extend(hidden.then_some(number));
                 chars += page.chars;
                 source.without_text += u32::from(page.chars == 0);
                 source.lines.push(page);
@@ -146,6 +149,7 @@ fn read_with(
             break;
         }
     }
+    source.warnings.extend(unseen::warning(&unseen));
     Ok(source)
 }
 
@@ -163,20 +167,24 @@ fn page<'d>(document: &'d PdfDocument<'_>, number: u32) -> Result<PdfPage<'d>, P
     document.pages().get(i32::try_from(number).unwrap_or(i32::MAX) - 1)
 }
 
-fn read_page(document: &PdfDocument<'_>, number: u32) -> Result<PageLines, PdfiumError> {
+/// The lines of a page, and whether some of its text cannot be seen.
+fn read_page(document: &PdfDocument<'_>, number: u32) -> Result<(PageLines, bool), PdfiumError> {
     let mut page = page(document, number)?;
     let notes = notes::read(&page);
     let mut builder = LineBuilder::new(number);
     let mut printed = HashSet::new();
+    let mut unseen = Unseen::of(&page);
     each_glyph(&page, |read| match read {
         Read::Made(c) => builder.generated(c),
         Read::Glyph(glyph, char) => {
             if !notes.drawn.is_empty() {
                 printed.insert(spot(&glyph));
             }
+            unseen.look(&glyph, char);
             builder.add(glyph, || is_bold(char));
         }
     })?;
+    let unseen = unseen.is_found(&page);
     for (text, place) in &notes.values {
         builder.write(text, place);
     }
@@ -191,7 +199,7 @@ fn read_page(document: &PdfDocument<'_>, number: u32) -> Result<PageLines, Pdfiu
             Read::Made(c) => builder.generated(c),
         })?;
     }
-    Ok(builder.finish())
+    Ok((builder.finish(), unseen))
 }
 
 /// Where a character stands, to the tenth of a point.
@@ -243,21 +251,30 @@ fn render(document: &PdfDocument<'_>, number: u32) -> Result<Event, PdfiumError>
     let page = page(document, number)?;
     let largest = page.width().value.max(page.height().value).max(1.0);
     let scale = (DOTS_PER_INCH / 72.0).min(MAX_SIDE as f32 / largest * 0.99);
-    let config = PdfRenderConfig::new()
-        .scale_page_by_factor(scale)
-        .set_format(PdfBitmapFormat::Gray)
-        .use_grayscale_rendering(true);
-    let bitmap = page.render_with_config(&config)?;
-    let side = |pixels: i32| u32::try_from(pixels).unwrap_or(0);
+    let Drawn { width, height, pixels } = draw(&page, &PdfRenderConfig::new().scale_page_by_factor(scale))?;
+    let side = |pixels: usize| u32::try_from(pixels).unwrap_or(0);
+    Ok(Event::Picture { page: number, width: side(width), height: side(height), pixels })
+}
+
+/// A page as a grey picture, row by row.
+pub(super) struct Drawn {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    pub(super) pixels: Vec<u8>,
+}
+
+/// Draws a page in colours and makes them grey: told to draw in grey the library ends the process at the first area
+/// that is filled.
+pub(super) fn draw(page: &PdfPage<'_>, config: &PdfRenderConfig) -> Result<Drawn, PdfiumError> {
+    let bitmap = page.render_with_config(config)?;
+    let side = |pixels: i32| usize::try_from(pixels).unwrap_or(0);
     let (width, height) = (side(bitmap.width()), side(bitmap.height()));
     let bytes = bitmap.as_raw_bytes();
-    // Rows are padded to whole words.
-    let stride = bytes.len() / (height.max(1) as usize);
-    let mut pixels = Vec::with_capacity(width as usize * height as usize);
-    for row in bytes.chunks(stride.max(1)).take(height as usize) {
-        pixels.extend(row.iter().take(width as usize));
-    }
-    Ok(Event::Picture { page: number, width, height, pixels })
+    let pixels = bytes.as_chunks::<4>().0.iter().map(|[red, green, blue, _]| {
+        let sum = u32::from(*red) * 77 + u32::from(*green) * 150 + u32::from(*blue) * 29;
+        u8::try_from(sum >> 8).unwrap_or(u8::MAX)
+    });
+    Ok(Drawn { width, height, pixels: pixels.take(width * height).collect() })
 }
 
 /// A character with its place. What stands exactly as high as the one before is taken to be set like it.

@@ -1,7 +1,7 @@
 //! Tables among the rows of a region: rows of several pieces over common columns.
 
-use super::blocks::Words;
 use super::order::Row;
+use crate::hyphens::Words;
 
 /// A table found at the start of some rows.
 #[derive(Debug, PartialEq)]
@@ -226,7 +226,7 @@ mod tests {
             row(616.0, &[("AX-3", 50.0), ("none -", 150.0)]),
             row(604.0, &[("so far", 150.0)]),
         ];
-        let found = at_start(&rows, &Words::default()).unwrap();
+        let found = at_start(&rows, &Words::of(std::iter::empty())).unwrap();
         let uses: Vec<&str> = found.cells.iter().map(|cells| cells[1].as_str()).collect();
         assert_eq!(uses, ["Use of the machine", "washing machines", "maintenance", "none - so far"]);
     }
@@ -240,7 +240,7 @@ mod tests {
             row(648.0, &[("AX-2", 50.0), ("10.00", 252.0)]),
             row(620.0, &[("Some text after the table that is long", 50.0)]),
         ];
-        let found = at_start(&rows, &Words::default()).unwrap();
+        let found = at_start(&rows, &Words::of(std::iter::empty())).unwrap();
         assert_eq!(found.rows, 4);
         assert_eq!(
             found.cells,
@@ -254,6 +254,6 @@ mod tests {
             row(700.0, &[("some words", 50.0), ("more words", 140.0)]),
             row(688.0, &[("other words here and", 50.0), ("rest", 170.0)]),
         ];
-        assert_eq!(at_start(&rows, &Words::default()), None);
+        assert_eq!(at_start(&rows, &Words::of(std::iter::empty())), None);
     }
 }

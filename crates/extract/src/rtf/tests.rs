@@ -39,6 +39,17 @@ fn text_styles_lists_and_tables() {
 }
 
 #[test]
+fn what_the_document_says_about_itself_is_kept() {
+    let source =
+        br"{\rtf1{\info{\creatim\yr2003\mo5\dy21\hr9}{\revtim\yr0\mo0\dy0}{\nofpages12}}\pard Text\par}";
+    let mut builder = Builder::new(&Limits::default());
+    extract(source, &Limits::default(), &mut builder).unwrap();
+    let document = builder.finish();
+    assert_eq!(document.metadata.created.as_deref(), Some("2003-05-21"));
+    assert_eq!((document.metadata.modified, document.pages), (None, Some(12)));
+}
+
+#[test]
 fn nesting_is_bounded() {
     let deep = [b"{\\rtf1 ".as_slice(), &b"{".repeat(100_000)].concat();
     let mut builder = Builder::new(&Limits::default());

@@ -103,6 +103,8 @@ pub struct Excerpt {
     pub page: Option<u32>,
     /// Headings above it, outermost first.
     pub heading_path: Vec<String>,
+    /// The rows that name the columns of the table it is a later part of.
+    pub table_header: Option<String>,
     /// First character in the file's extracted text.
     pub start: u32,
     /// The slice from there on.
@@ -119,6 +121,7 @@ impl Excerpt {
             passage_id: records::passage_uuid(&found.file.id, found.generation, passage.position),
             page: passage.page,
             heading_path: passage.heading_path.clone(),
+            table_header: passage.table_header.clone(),
             start: passage.range.start,
             text: passage.text.clone(),
             score: found.fused.score,

@@ -38,12 +38,12 @@ pub(crate) fn sentences(passage: &Passage) -> Vec<(CharRange, &str)> {
 
 /// The row that names the columns of a table with more rows than that.
 pub(crate) fn table_header(passage: &Passage) -> Option<&str> {
-    header_at(passage).map(|(_, header)| header)
+    passage.table_header.as_deref().or_else(|| header_at(passage).map(|(_, header)| header))
 }
 
-/// The same with its first byte in the passage.
+/// The same with its first byte in the passage's text, when it is there.
 fn header_at(passage: &Passage) -> Option<(usize, &str)> {
-    if passage.kind != PassageKind::Table {
+    if passage.kind != PassageKind::Table || passage.table_header.is_some() {
         return None;
     }
     if !passage.text.contains(CELLS) {
@@ -173,7 +173,8 @@ mod tests {
 
     fn passage(text: &str, kind: PassageKind) -> Passage {
         let range = CharRange { start: 100, end: 100 + text.chars().count() as u32 };
-        Passage { position: 0, text: text.to_owned(), heading_path: vec![], page: None, range, kind }
+        let text = text.to_owned();
+        Passage { position: 0, text, heading_path: vec![], table_header: None, page: None, range, kind }
     }
 
     fn texts(text: &str, kind: PassageKind) -> Vec<String> {

@@ -45,6 +45,7 @@ pub(crate) fn document(
             position: 0,
             text: content.to_owned(),
             heading_path: path,
+            table_header: None,
             page: part.page,
             range,
             kind: part.kind,

@@ -20,6 +20,7 @@ use quarry_extract::{ChunkOptions, Document, HtmlContent, Source, chunk, embedde
 use quarry_store::{Commit, Seq};
 use quarry_types::{Counter, ErrorKind, FileStatus, Passage, Scope, Timestamp};
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -274,7 +275,7 @@ impl Inner {
             text_blob: text_blob.as_str().to_owned(),
             page_starts: page_starts(&document),
             facts: Some(Facts { skipped_options: skipped_options(&file.indexing), ..Facts::of(&document) }),
-            warnings: document.warnings,
+            warnings: [document.warnings, chunk_options(&file.indexing).1].concat(),
         };
         // While it waits it holds what it needs only.
         drop((document.text, document.blocks, snapshot, file));
@@ -292,7 +293,7 @@ impl Inner {
         file: &File,
         job: &Job,
     ) -> Result<(Document, Vec<Passage>, usize), Stop> {
-        let options = chunk_options(&file.indexing);
+        let (options, _) = chunk_options(&file.indexing);
         let headings = options.headings;
         let embedder = self.embedder.get().await?;
         if let Some(given) = job.given.clone() {
@@ -454,19 +455,30 @@ fn skipped_options(configuration: &serde_json::Value) -> Vec<String> {
     NOT_HERE.iter().filter(|option| asked(option)).map(|(group, name)| format!("{group}.{name}")).collect()
 }
 
-/// Reads `indexing.configuration`; what we do not know is passed over.
-fn chunk_options(configuration: &serde_json::Value) -> ChunkOptions {
+/// Reads `indexing.configuration`: how passages are cut, and which of its numbers could not be followed. What we
+/// do not know is passed over.
+fn chunk_options(configuration: &serde_json::Value) -> (ChunkOptions, Vec<String>) {
     let mut options = ChunkOptions::default();
-    let number = |group: &str, name: &str| configuration.get(group)?.get(name)?.as_u64();
-    if let Some(chars) = number("chunking", "maximumChunkLength") {
-        options.max_chars = usize::try_from(chars.clamp(100, 5000)).unwrap_or(options.max_chars);
+    let mut warnings = Vec::new();
+    let mut number = |group: &str, name: &str, range: RangeInclusive<u64>| {
+        let given = configuration.get(group)?.get(name).filter(|given| !given.is_null())?;
+        let nearest = given.as_u64().map(|number| number.clamp(*range.start(), *range.end()));
+        if nearest != given.as_u64() || nearest.is_none() {
+            let used = nearest.map_or("the default".to_owned(), |number| number.to_string());
+            let (from, to) = (range.start(), range.end());
+            warnings
+                .push(format!("{group}.{name} must be a whole number from {from} to {to}; {used} was used"));
+        }
+        usize::try_from(nearest?).ok()
+    };
+    if let Some(chars) = number("chunking", "maximumChunkLength", 100..=5000) {
+        options.max_chars = chars;
     }
-    if let Some(chars) = number("parsing", "minimumParagraphLength") {
-        options.min_paragraph_chars =
-            usize::try_from(chars.clamp(50, 2000)).unwrap_or(options.min_paragraph_chars);
+    if let Some(chars) = number("parsing", "minimumParagraphLength", 50..=2000) {
+        options.min_paragraph_chars = chars;
     }
-    if let Some(levels) = number("chunking", "embeddedContextLevels") {
-        options.headings = usize::try_from(levels.min(3)).unwrap_or(3);
+    if let Some(levels) = number("chunking", "embeddedContextLevels", 0..=3) {
+        options.headings = levels;
     }
     let breadcrumb = configuration.get("chunking").and_then(|chunking| chunking.get("embedBreadcrumb"));
     match breadcrumb.and_then(serde_json::Value::as_bool) {
@@ -474,7 +486,7 @@ fn chunk_options(configuration: &serde_json::Value) -> ChunkOptions {
         Some(true) => options.headings = options.headings.max(1),
         None => {}
     }
-    options
+    (options, warnings)
 }
 
 #[cfg(test)]
@@ -484,7 +496,7 @@ mod tests {
 
     #[test]
     fn the_configuration_is_followed_or_named() {
-        assert_eq!(chunk_options(&json!({})), ChunkOptions::default());
+        assert_eq!(chunk_options(&json!({})), (ChunkOptions::default(), Vec::new()));
         let asked = json!({
             "chunking": { "maximumChunkLength": 300, "embeddedContextLevels": 1, "embedBreadcrumb": true },
             "parsing": { "minimumParagraphLength": 60, "smartCleanup": true },
@@ -492,17 +504,28 @@ mod tests {
             "vision": { "transcribePages": [1, 2], "indexPages": [] },
         });
         let wanted = ChunkOptions { max_chars: 300, min_paragraph_chars: 60, headings: 1 };
-        assert_eq!(chunk_options(&asked), wanted);
+        assert_eq!(chunk_options(&asked), (wanted, Vec::new()));
         assert_eq!(skipped_options(&asked), ["parsing.smartCleanup", "vision.transcribePages"]);
         let headings = |levels: u32, breadcrumb: bool| {
             chunk_options(
                 &json!({ "chunking": { "embeddedContextLevels": levels, "embedBreadcrumb": breadcrumb } }),
             )
+            .0
             .headings
         };
         assert_eq!((headings(2, false), headings(0, true), headings(9, true)), (0, 1, 3));
         let odd = json!({ "chunking": "all", "vision": { "indexPages": "all", "transcribePages": null } });
-        assert_eq!(chunk_options(&odd), ChunkOptions::default());
+        assert_eq!(chunk_options(&odd).0, ChunkOptions::default());
         assert_eq!(skipped_options(&odd), ["vision.indexPages"]);
+        let beyond = json!({ "chunking": { "maximumChunkLength": 9000, "embeddedContextLevels": "all" } });
+        let (options, warnings) = chunk_options(&beyond);
+        assert_eq!((options.max_chars, options.headings), (5000, usize::MAX));
+        assert_eq!(
+            warnings,
+            [
+                "chunking.maximumChunkLength must be a whole number from 100 to 5000; 5000 was used",
+                "chunking.embeddedContextLevels must be a whole number from 0 to 3; the default was used",
+            ]
+        );
     }
 }

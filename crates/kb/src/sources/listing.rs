@@ -29,6 +29,8 @@ const UNREAD: &str = "not read: ";
 /// The same of one that was read only in part.
 const PARTLY: &str = "read only in part: ";
 
+const BEYOND: &str = "not followed: ";
+
 /// Whether a reason tells of a listing that was not read to its end.
 pub(crate) fn is_unread(reason: &str) -> bool {
     reason.starts_with(UNREAD) || reason.starts_with(PARTLY)
@@ -57,6 +59,11 @@ impl Listed {
 
     fn partly(&mut self, place: &str, why: &str) {
         self.note(place, format!("{PARTLY}{why}"));
+    }
+
+    /// Takes note of a place that a source like this never reads: it hides no page that was there before.
+    fn beyond(&mut self, place: &str, why: &str) {
+        self.note(place, format!("{BEYOND}{why}"));
     }
 
     fn note(&mut self, place: &str, reason: String) {
@@ -173,13 +180,15 @@ impl Inner {
                     }
                     SitemapKind::Index => {
                         let place = entry.url;
-                        let mut refuse = |why: &str| listed.unread(place.as_str(), why);
                         if depth + 1 >= MAX_SITEMAP_DEPTH {
-                            refuse("sitemaps are nested deeper than 3");
+                            listed.beyond(place.as_str(), "sitemaps are nested deeper than 3");
                         } else if rules.site.as_ref().is_some_and(|site| !site.has(&place)) {
-                            refuse("it lies on another host; set otherHosts to fetch it");
+                            listed.beyond(
+                                place.as_str(),
+                                "it lies on another host; set otherHosts to fetch it",
+                            );
                         } else if seen.len() >= MAX_SITEMAPS {
-                            refuse("there are more than 2,000 sitemaps");
+                            listed.unread(place.as_str(), "there are more than 2,000 sitemaps");
                             break;
                         } else if seen.insert(place.to_string()) {
                             waiting.push_back((place, depth + 1));

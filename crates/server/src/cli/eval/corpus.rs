@@ -175,7 +175,7 @@ impl Cut {
         let parts =
             chunk(&document, &options, &UnderHeadings { counter: self.counter.as_ref(), headings: room });
         let part = |text: String| (headings.clone(), NewPassage { content: text, ..whole.clone() });
-        parts.into_iter().map(|passage| part(passage.text)).collect()
+        parts.into_iter().map(|passage| part(passage.shown().into_owned())).collect()
     }
 }
 

@@ -260,6 +260,7 @@ fn send(client: &Client, file: &Found, tags: &Map<String, Value>, force: bool) -
     let title = file.path.file_name().and_then(|name| name.to_str()).unwrap_or(&file.name);
     metadata.insert("title".to_owned(), title.into());
     metadata.insert("hash".to_owned(), hash.into());
+    metadata.insert("contentType".to_owned(), quarry_kb::content_type_of(&file.key).into());
     metadata.insert("relPath".to_owned(), file.name.as_str().into());
     let body = json!({
         "key": file.key,
