@@ -209,9 +209,16 @@ fn is_gutter(lines: &[Line], gutter: &Gutter, body_size: f32) -> bool {
 fn shared_rows(west: &[&Line], east: &[&Line]) -> usize {
     let mut count = 0;
     let mut rest = east.iter().peekable();
+    let mut above = f32::MAX;
     for line in west {
+        // Pieces side by side are one row.
+        if line.y > above - 0.5 * line.size {
+            continue;
+        }
         while rest.next_if(|other| other.bottom() > line.top()).is_some() {}
-        count += usize::from(rest.peek().is_some_and(|other| other.top() > line.bottom()));
+        if rest.peek().is_some_and(|other| other.top() > line.bottom()) {
+            (count, above) = (count + 1, line.y);
+        }
     }
     count
 }
@@ -313,5 +320,19 @@ mod tests {
         let regions = rows_of(regions(lines, 10.0));
         assert_eq!(regions.len(), 1);
         assert!(regions[0].iter().all(|row| row.len() == 3));
+    }
+
+    #[test]
+    fn wide_tables_stay_together() {
+        let mut lines = Vec::new();
+        for row in 0..6_u8 {
+            for column in 0..12_u8 {
+                let (left, y) = (50.0 + f32::from(column) * 40.0, 700.0 - f32::from(row) * 15.0);
+                lines.push(line(&format!("c{row}{column:02}"), left, y, lines.len()));
+            }
+        }
+        let regions = rows_of(regions(lines, 10.0));
+        assert_eq!(regions.len(), 1);
+        assert!(regions[0].iter().all(|row| row.len() == 12));
     }
 }

@@ -1,5 +1,6 @@
 //! Tables among the rows of a region: rows of several pieces over common columns.
 
+use super::lines::Line;
 use super::order::Row;
 use crate::hyphens::Words;
 
@@ -23,6 +24,10 @@ pub(super) fn at_start(rows: &[Row], words: &Words) -> Option<Found> {
     let mut taken = 0;
     let mut full = 0;
     for (at, row) in rows.iter().enumerate() {
+        if is_section(rows, at, &columns) {
+            taken = at + 1;
+            continue;
+        }
         let Some(grown) = columns.with(&spans(row)) else {
             break;
         };
@@ -39,9 +44,9 @@ pub(super) fn at_start(rows: &[Row], words: &Words) -> Option<Found> {
     // A single piece at the end is text after the table rather than part of it, when it stands
     // in the first column.
     while taken > 0
-        && rows.get(taken - 1).is_some_and(|r| {
-            r.len() == 1 && r.first().and_then(|l| columns.place(l.left, l.right)) == Some(0)
-        })
+        && rows
+            .get(taken - 1)
+            .is_some_and(|r| r.len() == 1 && r.first().and_then(|l| columns.place_in(r, l)) == Some(0))
     {
         taken -= 1;
     }
@@ -102,6 +107,29 @@ fn is_inside(row: &Row, previous: &Row, columns: &Columns) -> bool {
     }
 }
 
+/// Whether a row is a lone piece that heads the rows below: it starts where the first column does, the next row has
+/// cells under the columns, and both stand as close as the first two rows of the table.
+fn is_section(rows: &[Row], at: usize, columns: &Columns) -> bool {
+    let y = |at: usize| rows.get(at).and_then(|row| Some(row.first()?.y));
+    let (Some([piece]), Some(next)) = (rows.get(at).map(Vec::as_slice), rows.get(at + 1)) else {
+        return false;
+    };
+    let Some((((above, here), below), first)) =
+        at.checked_sub(1).and_then(y).zip(y(at)).zip(y(at + 1)).zip(y(0).zip(y(1)))
+    else {
+        return false;
+    };
+    let usual = first.0 - first.1;
+    let near = |step: f32| step > 0.0 && step < 1.25 * usual;
+    let ends = columns.spans.first().zip(columns.spans.last());
+    ends.is_some_and(|(first, last)| (piece.left - first.0).abs() < 2.0 && piece.right <= last.1 + piece.size)
+        && piece.text.chars().count() <= MAX_MEAN_CHARS
+        && near(above - here)
+        && near(here - below)
+        && next.len() >= 2
+        && columns.with(&spans(next)).is_some()
+}
+
 /// Columns as spans that no piece crosses.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Columns {
@@ -133,6 +161,13 @@ impl Columns {
         self.spans.len()
     }
 
+    /// The column of a piece of a row: one that stands alone at the left edge heads what follows, however long.
+    fn place_in(&self, row: &Row, piece: &Line) -> Option<usize> {
+        let heads =
+            row.len() == 1 && self.spans.first().is_some_and(|first| (piece.left - first.0).abs() < 2.0);
+        if heads { Some(0) } else { self.place(piece.left, piece.right) }
+    }
+
     /// The column of a piece.
     pub(super) fn place(&self, left: f32, right: f32) -> Option<usize> {
         let middle = (left + right) / 2.0;
@@ -152,7 +187,7 @@ fn cells(rows: &[Row], columns: &Columns, words: &Words) -> Vec<Vec<String>> {
         };
         let mut cells = vec![String::new(); width];
         for piece in row {
-            if let Some(cell) = columns.place(piece.left, piece.right).and_then(|at| cells.get_mut(at)) {
+            if let Some(cell) = columns.place_in(row, piece).and_then(|at| cells.get_mut(at)) {
                 if !cell.is_empty() {
                     cell.push(' ');
                 }
@@ -200,7 +235,6 @@ fn is_loose(rows: &[Row], width: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pdf::lines::Line;
 
     fn row(y: f32, pieces: &[(&str, f32)]) -> Row {
         let line = |(text, left): &(&str, f32)| Line {
@@ -213,6 +247,31 @@ mod tests {
             rank: 0,
         };
         pieces.iter().map(line).collect()
+    }
+
+    #[test]
+    fn rows_that_head_others_stay_in_their_table() {
+        let rows = [
+            row(700.0, &[("Item", 50.0), ("Hours", 150.0), ("Cost", 250.0)]),
+            row(685.0, &[("Kitchen and all that is in it", 50.0)]),
+            row(670.0, &[("Tiles", 50.0), ("12", 150.0), ("300", 250.0)]),
+            row(655.0, &[("Paint", 50.0), ("3", 150.0), ("80", 250.0)]),
+            row(640.0, &[("Bath", 50.0)]),
+            row(625.0, &[("Tiles", 50.0), ("8", 150.0), ("200", 250.0)]),
+            row(610.0, &[("Prices without tax.", 50.0)]),
+        ];
+        let found = at_start(&rows, &Words::of(std::iter::empty())).unwrap();
+        assert_eq!(found.rows, 6, "what follows is no row");
+        let lines: Vec<String> = found.cells.iter().map(|cells| cells.join("|")).collect();
+        let expected = [
+            "Item|Hours|Cost",
+            "Kitchen and all that is in it||",
+            "Tiles|12|300",
+            "Paint|3|80",
+            "Bath||",
+            "Tiles|8|200",
+        ];
+        assert_eq!(lines, expected);
     }
 
     #[test]
