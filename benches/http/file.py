@@ -99,8 +99,8 @@ def main():
         try:
             for path in options.files:
                 took, file = server.index(path)
-                size, count = path.stat().st_size / 1e6, server.client.call("GET", "/v1/quarry/status")["passages"]
-                print(f"{path.name}: {size:.0f} MB, {took:.1f} s, {count} passages in the bot so far")
+                size, count = path.stat().st_size / 1e6, len(passages(server.client, file))
+                print(f"{path.name}: {size:.0f} MB, {count} passages, {took:.1f} s")
             if not options.files:
                 again(server, folder)
             print(f"peak memory of all processes: {server.peak / 1024:.0f} MiB")
