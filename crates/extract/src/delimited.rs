@@ -1,30 +1,41 @@
 //! Comma- and tab-separated values: one table, its header repeated where passages cut it.
 //!
-//! Tells a table from prose that happens to be called CSV: that is read as text.
+//! Lines above the table that have fewer columns are paragraphs. Tells a table from prose that happens to be called CSV:
+//! that is read as text.
 
-use crate::document::Builder;
+use crate::document::{Builder, Part};
 use crate::flow::push_table;
+use quarry_types::PassageKind;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// Records looked at to find the delimiter.
 const SAMPLE: usize = 50;
+/// Fewer full records below a title are taken for sentences with commas.
+const LEAST_BELOW: usize = 3;
 /// Rows of one table block.
 const BLOCK_ROWS: usize = 2_000;
 
 /// Reads a table; `false` when the text is none.
 pub(crate) fn extract(text: &str, builder: &mut Builder) -> bool {
-    let Some(delimiter) =
-        DELIMITERS.into_iter().max_by_key(|d| likeness(text, *d)).filter(|d| likeness(text, *d) > 0)
-    else {
+    // On a par the last one is the delimiter: commas stand in numbers too.
+    let shapes = DELIMITERS.into_iter().filter_map(|d| Some((d, Shape::of(text, d)?)));
+    let Some((delimiter, shape)) = shapes.max_by_key(|(_, shape)| (Reverse(shape.above), shape.width)) else {
         return false;
     };
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut header: Option<Vec<String>> = None;
-    for record in records(text, delimiter) {
+    for (number, record) in records(text, delimiter).enumerate() {
+        let cells: Vec<String> = record.iter().map(crate::clean::line).collect();
+        if number < shape.above {
+            let told: Vec<String> = cells.into_iter().filter(|cell| !cell.is_empty()).collect();
+            builder.push(Part::new(PassageKind::Paragraph, &told.join(", ")));
+            continue;
+        }
         if rows.len() >= BLOCK_ROWS {
             push_table(builder, &std::mem::take(&mut rows), Some(1), None);
         }
-        let cells: Vec<String> = record.iter().map(crate::clean::line).collect();
         if cells.iter().all(String::is_empty) {
             continue;
         }
@@ -48,12 +59,34 @@ fn records(text: &str, delimiter: u8) -> impl Iterator<Item = csv::StringRecord>
     reader.into_records().map_while(Result::ok)
 }
 
-/// How many columns a delimiter gives when it gives the same number nearly everywhere, else 0.
-fn likeness(text: &str, delimiter: u8) -> usize {
-    let widths: Vec<usize> = records(text, delimiter).take(SAMPLE).map(|record| record.len()).collect();
-    let Some(first) = widths.first().copied().filter(|width| *width > 1) else { return 0 };
-    let same = widths.iter().filter(|width| **width == first).count();
-    if same * 10 >= widths.len() * 8 { first } else { 0 }
+/// What a delimiter makes of a text.
+struct Shape {
+    /// Records above the table: titles and notes.
+    above: usize,
+    /// Columns of the table.
+    width: usize,
+}
+
+impl Shape {
+    /// The shape, when records from some on have the same number of columns nearly everywhere.
+    fn of(text: &str, delimiter: u8) -> Option<Self> {
+        let sample: Vec<csv::StringRecord> = records(text, delimiter).take(SAMPLE).collect();
+        let mut widths: BTreeMap<usize, usize> = BTreeMap::new();
+        for record in sample.iter().filter(|record| record.len() > 1) {
+            *widths.entry(record.len()).or_default() += 1;
+        }
+        let (width, _) = widths.into_iter().max_by_key(|(_, count)| *count)?;
+        let full = |record: &csv::StringRecord| record.len() >= width;
+        // Programs fill all lines up to the width of the table: one text alone in its line is no header.
+        let heads = |record: &csv::StringRecord| {
+            full(record) && (width == 2 || record.iter().filter(|cell| !cell.trim().is_empty()).count() > 1)
+        };
+        let above = sample.iter().position(heads).or_else(|| sample.iter().position(full))?;
+        let of_table = sample.len() - above;
+        let same = sample.iter().skip(above).filter(|record| record.len() == width).count();
+        let enough = sample.first().is_some_and(full) || same >= LEAST_BELOW;
+        (enough && same * 10 >= of_table * 8).then_some(Self { above, width })
+    }
 }
 
 #[cfg(test)]
@@ -72,6 +105,28 @@ mod tests {
         assert_eq!(table, "name | price\nChair; red | 20\ntwo lines | 3");
         assert_eq!(read("a\tb\n1\t2\n").as_deref(), Some("a | b\n1 | 2"));
         assert_eq!(read("Dear all,\nthis is a letter.\nIt goes on, and on, and on.\n"), None);
+    }
+
+    #[test]
+    fn lines_above_a_table_are_paragraphs() {
+        let rows = "Model,Price\nA1,45\nA2,50\n";
+        let table = "Model | Price\nA1 | 45\nA2 | 50";
+        let titled = read(&format!("Price list\nValid from 2026-03-01\n\n{rows}")).unwrap();
+        assert_eq!(titled, format!("Price list\n\nValid from 2026-03-01\n\n{table}"));
+        // Filled up to the width of the table, or with columns of their own; numbers with commas.
+        let filled =
+            read("Price list;;\n;;\nPeriod;spring;\nModel;W;H\nA1;1,5;2,5\nA2;2,5;3,5\nA3;3,5;1,5\n");
+        assert_eq!(
+            filled.unwrap(),
+            "Price list\n\nPeriod | spring\nModel | W | H\nA1 | 1,5 | 2,5\nA2 | 2,5 | 3,5\nA3 | 3,5 | 1,5"
+        );
+        let told = read("Period;spring\nModel;W;H\nA1;1,5;2,5\nA2;2,5;3,5\nA3;3,5;1,5\n").unwrap();
+        assert!(told.starts_with("Period, spring\n\nModel | W | H\nA1 | 1,5"), "{told}");
+        assert_eq!(read(&format!("Price list;;\n{}", rows.replace(',', ";x;"))).unwrap().lines().count(), 5);
+        // An empty corner, columns without a name, and too few lines to tell.
+        assert_eq!(read(",Price\nA1,45\nA2,50\n").as_deref(), Some("| Price\nA1 | 45\nA2 | 50"));
+        assert_eq!(read("a,,\nb,,\n").as_deref(), Some("a\nb"));
+        assert_eq!(read("Dear Sir\nthis is, well,\na letter, is it,\n"), None);
     }
 
     #[test]

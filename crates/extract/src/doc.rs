@@ -260,13 +260,13 @@ impl Body<'_, '_> {
         }
         if !self.row {
             self.flow.begin_row();
-            self.flow.begin_cell(false, 1);
+            self.flow.begin_cell(false, 1, 1);
             self.row = true;
         }
         self.flow.text(&text);
         self.flow.end_paragraph();
         if mark == '\u{7}' {
-            self.flow.begin_cell(false, 1);
+            self.flow.begin_cell(false, 1, 1);
         }
     }
 

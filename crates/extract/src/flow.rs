@@ -3,12 +3,20 @@
 //! Knows nothing of any markup. Invariant: text given to it ends up in the document exactly once,
 //! whatever the nesting of lists, tables and quotes.
 
+mod table;
+
+pub(crate) use table::push_table;
+
 use crate::clean;
 use crate::document::{Builder, Part};
 use quarry_types::PassageKind;
+use table::{Table, join_row};
 
 /// Cells longer than this on average make a table that arranges a page rather than data.
 const LAYOUT_CELL_CHARS: usize = 400;
+
+/// A table deeper than this in others, lists and quotes is no table of its own.
+const MAX_DEPTH: usize = 512;
 
 /// What the text since the last break was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,14 +39,6 @@ struct List {
     next: Option<u64>,
     /// Marker of the current item until its first text is written.
     marker: String,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    rows: Vec<Vec<String>>,
-    header_rows: usize,
-    /// Holds another table: its cells flow as if it were not there.
-    layout: bool,
 }
 
 /// Collects text and writes blocks to a [`Builder`].
@@ -148,41 +148,66 @@ impl<'b> Flow<'b> {
     }
 
     pub(crate) fn begin_table(&mut self) {
+        self.release_table();
+        if self.frames.len() < MAX_DEPTH {
+            self.frames.push(Frame::Table(Table::default()));
+        }
+    }
+
+    /// Lets the cells of the innermost table flow: what comes next in one of them tells that it arranges a page.
+    pub(crate) fn release_table(&mut self) {
         self.end_paragraph();
         if let Some(Frame::Table(outer)) = self.frames.last_mut() {
-            let outer = std::mem::replace(outer, Table { layout: true, ..Table::default() });
-            for cell in outer.rows.into_iter().flatten() {
-                self.text.push_str(&cell);
+            for text in outer.release() {
+                self.text.push_str(&text);
                 self.end_paragraph();
             }
         }
-        self.frames.push(Frame::Table(Table::default()));
+    }
+
+    /// Starts the caption of a table, which is written above it.
+    pub(crate) fn begin_caption(&mut self) {
+        self.end_paragraph();
+        if let Some(Frame::Table(table)) = self.frames.last_mut() {
+            table.in_caption = true;
+        }
+    }
+
+    pub(crate) fn end_caption(&mut self) {
+        self.end_paragraph();
+        if let Some(Frame::Table(table)) = self.frames.last_mut() {
+            table.in_caption = false;
+        }
+    }
+
+    /// Starts a group of rows, which no span leaves.
+    pub(crate) fn begin_row_group(&mut self) {
+        self.end_paragraph();
+        if let Some(Frame::Table(table)) = self.frames.last_mut() {
+            table.begin_row_group();
+        }
     }
 
     pub(crate) fn begin_row(&mut self) {
         self.end_paragraph();
         if let Some(Frame::Table(table)) = self.frames.last_mut() {
-            table.rows.push(Vec::new());
+            table.begin_row();
         }
     }
 
-    /// Starts a cell that spans `span` columns.
-    pub(crate) fn begin_cell(&mut self, header: bool, span: usize) {
+    /// Says where the cells of the current row end (twentieths of a point), left to right. A row that does not is as
+    /// the one above.
+    pub(crate) fn row_edges(&mut self, edges: Vec<i32>) {
+        if let Some(Frame::Table(table)) = self.frames.last_mut() {
+            table.row_edges(edges);
+        }
+    }
+
+    /// Starts a cell that spans `columns` and `rows`.
+    pub(crate) fn begin_cell(&mut self, header: bool, columns: usize, rows: usize) {
         self.end_paragraph();
         if let Some(Frame::Table(table)) = self.frames.last_mut() {
-            if table.rows.is_empty() {
-                table.rows.push(Vec::new());
-            }
-            let rows = table.rows.len();
-            if header && table.header_rows + 1 == rows {
-                table.header_rows = rows;
-            }
-            if let Some(row) = table.rows.last_mut() {
-                row.push(String::new());
-                // The cells of a span stay empty so that columns keep their places.
-                row.extend((1..span.min(64)).map(|_| String::new()));
-                table_cursor(row, span.min(64));
-            }
+            table.begin_cell(header, columns, rows);
         }
     }
 
@@ -240,15 +265,11 @@ impl<'b> Flow<'b> {
         }
     }
 
-    fn write_table(&mut self, table: Table) {
-        let rows: Vec<Vec<String>> = table
-            .rows
-            .into_iter()
-            .map(|row| {
-                row.into_iter().map(|cell| cell.trim_end_matches('\u{1}').to_owned()).collect::<Vec<_>>()
-            })
-            .collect();
-        let header_rows = table.header_rows;
+    fn write_table(&mut self, mut table: Table) {
+        self.text.push_str(&table.caption);
+        self.end_paragraph();
+        table.set_by_edges();
+        let Table { rows, header_rows, .. } = table;
         let filled: Vec<&String> = rows.iter().flatten().filter(|c| !c.is_empty()).collect();
         let columns = rows.iter().map(|r| r.iter().filter(|c| !c.is_empty()).count()).max().unwrap_or(0);
         let chars: usize = filled.iter().map(|c| c.chars().count()).sum();
@@ -274,69 +295,6 @@ impl<'b> Flow<'b> {
         }
         push_table(self.builder, &rows, Some(header_rows.max(1)), None);
     }
-}
-
-/// Marks the cell that takes the text when its span left empty cells behind it.
-fn table_cursor(row: &mut [String], span: usize) {
-    // A cell of a span is told from the others by a control character, which clean text never has.
-    let length = row.len();
-    for cell in row.iter_mut().skip(length.saturating_sub(span.max(1) - 1)) {
-        cell.push('\u{1}');
-    }
-}
-
-impl Table {
-    fn add(&mut self, text: &str) {
-        if self.rows.is_empty() {
-            self.rows.push(Vec::new());
-        }
-        if let Some(row) = self.rows.last_mut() {
-            if row.is_empty() {
-                row.push(String::new());
-            }
-            let cell = row.iter_mut().rev().find(|c| !c.starts_with('\u{1}'));
-            if let Some(cell) = cell {
-                if !cell.is_empty() {
-                    cell.push(' ');
-                }
-                cell.push_str(&text.replace('\n', " "));
-            }
-        }
-    }
-}
-
-/// One line of a table: its cells with bars between, empty ones at the end left out.
-pub(crate) fn join_row(row: &[String]) -> String {
-    let used = row.iter().rposition(|c| !c.is_empty()).map_or(0, |at| at + 1);
-    let cells: Vec<&str> = row.iter().take(used).map(|c| c.as_str()).collect();
-    cells.join(" | ").trim().to_owned()
-}
-
-/// Writes a table block: one row a line; the first `header_rows` rows are its header.
-pub(crate) fn push_table(
-    builder: &mut Builder,
-    rows: &[Vec<String>],
-    header_rows: Option<usize>,
-    page: Option<u32>,
-) {
-    let lines: Vec<String> = rows.iter().map(|r| join_row(r)).collect();
-    let mut text = String::new();
-    let mut header_chars = 0;
-    let mut written = 0;
-    for (number, line) in lines.iter().enumerate().filter(|(_, l)| !l.is_empty()) {
-        if written > 0 {
-            text.push('\n');
-        }
-        text.push_str(line);
-        written += 1;
-        if header_rows.is_some_and(|rows| number < rows) {
-            header_chars = text.chars().count();
-        }
-    }
-    if written < 2 {
-        header_chars = 0;
-    }
-    builder.push(Part { kind: PassageKind::Table, level: 0, text: &text, page, header_chars });
 }
 
 #[cfg(test)]
@@ -382,7 +340,7 @@ mod tests {
         let row = |flow: &mut Flow<'_>, cells: &[(&str, usize)]| {
             flow.begin_row();
             for (text, span) in cells {
-                flow.begin_cell(false, *span);
+                flow.begin_cell(false, *span, 1);
                 flow.text(text);
             }
         };
@@ -415,5 +373,105 @@ mod tests {
         assert_eq!(list_in_cell, [(PassageKind::Table, "a | b\nc | - one - two".into())]);
         let rest: Vec<&str> = blocks.iter().skip(1).map(|b| b.1.as_str()).collect();
         assert_eq!(rest, ["left", "right", "x | y"]);
+    }
+
+    /// A table of rows of cells: text, columns and rows.
+    fn table(flow: &mut Flow<'_>, rows: &[&[(&str, usize, usize)]]) {
+        flow.begin_table();
+        for row in rows {
+            flow.begin_row();
+            for (text, columns, rows) in *row {
+                flow.begin_cell(false, *columns, *rows);
+                flow.text(text);
+            }
+        }
+        flow.end_table();
+    }
+
+    #[test]
+    fn spans_over_rows_hold_the_places_below() {
+        let rows: [&[_]; 5] = [
+            &[("Type", 1, 2), ("Size", 2, 1), ("Weight", 1, 2)],
+            &[("W", 1, 1), ("H", 1, 1)],
+            &[("Washer", 1, usize::MAX), ("60", 1, 1), ("85", 1, 1), ("45 kg", 1, 1)],
+            &[("as a cube", 2, 2), ("38 kg", 1, 1)],
+            &[("9 kg", 1, 1)],
+        ];
+        let wanted = "Type | Size |  | Weight\n| W | H\nWasher | 60 | 85 | 45 kg\n| as a cube |  | 38 kg\n|  |  | 9 kg";
+        assert_eq!(run(|flow| table(flow, &rows)), [(PassageKind::Table, wanted.into())]);
+    }
+
+    #[test]
+    fn spans_without_end_cost_no_more_than_their_cells() {
+        let wide = [("x", usize::MAX, usize::MAX); 1_000];
+        let rows = vec![wide.as_slice(); 200];
+        let blocks = run(|flow| table(flow, &rows));
+        assert!(blocks.iter().map(|block| block.1.len()).sum::<usize>() < 5 << 20);
+        let filled: usize = blocks.iter().map(|block| block.1.matches('x').count()).sum();
+        assert_eq!(filled, 200_000);
+    }
+
+    #[test]
+    fn captions_stand_above_their_tables() {
+        let caption = |flow: &mut Flow<'_>| {
+            flow.begin_caption();
+            flow.text("As of\nspring");
+            flow.end_caption();
+        };
+        let blocks = run(|flow| {
+            flow.begin_table();
+            caption(flow);
+            for (one, other) in [("Model", "Weight"), ("A1", "45 kg")] {
+                flow.begin_row();
+                flow.begin_cell(false, 1, 1);
+                flow.text(one);
+                flow.begin_cell(false, 1, 1);
+                flow.text(other);
+            }
+            flow.end_table();
+        });
+        let wanted =
+            [(PassageKind::Paragraph, "As of spring"), (PassageKind::Table, "Model | Weight\nA1 | 45 kg")];
+        assert_eq!(blocks, wanted.map(|(kind, text)| (kind, text.to_owned())));
+        // Where another table tells that it arranges a page, and where there is no row.
+        let blocks = run(|flow| {
+            flow.begin_table();
+            caption(flow);
+            flow.begin_table();
+            caption(flow);
+        });
+        assert_eq!(blocks.len(), 2);
+    }
+
+    #[test]
+    fn cells_that_end_at_an_edge_share_a_column() {
+        let rows: [(&[&str], &[i32]); 6] = [
+            (&["Model", "Size", "Weight"], &[1_000, 3_000, 4_000]),
+            (&["A1", "60", "85", "45 kg"], &[1_010, 2_000, 3_005, 3_990]),
+            (&["A2", "61", "86", "46 kg"], &[]),
+            (&["all of it", "9 kg"], &[3_000, 4_000]),
+            // Neither more cells than edges nor edges that go back tell a place.
+            (&["a", "b", "c"], &[3_000, 4_000]),
+            (&["d", "e", "f"], &[i32::MAX, i32::MIN, 3_000]),
+        ];
+        let set = |rows: &[(&[&str], &[i32])]| {
+            let blocks = run(|flow| {
+                flow.begin_table();
+                for (cells, edges) in rows {
+                    flow.begin_row();
+                    for cell in *cells {
+                        flow.begin_cell(false, 1, 1);
+                        flow.text(cell);
+                    }
+                    flow.begin_cell(false, 1, 1);
+                    flow.row_edges(edges.to_vec());
+                }
+            });
+            blocks.into_iter().map(|block| block.1).collect::<String>()
+        };
+        let table =
+            "Model | Size |  | Weight\nA1 | 60 | 85 | 45 kg\nA2 | 61 | 86 | 46 kg\nall of it |  |  | 9 kg";
+        assert_eq!(set(&rows[..4]), table);
+        assert_eq!(set(&rows), format!("{table}\na | b | c\nd | e | f"));
     }
 }

@@ -9,6 +9,9 @@ mod head;
 mod names;
 mod prune;
 
+pub(crate) use filter::{Tag, find_end_tag, is_inline};
+pub(crate) use head::unescape;
+
 use crate::document::Builder;
 use crate::flow::{Flow, Unit};
 use crate::limits::Limits;
@@ -101,6 +104,12 @@ fn first_heading(tree: &Tree<Node>) -> Option<String> {
     first_text(tree, "h1").filter(|text| text.chars().count() <= 300)
 }
 
+/// Columns and rows that a cell spans; no rows means all that are left of their group.
+pub(crate) fn cell_size(columns: Option<&str>, rows: Option<&str>) -> (usize, usize) {
+    let number = |value: Option<&str>| value.and_then(|value| value.trim().parse().ok()).unwrap_or(1);
+    (number(columns), if number(rows) == 0 { usize::MAX } else { number(rows) })
+}
+
 struct Walk<'b> {
     flow: Flow<'b>,
     /// Open `pre` elements: blanks carry meaning.
@@ -147,9 +156,11 @@ impl Walk<'_> {
             "li" => self.flow.begin_item(),
             "table" => self.flow.begin_table(),
             "tr" => self.flow.begin_row(),
+            "thead" | "tbody" | "tfoot" => self.flow.begin_row_group(),
+            "caption" => self.flow.begin_caption(),
             name @ ("td" | "th") => {
-                let span = element.attr("colspan").and_then(|s| s.trim().parse().ok()).unwrap_or(1);
-                self.flow.begin_cell(name == "th", span);
+                let (columns, rows) = cell_size(element.attr("colspan"), element.attr("rowspan"));
+                self.flow.begin_cell(name == "th", columns, rows);
             }
             "option" => self.flow.text(" "),
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
@@ -182,6 +193,7 @@ impl Walk<'_> {
             "blockquote" => self.flow.end_quote(),
             "ul" | "ol" | "menu" => self.flow.end_list(),
             "table" => self.flow.end_table(),
+            "caption" => self.flow.end_caption(),
             "option" | "br" => {}
             "button" if self.headings > 0 => self.flow.text(" "),
             name if filter::is_inline(name) => {}

@@ -80,6 +80,8 @@ struct Body<'b> {
     header_row: bool,
     /// Times the open cell is repeated.
     repeats: usize,
+    /// Rows that the open cell spans.
+    rows: usize,
     cell: String,
     in_cell: usize,
     notes: Vec<String>,
@@ -100,6 +102,7 @@ impl<'b> Body<'b> {
             lists: 0,
             header_row: false,
             repeats: 1,
+            rows: 1,
             cell: String::new(),
             in_cell: 0,
             notes: Vec::new(),
@@ -224,13 +227,15 @@ impl<'b> Body<'b> {
             "table-cell" => {
                 if self.in_cell == 0 {
                     self.cell.clear();
-                    let span = repeated("number-columns-spanned");
+                    let rows = element.attribute("number-rows-spanned").and_then(|n| n.parse().ok());
+                    self.rows = rows.unwrap_or(1);
                     self.repeats = repeated("number-columns-repeated");
-                    self.flow.begin_cell(self.header_row, span);
+                    let columns = repeated("number-columns-spanned");
+                    self.flow.begin_cell(self.header_row, columns, self.rows);
                 }
                 self.in_cell += 1;
             }
-            // What a span hides; the span itself has left room.
+            // What a span hides; the span itself leaves room.
             "covered-table-cell" => self.skip += 1,
             _ => {}
         }
@@ -269,7 +274,7 @@ impl<'b> Body<'b> {
         let times = if text.trim().is_empty() { self.repeats.min(8) } else { self.repeats };
         for again in 0..times {
             if again > 0 {
-                self.flow.begin_cell(self.header_row, 1);
+                self.flow.begin_cell(self.header_row, 1, self.rows);
             }
             self.flow.text(&text);
             self.flow.end_paragraph();
@@ -305,5 +310,39 @@ impl<'b> Body<'b> {
             self.flow.text(&note);
             self.flow.end_paragraph();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merged_cells_keep_the_columns() {
+        let cell = |marks: &str, text: &str| format!("<t:table-cell {marks}><p>{text}</p></t:table-cell>");
+        let row = |cells: &[String]| format!("<t:table-row>{}</t:table-row>", cells.concat());
+        let covered = "<t:covered-table-cell/>".to_owned();
+        let down = "t:number-rows-spanned='2'";
+        let rows = [
+            row(&[
+                cell(down, "Type"),
+                cell("t:number-columns-spanned='2'", "Size"),
+                covered.clone(),
+                cell(down, "Weight"),
+            ]),
+            row(&[covered.clone(), cell("", "W"), cell("", "H"), covered.clone()]),
+            row(&[
+                cell("t:number-rows-spanned='99999999999'", "Washer"),
+                cell("", "60"),
+                cell("", "85"),
+                cell("", "45 kg"),
+            ]),
+            row(&[covered.clone(), cell("t:number-columns-repeated='2'", "61"), cell("", "38 kg")]),
+        ];
+        let mut builder = Builder::new(&Limits::default());
+        let text = format!("<x xmlns:t='t'><t:table>{}</t:table></x>", rows.concat());
+        Body::new(&mut builder, HashMap::new()).read(&text, &Limits::default()).unwrap();
+        let table = "Type | Size |  | Weight\n| W | H\nWasher | 60 | 85 | 45 kg\n| 61 | 61 | 38 kg";
+        assert_eq!(builder.finish().text, table);
     }
 }

@@ -145,6 +145,8 @@ struct Reader<'a, 'b> {
     high: Option<u16>,
     table: bool,
     row: bool,
+    /// Right edges of the cells of the row being read.
+    edges: Vec<i32>,
     lists: usize,
     /// Levels that headings are moved down because a title stands above them.
     shift: u8,
@@ -177,6 +179,7 @@ impl<'a, 'b> Reader<'a, 'b> {
             high: None,
             table: false,
             row: false,
+            edges: Vec::new(),
             lists: 0,
             shift: 0,
         }
@@ -472,12 +475,15 @@ impl<'a, 'b> Reader<'a, 'b> {
             "intbl" => self.paragraph.in_table = true,
             "trowd" => self.begin_row(),
             "cell" | "nestcell" => self.end_cell(),
-            "row" | "nestrow" => self.row = false,
+            "cellx" => self.edges.push(value),
+            "row" => self.end_row(),
+            "nestrow" => self.row = false,
             _ => {}
         }
     }
 
     fn begin_row(&mut self) {
+        self.edges.clear();
         if !self.table {
             self.end_paragraph();
             self.end_lists(0);
@@ -487,16 +493,30 @@ impl<'a, 'b> Reader<'a, 'b> {
         if !self.row {
             self.flow.begin_row();
             self.row = true;
-            self.flow.begin_cell(false, 1);
+            self.flow.begin_cell(false, 1, 1);
+        }
+    }
+
+    /// Begins a row that is as the one above: its first text comes without a definition.
+    fn begin_undefined_row(&mut self) {
+        if !self.row {
+            let text = self.flow.take_text();
+            self.begin_row();
+            self.flow.text(&text);
         }
     }
 
     fn end_cell(&mut self) {
-        if !self.row {
-            self.begin_row();
-        }
+        self.begin_undefined_row();
         self.flow.end_paragraph();
-        self.flow.begin_cell(false, 1);
+        self.flow.begin_cell(false, 1, 1);
+    }
+
+    fn end_row(&mut self) {
+        let edges = std::mem::take(&mut self.edges);
+        if std::mem::take(&mut self.row) {
+            self.flow.row_edges(edges);
+        }
     }
 
     fn end_table(&mut self) {
@@ -516,6 +536,7 @@ impl<'a, 'b> Reader<'a, 'b> {
     fn end_paragraph(&mut self) {
         self.flush();
         if self.table && (self.paragraph.in_table || self.row) {
+            self.begin_undefined_row();
             self.flow.end_paragraph();
             return;
         }

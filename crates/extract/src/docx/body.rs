@@ -309,7 +309,8 @@ impl<'b> Body<'b> {
 
     fn begin_cell(&mut self) {
         if let Some(span) = self.cell.take() {
-            self.flow.begin_cell(self.header_row, span);
+            // Cells merged down are there in every row.
+            self.flow.begin_cell(self.header_row, span, 1);
         }
     }
 

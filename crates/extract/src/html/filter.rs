@@ -23,7 +23,7 @@ const MAX_LINKED_DATA_BYTES: usize = 256 << 10;
 const MAX_ATTRIBUTES: usize = 1_000;
 
 /// Attributes read by the walk.
-const KEPT_ATTRIBUTES: &[&str] = &["hidden", "style", "colspan", "start"];
+const KEPT_ATTRIBUTES: &[&str] = &["hidden", "style", "colspan", "rowspan", "start"];
 
 /// Attributes that tell the content of a web page from the rest.
 const WEB_ATTRIBUTES: &[&str] = &[
@@ -85,7 +85,7 @@ fn is_raw(name: &str) -> bool {
 }
 
 /// Whether an element makes no break in the text around it.
-pub(super) fn is_inline(name: &str) -> bool {
+pub(crate) fn is_inline(name: &str) -> bool {
     INLINE.contains(&name) || matches!(name, "wbr" | "img" | "input" | "source" | "track")
 }
 
@@ -429,7 +429,7 @@ impl<'a> Filter<'a> {
 }
 
 /// Where the end tag of `name` starts.
-fn find_end_tag(body: &str, name: &str) -> Option<usize> {
+pub(crate) fn find_end_tag(body: &str, name: &str) -> Option<usize> {
     let bytes = body.as_bytes();
     let mut from = 0;
     loop {
@@ -445,16 +445,16 @@ fn find_end_tag(body: &str, name: &str) -> Option<usize> {
 }
 
 /// A tag's kept attributes and length.
-struct Tag {
+pub(crate) struct Tag {
     attributes: Vec<(&'static str, String)>,
-    length: usize,
+    pub(crate) length: usize,
     /// Whether it ends itself: `<svg/>`.
     self_closed: bool,
 }
 
 impl Tag {
     /// Reads attributes from `at` to the `>`; a tag without end takes the rest of the source.
-    fn read(markup: &str, mut at: usize, wanted: &[&'static str]) -> Self {
+    pub(crate) fn read(markup: &str, mut at: usize, wanted: &[&'static str]) -> Self {
         let bytes = markup.as_bytes();
         let byte = |at: usize| bytes.get(at).copied();
         let mut attributes: Vec<(&'static str, String)> = Vec::new();
@@ -508,7 +508,7 @@ impl Tag {
         }
     }
 
-    fn attribute(&self, name: &str) -> Option<&str> {
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
     }
 }

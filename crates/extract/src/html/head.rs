@@ -4,6 +4,7 @@
 
 use crate::document::Builder;
 use crate::metadata::Field;
+use mail_parser::decoders::html::add_html_token;
 use serde_json::Value;
 
 /// Most values kept of one page.
@@ -176,8 +177,8 @@ impl Head {
     }
 }
 
-/// The character references that occur in attributes.
-fn unescape(value: &str) -> String {
+/// Replaces character references; unknown ones stay as they are.
+pub(crate) fn unescape(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     let mut rest = value;
     while let Some(at) = rest.find('&') {
@@ -193,7 +194,7 @@ fn unescape(value: &str) -> String {
             "apos" => Some('\''),
             "nbsp" => Some(' '),
             name => {
-                let digits = name.strip_prefix('#')?;
+                let Some(digits) = name.strip_prefix('#') else { return named(from.get(..=end?)?) };
                 let hex = digits.strip_prefix(['x', 'X']);
                 let code = hex.map_or_else(|| digits.parse().ok(), |hex| u32::from_str_radix(hex, 16).ok());
                 code.and_then(char::from_u32)
@@ -212,6 +213,14 @@ fn unescape(value: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// The character of `&name;`.
+fn named(reference: &str) -> Option<char> {
+    let mut found = String::new();
+    add_html_token(&mut found, reference.as_bytes(), false);
+    let mut chars = found.chars();
+    chars.next().filter(|_| chars.next().is_none())
 }
 
 #[cfg(test)]
@@ -245,5 +254,6 @@ mod tests {
         assert_eq!(facts.created.as_deref(), Some("2026-03-01T10:00:00+01:00"));
         assert_eq!(facts.modified.as_deref(), Some("2026-03-02"));
         assert_eq!(unescape("a & b &unknown; &#1114112; &"), "a & b &unknown; &#1114112; &");
+        assert_eq!(unescape("&eacute;&mdash;&; &é; &&lt;"), "é—&; &é; &<");
     }
 }

@@ -57,6 +57,11 @@ fn pages_made_to_hurt_are_read_in_linear_time() {
         "<a <a ".repeat(100_000) + "><p>deep",
         "\0".repeat(1_000_000) + "deep",
         "<svg><iframe><object>".repeat(50_000) + "deep",
+        "<table>".to_owned() + &"<tr><td rowspan=1000000000 colspan=1000>x".repeat(90_000) + "</table>deep",
+        "<table><tr>".to_owned()
+            + &"<td rowspan=1000000000>".repeat(90_000)
+            + &"<tr><td>x".repeat(50_000)
+            + "</table>deep",
     ];
     for source in hostile {
         let start = Instant::now();
@@ -65,6 +70,24 @@ fn pages_made_to_hurt_are_read_in_linear_time() {
         assert!(start.elapsed() < Duration::from_secs(20), "{name}: {:?}", start.elapsed());
         assert!(blocks.last().is_some_and(|b| b.1.ends_with("deep")), "{name}: {:?}", blocks.last());
     }
+}
+
+#[test]
+fn cells_stand_below_the_header_they_belong_to() {
+    let source = r#"<table><caption>Data <b>2026</b></caption>
+        <thead><tr><th>Type<th rowspan=9>Model<th colspan=2>Weight<tbody>
+        <tr><th rowspan="2">Washer<td>A1<td>45<td>kg<tr><td>A2<td>38<td>kg
+        <tr><th rowspan=0>Dryer<td>B1<td>31<td>kg<tr><td>B2<td>32<td>kg</table>"#;
+    let mut builder = Builder::new(&Limits::default());
+    extract(source, HtmlContent::All, "", &Limits::default(), &mut builder);
+    let document = builder.finish();
+    let texts: Vec<&str> = document.block_texts().collect();
+    let table =
+        "Type | Model | Weight\nWasher | A1 | 45 | kg\n| A2 | 38 | kg\nDryer | B1 | 31 | kg\n| B2 | 32 | kg";
+    assert_eq!(texts, ["Data 2026", table]);
+    // Names of rows are no part of the header.
+    let header = document.blocks.last().and_then(|block| block.header).unwrap();
+    assert_eq!(header.slice(&document.text), "Type | Model | Weight");
 }
 
 #[test]

@@ -50,6 +50,20 @@ fn what_the_document_says_about_itself_is_kept() {
 }
 
 #[test]
+fn merged_cells_keep_the_columns() {
+    let source = br"{\rtf1
+\trowd\cellx1000\cellx3000\cellx4000\pard\intbl Model\cell Size\cell Weight\cell\row
+\trowd\cellx1000\cellx2000\cellx3000\cellx4000\pard\intbl A1\cell 60\cell 85\cell 45 kg\cell
+{\trowd\cellx1000\cellx2000\cellx3000\cellx4000\row}\pard\intbl A2\cell 61\cell 86\cell 46 kg\cell\row
+\trowd\clmgf\cellx1000\clmrg\cellx2000\clmrg\cellx3000\cellx4000\pard\intbl All\cell\cell\cell 9 kg\cell\row
+\pard After\par}";
+    let blocks = read(source);
+    let table = "Model | Size |  | Weight\nA1 | 60 | 85 | 45 kg\nA2 | 61 | 86 | 46 kg\nAll |  |  | 9 kg";
+    let expected = [(PassageKind::Table, table), (PassageKind::Paragraph, "After")];
+    assert_eq!(blocks.iter().map(|(kind, _, text)| (*kind, text.as_str())).collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn nesting_is_bounded() {
     let deep = [b"{\\rtf1 ".as_slice(), &b"{".repeat(100_000)].concat();
     let mut builder = Builder::new(&Limits::default());
@@ -61,7 +75,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn any_source_is_read(source in r"\{\\rtf1 ([{}]|\\(par|cell|row|trowd|intbl|u-?[0-9]{1,6}|uc[0-9]|bin[0-9]{1,3}|s1|'[0-9a-f]{2}|\*|pard|ls1|ilvl[0-9]|line|fonttbl|stylesheet|f[0-9])|[a-z \n]){0,60}") {
+    fn any_source_is_read(source in r"\{\\rtf1 ([{}]|\\(par|cell|row|trowd|cellx-?[0-9]{1,10}|intbl|u-?[0-9]{1,6}|uc[0-9]|bin[0-9]{1,3}|s1|'[0-9a-f]{2}|\*|pard|ls1|ilvl[0-9]|line|fonttbl|stylesheet|f[0-9])|[a-z \n]){0,60}") {
         let _ = extract(source.as_bytes(), &Limits::default(), &mut Builder::new(&Limits::default()));
     }
 
