@@ -1,7 +1,9 @@
 //! Workbooks (XLSX, XLSB, XLS, ODS): each visible sheet a heading and its tables.
 //!
-//! Formulas give the values stored with them; an empty row ends a table. Cells are read one by one and kept
-//! where they are ([`grid::Grid`]), so two cells far apart cost as much as two side by side.
+//! Formulas give the values stored with them, and numbers are written as their formats show them ([`formats`]; those of
+//! XLSB are not told). An empty row ends a table, a row of one cell above a table is its title, and tables side by
+//! side are told apart where they clearly are two ([`grid`]). Cells are read one by one and kept where they are
+//! ([`grid::Grid`]), so two cells far apart cost as much as two side by side.
 
 mod formats;
 mod grid;
@@ -14,6 +16,7 @@ use crate::limits::Limits;
 use crate::package::Package;
 use crate::xml::{Token, Xml};
 use calamine::{Data, DataRef, Reader, SheetType, SheetVisible, Xlsb, Xlsx, XlsxError};
+use formats::Format;
 use grid::Grid;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -113,11 +116,17 @@ fn unread(name: &str, error: impl std::fmt::Display, builder: &mut Builder) {
 fn read_xlsx(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> Result<(), Error> {
     let mut book = Xlsx::new(Cursor::new(bytes)).map_err(refused)?;
     let (names, several) = visible(listed(book.sheets_metadata()), builder);
+    // Those of all styles, which the first sheet tells.
+    let mut formats: Option<Vec<Format>> = None;
     for name in names {
         let mut grid = Grid::new(limits);
         match book.worksheet_cells_reader(&name) {
             Ok(mut cells) => {
-                if let Err(error) = fill(&mut grid, || cells.next_cell()) {
+                let formats = formats.get_or_insert_with(|| {
+                    let styles = cells.styles().iter();
+                    styles.map(|style| Format::of_style(style.number_format.as_ref())).collect()
+                });
+                if let Err(error) = fill(&mut grid, formats, || cells.next_cell_with_style_id()) {
                     unread(&name, error, builder);
                 }
             }
@@ -137,8 +146,9 @@ fn read_xlsb(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> Result<(),
     let (names, several) = visible(listed(book.sheets_metadata()), builder);
     for name in names {
         let mut grid = Grid::new(limits);
-        let read =
-            book.worksheet_cells_reader(&name).and_then(|mut cells| fill(&mut grid, || cells.next_cell()));
+        let read = book
+            .worksheet_cells_reader(&name)
+            .and_then(|mut cells| fill(&mut grid, &[], || Ok(cells.next_cell()?.map(|found| (found, 0)))));
         if let Err(error) = read {
             unread(&name, error, builder);
         }
@@ -150,18 +160,23 @@ fn read_xlsb(bytes: &[u8], limits: &Limits, builder: &mut Builder) -> Result<(),
     Ok(())
 }
 
+/// A cell and the number of its style.
+type Styled<'a> = (calamine::Cell<DataRef<'a>>, usize);
+
 /// Puts cells into the grid until they end or it is full.
 fn fill<'a, E>(
     grid: &mut Grid,
-    mut next: impl FnMut() -> Result<Option<calamine::Cell<DataRef<'a>>>, E>,
+    formats: &[Format],
+    mut next: impl FnMut() -> Result<Option<Styled<'a>>, E>,
 ) -> Result<(), E> {
-    while let Some(found) = next()? {
+    while let Some((found, style)) = next()? {
+        let format = formats.get(style).unwrap_or(&Format::Plain);
         let ((row, column), value) = (found.get_position(), found.get_value());
         let fits = match value {
             DataRef::Empty => continue,
             DataRef::SharedString(text) => grid.push_raw(row, column, text),
             DataRef::String(text) => grid.push_raw(row, column, text),
-            value => grid.push(row, column, &cell(&Data::from(value.clone()))),
+            value => grid.push_value(row, column, &cell(&Data::from(value.clone()), format)),
         };
         if !fits {
             grid.note_cut();
@@ -171,14 +186,15 @@ fn fill<'a, E>(
     Ok(())
 }
 
-fn cell(data: &Data) -> String {
+/// The text of a cell.
+fn cell(data: &Data, format: &Format) -> String {
     let text = match data {
         Data::Empty => String::new(),
         Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) => text.clone(),
-        Data::Float(number) => number.to_string(),
+        Data::Float(number) => format.figure(*number),
         Data::Int(number) => number.to_string(),
         Data::Bool(flag) => flag.to_string(),
-        Data::DateTime(moment) => formats::moment(*moment),
+        Data::DateTime(moment) => format.moment(*moment),
         Data::Error(error) => format!("{error}"),
     };
     crate::clean::line(&text)

@@ -2,10 +2,13 @@
 //!
 //! Memory grows with the cells and their text, never with the rectangle around them.
 
-use crate::document::Builder;
+mod sides;
+
+use crate::document::{Builder, Part};
 use crate::flow::push_table;
 use crate::limits::Limits;
-use std::ops::Range;
+use quarry_types::PassageKind;
+use std::ops::{Range, RangeInclusive};
 
 /// Rows of one table block; the passages are cut within it, this bounds what is built at once.
 const BLOCK_ROWS: usize = 2_000;
@@ -15,6 +18,12 @@ const BLOCK_PLACES: usize = 1_000_000;
 /// Most cells of one sheet: a table of this many still fits into the memory of the child.
 const MAX_CELLS: usize = 4_000_000;
 
+/// Most rows above a table that are its title and notes, and most characters of a title.
+const TITLE_ROWS: usize = 4;
+const TITLE_CHARS: usize = 100;
+/// Level of a table's title: below the name of its sheet.
+const TITLE_LEVEL: u8 = 3;
+
 /// A filled cell; its text is a piece of the grid's.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -22,6 +31,15 @@ struct Place {
     column: u32,
     start: u32,
     length: u32,
+    /// It holds words, not a number, a date or a truth value.
+    words: bool,
+}
+
+impl Place {
+    fn text<'t>(&self, text: &'t str) -> &'t str {
+        let start = self.start as usize;
+        text.get(start..start.saturating_add(self.length as usize)).unwrap_or_default()
+    }
 }
 
 /// The filled cells of a sheet.
@@ -45,11 +63,16 @@ impl Grid {
     pub(super) fn push_raw(&mut self, row: u32, column: u32, raw: &str) -> bool {
         let text = crate::clean::line(raw);
         self.room = self.room.saturating_sub(raw.len().saturating_sub(text.len()));
-        self.push(row, column, &text)
+        self.push(row, column, &text, true)
     }
 
-    /// Adds a cell; empty ones say nothing. Whether more would fit.
-    pub(super) fn push(&mut self, row: u32, column: u32, text: &str) -> bool {
+    /// Adds a cell with a number, a date or a truth value. Whether more would fit.
+    pub(super) fn push_value(&mut self, row: u32, column: u32, text: &str) -> bool {
+        self.push(row, column, text, false)
+    }
+
+    /// Adds a cell with words or a value; empty ones say nothing. Whether more would fit.
+    pub(super) fn push(&mut self, row: u32, column: u32, text: &str, words: bool) -> bool {
         let (start, length) = (u32::try_from(self.text.len()), u32::try_from(text.len()));
         let (Ok(start), Ok(length)) = (start, length) else { return false };
         if length > 0 {
@@ -58,7 +81,7 @@ impl Grid {
                 self.room = 0;
                 return false;
             }
-            self.places.push(Place { row, column, start, length });
+            self.places.push(Place { row, column, start, length, words });
             // What parts it from the next takes at least one.
             self.room = self.room.saturating_sub(text.chars().count() + 1);
         }
@@ -102,26 +125,14 @@ impl Grid {
         if let Some(name) = name.filter(|_| !self.places.is_empty()) {
             builder.heading(2, &crate::clean::line(name), None);
         }
-        let mut block = Block::default();
-        let mut header: Option<&[Place]> = None;
-        for row in self.places.chunk_by(|one, other| one.row == other.row) {
-            let follows =
-                block.last_row().is_some_and(|last| last.checked_add(1) == row.first().map(|at| at.row));
-            if !follows {
-                block.write(&self.text, builder);
-                header = None;
-            } else if !block.has_room(row) {
-                block.write(&self.text, builder);
-                // A long table goes on under its header.
-                header.into_iter().for_each(|header| block.add(header));
-            }
-            header = header.or(Some(row));
-            block.add(row);
-            if builder.is_full() {
-                return;
+        for region in self.places.chunk_by(|one, other| other.row.saturating_sub(one.row) <= 1) {
+            for columns in sides::part(region, &self.text) {
+                write_tables(Rows { places: region, columns }, &self.text, builder);
+                if builder.is_full() {
+                    return;
+                }
             }
         }
-        block.write(&self.text, builder);
     }
 
     /// Sorts the cells by row and column; of two in one place the later counts.
@@ -140,6 +151,106 @@ impl Grid {
     }
 }
 
+/// The rows of some places, as far as they have cells in some columns.
+#[derive(Debug, Clone)]
+struct Rows<'a> {
+    places: &'a [Place],
+    columns: RangeInclusive<u32>,
+}
+
+impl<'a> Iterator for Rows<'a> {
+    type Item = &'a [Place];
+
+    fn next(&mut self) -> Option<&'a [Place]> {
+        loop {
+            let number = self.places.first()?.row;
+            let length = self.places.iter().take_while(|place| place.row == number).count();
+            let (row, rest) = self.places.split_at_checked(length)?;
+            self.places = rest;
+            let from = row.partition_point(|place| place.column < *self.columns.start());
+            let to = row.partition_point(|place| place.column <= *self.columns.end());
+            if let Some(cells) = row.get(from..to).filter(|cells| !cells.is_empty()) {
+                return Some(cells);
+            }
+        }
+    }
+}
+
+/// Whether the second row is right below the first.
+fn follows(above: &[Place], below: &[Place]) -> bool {
+    let number = |row: &[Place]| row.first().map(|place| place.row);
+    number(above).and_then(|number| number.checked_add(1)).is_some_and(|next| number(below) == Some(next))
+}
+
+/// Whether a row is a title or a note above the table that `below` begins with: a single cell with words, under it
+/// perhaps others of the kind, then a row of more cells, which starts no further left, and another one. A column of
+/// single cells stays a table, as does one whose first row lacks a text in its corner.
+fn is_title(row: &[Place], below: Rows<'_>) -> bool {
+    let [title] = row else { return false };
+    if !title.words {
+        return false;
+    }
+    let mut above = row;
+    let mut header: Option<&[Place]> = None;
+    for row in below.take(TITLE_ROWS + 1) {
+        let Some(first) = row.first().filter(|_| follows(above, row)) else { break };
+        if header.is_some() {
+            return row.len() > 1;
+        } else if row.len() > 1 {
+            if first.column < title.column {
+                return false;
+            }
+            header = Some(row);
+        } else if first.column != title.column {
+            return false;
+        }
+        above = row;
+    }
+    false
+}
+
+/// Writes the tables of some rows; an empty row ends one.
+fn write_tables(mut rows: Rows<'_>, text: &str, builder: &mut Builder) {
+    let mut block = Block::default();
+    let mut header: Option<&[Place]> = None;
+    let mut title: Option<&[Place]> = None;
+    while let Some(row) = rows.next() {
+        if !block.rows.last().is_some_and(|last| follows(last, row)) {
+            block.write(text, builder);
+            header = None;
+            if is_title(row, rows.clone()) {
+                let first = !title.is_some_and(|above| follows(above, row));
+                write_title(row, first, text, builder);
+                title = Some(row);
+                continue;
+            }
+        } else if !block.has_room(row) {
+            block.write(text, builder);
+            // A long table goes on under its header.
+            header.into_iter().for_each(|header| block.add(header));
+        }
+        header = header.or(Some(row));
+        block.add(row);
+        if builder.is_full() {
+            return;
+        }
+    }
+    block.write(text, builder);
+}
+
+/// Writes what stands above a table: its first row as a heading unless it is long or the name of an empty field,
+/// anything else as a paragraph.
+fn write_title(row: &[Place], first: bool, text: &str, builder: &mut Builder) {
+    for place in row {
+        let line = place.text(text);
+        if first && line.chars().nth(TITLE_CHARS).is_none() && !line.ends_with([':', '：']) {
+            builder.heading(TITLE_LEVEL, line, None);
+        } else {
+            builder.push(Part::new(PassageKind::Paragraph, line));
+        }
+    }
+}
+
 /// Rows without an empty one between.
 #[derive(Debug, Default)]
 struct Block<'a> {
@@ -149,10 +260,6 @@ struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    fn last_row(&self) -> Option<u32> {
-        self.rows.last().and_then(|row| row.first()).map(|place| place.row)
-    }
-
     fn has_room(&self, row: &[Place]) -> bool {
         let new = row.iter().filter(|place| self.columns.binary_search(&place.column).is_err()).count();
         let places = (self.rows.len() + 1).saturating_mul(self.columns.len() + new);
@@ -184,10 +291,9 @@ impl<'a> Block<'a> {
 fn line(row: &[Place], columns: &[u32], text: &str) -> Vec<String> {
     let mut line = vec![String::new(); columns.len()];
     for place in row {
-        let (start, end) = (place.start as usize, place.start as usize + place.length as usize);
         let at = columns.binary_search(&place.column).ok();
-        if let (Some(cell), Some(text)) = (at.and_then(|at| line.get_mut(at)), text.get(start..end)) {
-            text.clone_into(cell);
+        if let Some(cell) = at.and_then(|at| line.get_mut(at)) {
+            place.text(text).clone_into(cell);
         }
     }
     line
@@ -196,17 +302,38 @@ fn line(row: &[Place], columns: &[u32], text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Document;
 
-    fn tables(cells: &[(u32, u32, &str)], limits: &Limits) -> Vec<String> {
+    fn document(cells: &[(u32, u32, &str)], limits: &Limits) -> Document {
         let mut builder = Builder::new(limits);
         let mut grid = Grid::new(limits);
         for (row, column, text) in cells {
-            if !grid.push(*row, *column, text) {
+            if !grid.push(*row, *column, text, text.parse::<f64>().is_err()) {
                 break;
             }
         }
         grid.write(None, &mut builder);
-        builder.finish().block_texts().map(str::to_owned).collect()
+        builder.finish()
+    }
+
+    fn tables(cells: &[(u32, u32, &str)], limits: &Limits) -> Vec<String> {
+        document(cells, limits).block_texts().map(str::to_owned).collect()
+    }
+
+    /// The blocks of a sheet of these lines, cells parted by commas: their first letter tells their kind.
+    fn blocks(lines: &[&'static str]) -> Vec<String> {
+        let cells = |(row, line): (u32, &&'static str)| -> Vec<(u32, u32, &str)> {
+            (0..).zip(line.split(',')).map(|(column, text)| (row, column, text)).collect()
+        };
+        let cells: Vec<(u32, u32, &str)> = (0..).zip(lines).flat_map(cells).collect();
+        let document = document(&cells, &Limits::default());
+        let kind = |kind: PassageKind| match kind {
+            PassageKind::Subtitle => "s",
+            PassageKind::Table => "t",
+            _ => "p",
+        };
+        let texts = document.blocks.iter().zip(document.block_texts());
+        texts.map(|(block, text)| format!("{} {text}", kind(block.kind))).collect()
     }
 
     #[test]
@@ -240,5 +367,79 @@ mod tests {
         let cut = tables(&diagonal, &limits);
         assert_eq!(cut.len(), 1);
         assert!(cut.iter().all(|table| table.len() <= 10));
+    }
+
+    #[test]
+    fn a_title_stands_above_its_table() {
+        assert_eq!(blocks(&["Prices", "Item,EUR", "Hose,5"]), ["s Prices", "t Item | EUR\nHose | 5"]);
+        let noted = blocks(&["Prices", "without tax", "Item,EUR", "Hose,5", "", "Note", "A,B", "1,2"]);
+        let table = "t Item | EUR\nHose | 5";
+        assert_eq!(noted, ["s Prices", "p without tax", table, "s Note", "t A | B\n1 | 2"]);
+        assert_eq!(blocks(&["Date:", "To,Ann", "By,Tom"]), ["p Date:", "t To | Ann\nBy | Tom"]);
+    }
+
+    #[test]
+    fn a_single_cell_may_belong_to_the_table() {
+        let one = |lines: &[&'static str]| {
+            let table = lines.iter().map(|line| line.replace(',', " | ")).collect::<Vec<_>>().join("\n");
+            assert_eq!(blocks(lines), [format!("t {table}")]);
+        };
+        one(&["Name", "Ann", "Tom", "Eve"]);
+        one(&["Name", "Ann", "Tom,ill", "Eve"]);
+        one(&["Prices", "Item,EUR"]);
+        one(&["1", "2,3", "4,5"]);
+        one(&["Name", "Ann", "Tom", "Eve", "Kim", "Jo,ill", "Al,ill"]);
+        assert_eq!(blocks(&[",EUR", "Hose,5", "Pump,9"]), ["t | EUR\nHose | 5\nPump | 9"]);
+    }
+
+    #[test]
+    fn tables_side_by_side_are_two() {
+        let sheet = ["Code,Meaning,,Load,Cups", "E10,Hose,,1 kg,2", "E11,Pump,,2 kg,4", ",,,3 kg,6"];
+        let codes = "t Code | Meaning\nE10 | Hose\nE11 | Pump";
+        let loads = "t Load | Cups\n1 kg | 2\n2 kg | 4\n3 kg | 6";
+        assert_eq!(blocks(&sheet), [codes, loads]);
+        // Each under its title.
+        let sheet = ["Codes,,,Doses", "Code,Meaning,,Load,Cups", "E10,Hose,,1 kg,2", "E11,Pump,,2 kg,4"];
+        let loads = "t Load | Cups\n1 kg | 2\n2 kg | 4";
+        assert_eq!(blocks(&sheet), ["s Codes", codes, "s Doses", loads]);
+    }
+
+    #[test]
+    fn a_table_with_an_empty_column_is_one() {
+        let one = |lines: &[&'static str]| assert_eq!(blocks(lines).len(), 1, "{lines:?}");
+        // Years beside years, one column, a side without a head of its own, names that come twice, one row.
+        one(&["Item,Sold,,Share,Gain", "Hose,5,,7,8", "Pump,6,,9,3"]);
+        one(&["Item,Sold,,Grade", "Hose,5,,good", "Pump,6,,fair"]);
+        one(&["Item,Sold,,Grade,", "Hose,5,,good,a", "Pump,6,,fair,b"]);
+        one(&["Item,Sold,,Grade,By", "Hose,5,,good,a", "Pump,6,,good,b"]);
+        one(&["Item,Sold,,Grade,By", "Hose,5,,good,a"]);
+        one(&["Sold,Left,,Item,By", "5,6,,Hose,a", "6,7,,Pump,b"]);
+        // A side that is none goes with the others; below both there is one table over all columns.
+        one(&["A,B,,C,D,,?", "a,1,,c,3,,", "b,2,,d,4,,"]);
+        one(&["A,B,,C,D", "a,1,,c,3", "b,2,,d,4", "a total,9", "E,F,,G,H", "e,1,,g,3"]);
+    }
+
+    #[test]
+    fn long_tables_side_by_side_go_on_under_their_headers() {
+        let mut cells = vec![(0, 0, "Code"), (0, 1, "Meaning"), (0, 3, "Load"), (0, 4, "Cups")];
+        let names: Vec<String> = (0..2_500).map(|number| format!("E{number}")).collect();
+        for (row, name) in (1..).zip(&names) {
+            cells.extend([(row, 0, name.as_str()), (row, 1, "x")]);
+        }
+        cells.extend([(1, 3, "one"), (1, 4, "2"), (2, 3, "two"), (2, 4, "4")]);
+        let tables = tables(&cells, &Limits::default());
+        assert_eq!(tables.len(), 3);
+        assert!(tables.iter().take(2).all(|table| table.starts_with("Code | Meaning\nE")));
+        assert_eq!(tables.last().map(String::as_str), Some("Load | Cups\none | 2\ntwo | 4"));
+    }
+
+    #[test]
+    fn many_columns_and_rows_take_no_time() {
+        // Empty columns between all, and single cells one below the other.
+        let mut cells: Vec<(u32, u32, &str)> = (0..200_000).map(|at| (0, at * 2, "x")).collect();
+        cells.extend((1..200_000).map(|row| (row, 0, "y")));
+        assert!(!tables(&cells, &Limits::default()).is_empty());
+        let sides = (0..100_000_u32).flat_map(|row| [(row, 0, "a"), (row, 30, "b")]);
+        assert!(!tables(&sides.collect::<Vec<_>>(), &Limits::default()).is_empty());
     }
 }

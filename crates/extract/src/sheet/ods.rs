@@ -4,12 +4,13 @@
 //! edge; only those with text are written again.
 
 use super::grid::Grid;
-use super::{FORMAT, Sheet};
+use super::{FORMAT, Sheet, formats};
 use crate::Error;
 use crate::document::Builder;
 use crate::limits::Limits;
 use crate::package::Package;
 use crate::xml::{Element, Token, Xml};
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// A cell or row with text is written at most this often.
@@ -161,7 +162,7 @@ struct Table {
 struct Cell {
     repeats: u32,
     /// The value it has beside its text.
-    value: Option<String>,
+    value: Option<Value>,
     text: String,
     paragraphs: usize,
     in_paragraph: usize,
@@ -193,7 +194,7 @@ impl Table {
             ("table-cell" | "covered-table-cell", None) => {
                 self.cell = Some(Cell {
                     repeats: repeated("number-columns-repeated"),
-                    value: value(element),
+                    value: Value::of(element),
                     ..Cell::default()
                 });
             }
@@ -226,14 +227,15 @@ impl Table {
 
     fn end_cell(&mut self) {
         let Some(cell) = self.cell.take() else { return };
-        let text = crate::clean::line(cell.value.as_ref().unwrap_or(&cell.text));
+        let words = matches!(cell.value, None | Some(Value::Words(_)));
+        let text = crate::clean::line(&cell.shown());
         if self.sheet.visible && !text.is_empty() {
             let columns = self.column..self.column.saturating_add(self.repeats(cell.repeats));
             for column in columns {
                 if self.full {
                     break;
                 }
-                self.full = !self.grid.push(self.row, column, &text);
+                self.full = !self.grid.push(self.row, column, &text, words);
             }
         }
         self.column = self.column.saturating_add(cell.repeats);
@@ -261,17 +263,49 @@ impl Table {
     }
 }
 
-/// The value of a cell where it is not its text.
-fn value(cell: &Element<'_>) -> Option<String> {
-    match cell.attribute("value-type")?.as_str() {
-        "float" | "percentage" | "currency" => {
-            let number = cell.attribute("value")?;
-            Some(number.trim().parse::<f64>().map_or(number, |number| number.to_string()))
+/// What a cell holds where that is not its text.
+enum Value {
+    Number(f64),
+    /// A share or an amount: its text tells decimals and currency.
+    Figure(f64),
+    Time(String),
+    /// A date, a truth value, or a number that is none.
+    Other(String),
+    Words(String),
+}
+
+impl Value {
+    fn of(cell: &Element<'_>) -> Option<Self> {
+        let kind = cell.attribute("value-type")?;
+        match kind.as_str() {
+            "float" | "percentage" | "currency" => {
+                let number = cell.attribute("value")?;
+                Some(match number.trim().parse() {
+                    Ok(number) if kind == "float" => Self::Number(number),
+                    Ok(number) => Self::Figure(number),
+                    Err(_) => Self::Other(number),
+                })
+            }
+            "date" => cell.attribute("date-value").map(Self::Other),
+            "time" => cell.attribute("time-value").map(Self::Time),
+            "boolean" => cell.attribute("boolean-value").map(|truth| Self::Other(truth.to_lowercase())),
+            "string" => cell.attribute("string-value").filter(|text| !text.is_empty()).map(Self::Words),
+            _ => None,
         }
-        "date" => cell.attribute("date-value"),
-        "time" => cell.attribute("time-value"),
-        "boolean" => cell.attribute("boolean-value").map(|truth| truth.to_lowercase()),
-        "string" => cell.attribute("string-value").filter(|text| !text.is_empty()),
-        _ => None,
+    }
+}
+
+impl Cell {
+    fn shown(&self) -> Cow<'_, str> {
+        let Some(value) = &self.value else { return Cow::Borrowed(&self.text) };
+        match value {
+            Value::Number(number) => Cow::Owned(formats::plain(*number)),
+            Value::Figure(number) => Cow::Owned(formats::as_shown(*number, &crate::clean::line(&self.text))),
+            Value::Time(time) => {
+                let seconds = self.text.matches(':').count() > 1;
+                formats::iso_time(time, seconds).map_or(Cow::Borrowed(time), Cow::Owned)
+            }
+            Value::Other(text) | Value::Words(text) => Cow::Borrowed(text),
+        }
     }
 }

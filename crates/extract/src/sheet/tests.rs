@@ -19,6 +19,11 @@ fn zipped(parts: &[(&str, &str)]) -> Vec<u8> {
 
 /// A workbook of one sheet with these rows.
 fn xlsx(rows: &str, strings: &str) -> Vec<u8> {
+    styled_xlsx(rows, strings, "")
+}
+
+/// A workbook of one sheet with these rows and, between the tags of its part for styles, these.
+fn styled_xlsx(rows: &str, strings: &str, styles: &str) -> Vec<u8> {
     let relation = |id: &str, kind: &str, target: &str| {
         format!(
             r#"<Relationship Id="{id}" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/{kind}" Target="{target}"/>"#
@@ -40,6 +45,7 @@ fn xlsx(rows: &str, strings: &str) -> Vec<u8> {
         ),
         ("xl/_rels/workbook.xml.rels", &relations(relation("r1", "worksheet", "worksheets/sheet1.xml"))),
         ("xl/sharedStrings.xml", strings),
+        ("xl/styles.xml", &format!(r#"<styleSheet xmlns="{main}">{styles}</styleSheet>"#)),
         (
             "xl/worksheets/sheet1.xml",
             &format!(r#"<worksheet xmlns="{main}"><sheetData>{rows}</sheetData></worksheet>"#),
@@ -77,6 +83,81 @@ fn strings_are_shared_and_not_reserved_on_a_claim() {
         let refused = extract(&xlsx(row, &strings(count)), "a.xlsx", "", &Limits::default());
         assert!(matches!(refused, Err(Error::Broken { .. })), "{refused:?}");
     }
+}
+
+#[test]
+fn numbers_are_shown_as_the_workbook_shows_them() {
+    let codes =
+        ["0.0%", "#,##0.00\\ &quot;€&quot;", "hh:mm", "[h]:mm", "yyyy\\-mm\\-dd", "0.00E+00", "[$$-409]0"];
+    let formats =
+        (164..).zip(codes).map(|(id, code)| format!(r#"<numFmt numFmtId="{id}" formatCode="{code}"/>"#));
+    let numbers = (164..).take(codes.len()).chain([0, 2, 20, 44]);
+    let styles = numbers.map(|id| format!(r#"<xf numFmtId="{id}"/>"#)).collect::<String>();
+    let styles = format!("<numFmts>{}</numFmts><cellXfs>{styles}</cellXfs>", formats.collect::<String>());
+    let cells = [
+        (0, "0.273", "27.3%"),
+        (0, "-4.4000000000000004E-2", "-4.4%"),
+        (1, "1234.5", "1234.50 €"),
+        (2, "0.21458333333333335", "05:09"),
+        (3, "1.5", "36:00"),
+        (4, "45000", "2023-03-15"),
+        (5, "1234", "1234"),
+        (6, "5", "$5"),
+        (7, "0.30000000000000004", "0.3"),
+        (8, "12", "12.00"),
+        (9, "0.5", "12:00"),
+        (10, "7", "7.00"),
+        (99, "1.5", "1.5"),
+    ];
+    let row = |(number, (style, value, _)): (usize, &(usize, &str, &str))| {
+        format!(r#"<row r="{number}"><c r="A{number}" s="{style}"><v>{value}</v></c></row>"#)
+    };
+    let rows = (1..).zip(&cells).map(row).collect::<String>();
+    let shown = cells.map(|(_, _, shown)| shown).join("\n");
+    assert_eq!(read(&styled_xlsx(&rows, NO_STRINGS, &styles), "a.xlsx").text, shown);
+}
+
+#[test]
+fn two_tables_of_a_sheet_under_a_title_are_told_apart() {
+    let texts = ["Title", "Code", "Meaning", "Load", "Cups", "E1", "E2", "hose", "pump", "1 kg", "2 kg"];
+    let strings = texts.map(|text| format!("<si><t>{text}</t></si>")).concat();
+    let cell = |name: &str, text: &str| match texts.iter().position(|known| *known == text) {
+        Some(at) => format!(r#"<c r="{name}" t="s"><v>{at}</v></c>"#),
+        None => format!(r#"<c r="{name}"><v>{text}</v></c>"#),
+    };
+    let row = |cells: &[(&str, &str)]| {
+        format!("<row>{}</row>", cells.iter().map(|(name, text)| cell(name, text)).collect::<String>())
+    };
+    let rows = [
+        row(&[("A1", "Title")]),
+        row(&[("A2", "Code"), ("B2", "Meaning"), ("D2", "Load"), ("E2", "Cups")]),
+        row(&[("A3", "E1"), ("B3", "hose"), ("D3", "1 kg"), ("E3", "2")]),
+        row(&[("A4", "E2"), ("B4", "pump"), ("D4", "2 kg"), ("E4", "4")]),
+    ];
+    let document = read(&xlsx(&rows.concat(), &format!("<sst>{strings}</sst>")), "a.xlsx");
+    let tables = ["Title", "Code | Meaning\nE1 | hose\nE2 | pump", "Load | Cups\n1 kg | 2\n2 kg | 4"];
+    assert_eq!(document.text, tables.join("\n\n"));
+    assert_eq!(document.title.as_deref(), Some("Title"));
+}
+
+#[test]
+fn open_document_shares_amounts_and_times_are_shown() {
+    let cell = |kind: &str, value: &str, shown: &str| {
+        let attributes = format!(r#"office:value-type="{kind}" office:{value}"#);
+        format!("<table:table-cell {attributes}><text:p>{shown}</text:p></table:table-cell>")
+    };
+    let cells = [
+        cell("percentage", r#"value="0.273""#, "27,3 %"),
+        cell("percentage", r#"value="-0.044000000000000004""#, "-4.40%"),
+        cell("currency", r#"value="1234.5" office:currency="EUR""#, "1.234,50 €"),
+        cell("currency", r#"value="5""#, "five"),
+        cell("float", r#"value="0.30000000000000004""#, "0.3"),
+        cell("time", r#"time-value="PT05H09M00S""#, "05:09"),
+        cell("time", r#"time-value="PT36H00M00S""#, "36:00:00"),
+        cell("time", r#"time-value="P1Y""#, "a year"),
+    ];
+    let document = read(&ods(&table(&row(&cells.concat(), ""), r#"table:name="s""#)), "a.ods");
+    assert_eq!(document.text, "27.3 % | -4.40% | 1234.50 € | 5 | 0.3 | 05:09 | 36:00:00 | P1Y");
 }
 
 fn cell(text: &str, more: &str) -> String {

@@ -4,7 +4,7 @@
 
 mod records;
 
-use super::formats::Shape;
+use super::formats::Format;
 use super::grid::Grid;
 use super::{FORMAT, Sheet};
 use crate::Error;
@@ -12,7 +12,7 @@ use crate::doc::bytes::{u8_at, u16_at, u32_at};
 use crate::document::Builder;
 use crate::limits::Limits;
 use crate::rtf::codepage::Charset;
-use calamine::{CellErrorType, Data};
+use calamine::CellErrorType;
 use records::{Letters, Record, Records, Strings, is_beginning};
 use std::collections::HashMap;
 
@@ -54,8 +54,8 @@ struct Book {
     letters: Letters,
     /// Days are counted from 1904 on, not from 1900.
     since_1904: bool,
-    /// What the numbers of each cell style are.
-    styles: Vec<Shape>,
+    /// How the numbers of each cell style are shown.
+    styles: Vec<Format>,
     strings: Strings,
     /// The sheets with cells, and where each begins.
     sheets: Vec<(Sheet, usize)>,
@@ -64,7 +64,7 @@ struct Book {
 impl Book {
     fn read(stream: &[u8]) -> Result<Self, Error> {
         let mut book = Self::default();
-        let mut codes: HashMap<u16, Shape> = HashMap::new();
+        let mut codes: HashMap<u16, Format> = HashMap::new();
         let mut styles: Vec<u16> = Vec::new();
         let mut begun = false;
         for record in Records(stream) {
@@ -81,7 +81,8 @@ impl Book {
                 }
                 0x0022 => book.since_1904 = u16_at(data, 0) == Some(1),
                 0x041e => book.read_format(&record, &mut codes),
-                0x00e0 => styles.extend(u16_at(data, 2)),
+                // Cells name a style in two bytes.
+                0x00e0 if styles.len() <= usize::from(u16::MAX) => styles.extend(u16_at(data, 2)),
                 0x0085 => book.read_sheet(&record),
                 0x00fc => book.strings = Strings::read(record.pieces()),
                 END => break,
@@ -91,17 +92,17 @@ impl Book {
         if !begun {
             return Err(Error::broken(FORMAT, "its first part is not a workbook's; save it again"));
         }
-        let shape = |number: u16| codes.get(&number).copied().unwrap_or_else(|| Shape::of_number(number));
-        book.styles = styles.into_iter().map(shape).collect();
+        let format = |number: u16| codes.get(&number).cloned().unwrap_or_else(|| Format::of_number(number));
+        book.styles = styles.into_iter().map(format).collect();
         Ok(book)
     }
 
-    fn read_format(&self, record: &Record<'_>, codes: &mut HashMap<u16, Shape>) {
+    fn read_format(&self, record: &Record<'_>, codes: &mut HashMap<u16, Format>) {
         let mut pieces = record.pieces();
         let number = pieces.u16();
         let code = self.letters.string(&mut pieces, self.letters.old.is_none());
         if let (Some(number), Some(code)) = (number, code) {
-            codes.insert(number, Shape::of_code(&code));
+            codes.insert(number, Format::of_code(&code));
         }
     }
 
@@ -114,9 +115,9 @@ impl Book {
         self.sheets.push((Sheet { name, visible: state & 3 == 0 }, at as usize));
     }
 
-    fn number(&self, style: Option<u16>, number: f64) -> Data {
-        let shape = style.and_then(|style| self.styles.get(usize::from(style)));
-        shape.copied().unwrap_or(Shape::Number).value(number, self.since_1904)
+    fn number(&self, style: Option<u16>, number: f64) -> String {
+        let format = style.and_then(|style| self.styles.get(usize::from(style)));
+        crate::clean::line(&format.unwrap_or(&Format::Plain).text(number, self.since_1904))
     }
 }
 
@@ -172,7 +173,7 @@ impl Cells<'_> {
         if record.kind == 0x0207 {
             let (row, column) = self.formula.take()?;
             let text = book.letters.string(&mut record.pieces(), true)?;
-            return Some(self.push(row, column, &Data::String(text)));
+            return Some(self.grid.push_raw(row.into(), column.into(), &text));
         }
         let (row, column, style) = (u16_at(data, 0)?, u16_at(data, 2)?, u16_at(data, 4));
         let value = match record.kind {
@@ -180,7 +181,8 @@ impl Cells<'_> {
             0x0204 | 0x00d6 => {
                 let mut pieces = record.pieces();
                 pieces.skip(6);
-                Data::String(book.letters.string(&mut pieces, true)?)
+                let text = book.letters.string(&mut pieces, true)?;
+                return Some(self.grid.push_raw(row.into(), column.into(), &text));
             }
             0x0205 => truth_or_error(u8_at(data, 6)?, u8_at(data, 7)?)?,
             0x027e => book.number(style, compact(u32_at(data, 6)?)),
@@ -192,7 +194,7 @@ impl Cells<'_> {
             0x0006 => self.formula_value(row, column, data)?,
             _ => return None,
         };
-        Some(self.push(row, column, &value))
+        Some(self.grid.push_value(row.into(), column.into(), &value))
     }
 
     /// A row of compact numbers: six bytes each, then the last column.
@@ -200,7 +202,7 @@ impl Cells<'_> {
         let numbers = data.get(4..data.len().saturating_sub(2)).unwrap_or_default().chunks_exact(6);
         for (column, number) in (u32::from(first)..).zip(numbers) {
             let value = self.book.number(u16_at(number, 0), compact(u32_at(number, 2).unwrap_or(0)));
-            if !self.grid.push(row.into(), column, &super::cell(&value)) {
+            if !self.grid.push_value(row.into(), column, &value) {
                 return false;
             }
         }
@@ -208,7 +210,7 @@ impl Cells<'_> {
     }
 
     /// The value stored with a formula; a text follows later.
-    fn formula_value(&mut self, row: u16, column: u16, data: &[u8]) -> Option<Data> {
+    fn formula_value(&mut self, row: u16, column: u16, data: &[u8]) -> Option<String> {
         self.formula = None;
         if u16_at(data, 12)? != 0xffff {
             return Some(self.book.number(u16_at(data, 4), f64_at(data, 6)?));
@@ -221,10 +223,6 @@ impl Cells<'_> {
             kind @ (1 | 2) => truth_or_error(u8_at(data, 8)?, kind - 1),
             _ => None,
         }
-    }
-
-    fn push(&mut self, row: u16, column: u16, value: &Data) -> bool {
-        self.grid.push(row.into(), column.into(), &super::cell(value))
     }
 }
 
@@ -240,11 +238,11 @@ fn compact(bits: u32) -> f64 {
 }
 
 /// A truth value, or an error when `kind` is 1.
-fn truth_or_error(value: u8, kind: u8) -> Option<Data> {
+fn truth_or_error(value: u8, kind: u8) -> Option<String> {
     if kind == 0 {
-        return Some(Data::Bool(value != 0));
+        return Some((value != 0).to_string());
     }
-    Some(Data::Error(match value {
+    let error = match value {
         0x00 => CellErrorType::Null,
         0x07 => CellErrorType::Div0,
         0x0f => CellErrorType::Value,
@@ -254,7 +252,8 @@ fn truth_or_error(value: u8, kind: u8) -> Option<Data> {
         0x2a => CellErrorType::NA,
         0x2b => CellErrorType::GettingData,
         _ => return None,
-    }))
+    };
+    Some(error.to_string())
 }
 
 #[cfg(test)]

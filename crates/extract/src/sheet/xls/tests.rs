@@ -158,6 +158,25 @@ fn every_kind_of_cell_is_read() {
 }
 
 #[test]
+fn numbers_are_shown_as_the_book_shows_them() {
+    let formats = [
+        record(0x041e, &[words(&[164]), letters("0.0%")].concat()),
+        record(0x041e, &[words(&[165]), letters("\"$\"#,##0.00_);(\"$\"#,##0.00)")].concat()),
+        record(0x041e, &[words(&[166]), letters("[h]:mm")].concat()),
+        record(0x00e0, &words(&[0, 164])),
+        record(0x00e0, &words(&[0, 165])),
+        record(0x00e0, &words(&[0, 166])),
+        record(0x00e0, &words(&[0, 20])),
+        record(0x00e0, &words(&[0, 2])),
+        record(0x00e0, &words(&[0, 0])),
+    ];
+    let values = [0.273, -1_234.5, 1.5, 309.0 / 1_440.0, 12.0, -0.044_000_000_000_000_004];
+    let cells = (0..).zip(values).map(|(at, value)| number(0, at, at, value)).collect();
+    let document = read(&formats, &[sheet("a", cells)]);
+    assert_eq!(document.text, "27.3% | -$1234.50 | 36:00 | 05:09 | 12.00 | -0.044");
+}
+
+#[test]
 fn hidden_sheets_and_encrypted_books_are_told() {
     let hidden = Sheet { state: 1, ..sheet("secret", vec![number(0, 0, 0, 1.0)]) };
     let document = read(&[], &[hidden, sheet("open", vec![number(0, 0, 0, 2.0)])]);
