@@ -79,14 +79,14 @@ fn compose(text: String) -> String {
     }
 }
 
-/// Whether a character means something else than its compatibility form: 10² is not 102, nor 1½ 11⁄2, and Korean
-/// letters that stand alone would join. The wide punctuation of Chinese and Japanese is theirs.
+/// Whether a character means something else than its compatibility form: 10² is not 102, nor 1½ 11⁄2, nor 3① 31, and
+/// Korean letters that stand alone would join. The wide punctuation of Chinese and Japanese is theirs.
 fn is_telling(c: char) -> bool {
     matches!(c,
         '\u{aa}' | '\u{e33}' | '\u{eb3}' | '\u{b2}' | '\u{b3}' | '\u{b9}' | '\u{ba}' | '\u{bc}'..='\u{be}'
         | '\u{2b0}'..='\u{2b8}' | '\u{2e0}'..='\u{2e4}' | '\u{10fc}' | '\u{1d2c}'..='\u{1d6a}' | '\u{1d78}'
         | '\u{1d9b}'..='\u{1dbf}' | '\u{2070}'..='\u{209c}' | '\u{2120}' | '\u{2122}' | '\u{2150}'..='\u{215f}'
-        | '\u{2189}' | '\u{2c7c}' | '\u{2c7d}' | '\u{2d6f}' | '\u{3131}'..='\u{318e}' | '\u{3192}'..='\u{319f}'
+        | '\u{2139}' | '\u{2189}' | '\u{2460}'..='\u{2473}' | '\u{2488}'..='\u{249b}' | '\u{24b6}'..='\u{24ff}' | '\u{2c7c}' | '\u{2c7d}' | '\u{2d6f}' | '\u{3131}'..='\u{318e}' | '\u{3244}'..='\u{3247}' | '\u{3251}'..='\u{32bf}' | '\u{32d0}'..='\u{32fe}' | '\u{3192}'..='\u{319f}'
         | '\u{339f}'..='\u{33a6}' | '\u{33a8}' | '\u{33af}' | '\u{a69c}' | '\u{a69d}' | '\u{a770}'
         | '\u{a7f2}'..='\u{a7f4}' | '\u{a7f8}' | '\u{a7f9}' | '\u{ab5c}'..='\u{ab5f}' | '\u{ab69}'
         | '\u{ff01}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}' | '\u{ff3b}'..='\u{ff40}'
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(paragraph("a\u{200b}b\u{202e}c\u{ad}d\u{feff} \u{a0} e\u{e0041}"), "abcd e");
         assert_eq!(paragraph("ﬁne eﬀort ﬄ ﬆ"), "fine effort ffl st");
         assert_eq!(paragraph("x²  1½ m³ ㎡ ™ e\u{301} ´ ¨ ㅋㅋ"), "x² 1½ m³ ㎡ ™ é ´ ¨ ㅋㅋ");
-        assert_eq!(paragraph("ＡＢＣ１２ ①Ⅳ ℃ № ㎏ 𝐱 ｶﾞ … 5‑6"), "ABC12 1IV °C No kg x ガ ... 5-6");
+        assert_eq!(paragraph("ＡＢＣ１２ 3①Ⅳ ℃ № ㎏ 𝐱 ｶﾞ … 5‑6"), "ABC12 3①IV °C No kg x ガ ... 5-6");
         assert_eq!(paragraph("目标，有利（Ｃ）！ คำ"), "目标，有利（C）！ คำ");
         assert_eq!(paragraph("می\u{200c}خواهم 👨\u{200d}👩"), "می\u{200c}خواهم 👨\u{200d}👩");
         assert_eq!(

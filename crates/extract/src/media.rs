@@ -64,7 +64,7 @@ impl MediaType {
         if looks_like_html(bytes) && declared != Some(Self::Markdown) && declared != Some(Self::Text) {
             return Ok(Self::Html);
         }
-        Ok(declared.unwrap_or_else(|| untold(bytes)))
+        Ok(declared.unwrap_or_else(|| if has_extension(name) { Self::Text } else { untold(bytes) }))
     }
 
     /// The format's name when its files are told by their first bytes.
@@ -107,6 +107,12 @@ impl MediaType {
     }
 }
 
+/// Whether a name ends like one that tells a format, known or not.
+fn has_extension(name: &str) -> bool {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    last.rsplit_once('.').is_some_and(|(_, extension)| (1..=8).contains(&extension.len()))
+}
+
 /// What text is that neither a name nor a content type tells of.
 fn untold(bytes: &[u8]) -> MediaType {
     let head = bytes.get(..bytes.len().min(8192)).unwrap_or(bytes);
@@ -118,26 +124,28 @@ fn untold(bytes: &[u8]) -> MediaType {
     }
 }
 
-/// Whether a text begins as a message does: header fields (RFC 5322), a sender among them.
+/// Whether a text begins as a message does: header fields (RFC 5322), some that programs write among them.
 fn is_message(text: &str) -> bool {
-    let (mut known, mut sender) = (0, false);
-    for line in text.lines().take_while(|line| !line.is_empty()) {
-        if line.starts_with([' ', '\t']) && known > 0 {
+    let (mut known, mut sent) = (0, false);
+    for line in text.split_inclusive('\n').take_while(|line| !line.trim().is_empty()) {
+        // The last line may be cut.
+        if (line.starts_with([' ', '\t']) && known > 0) || !line.ends_with('\n') {
             continue;
         }
         let name = line.split_once(':').map(|(name, _)| name.to_ascii_lowercase());
         let Some(name) = name.filter(|name| name.bytes().all(|b| b.is_ascii_graphic())) else { return false };
-        sender |= matches!(name.as_str(), "from" | "return-path" | "received");
+        sent |= matches!(name.as_str(), "message-id" | "mime-version" | "received" | "return-path");
         let fields =
             ["from", "to", "subject", "date", "mime-version", "message-id", "received", "return-path"];
         known += usize::from(fields.contains(&name.as_str()));
     }
-    sender && known >= 3
+    sent && known >= 3
 }
 
 /// Whether the lines of a text have as many delimiters each, outside quotes.
 fn is_delimited(text: &str) -> bool {
     const LINES: usize = 20;
+    const LEAST: usize = 5;
     // The last line may be cut.
     let whole = text.rfind('\n').map_or("", |end| text.get(..end).unwrap_or_default());
     let lines: Vec<&str> = whole.lines().take(LINES).collect();
@@ -150,9 +158,10 @@ fn is_delimited(text: &str) -> bool {
             })
             .count()
     };
-    [(',', 2), (';', 2), ('\t', 1)].into_iter().any(|(delimiter, least)| {
+    [(',', 2), (';', 2), ('\t', 2)].into_iter().any(|(delimiter, least)| {
         let first = lines.first().map_or(0, |line| count(line, delimiter));
-        lines.len() >= 3 && first >= least && lines.iter().all(|line| count(line, delimiter) == first)
+        let even = |line: &&str| count(line, delimiter) == first && !line.starts_with([' ', '\t', '{', '[']);
+        lines.len() >= LEAST && first >= least && lines.iter().all(even)
     })
 }
 
@@ -355,8 +364,11 @@ mod tests {
         assert_eq!(sniff(message, "a", "application/octet-stream"), Some(MediaType::Email));
         assert_eq!(sniff(message, "a.txt", ""), Some(MediaType::Text));
         assert_eq!(sniff(b"Note: this\nFrom: here\n\nText", "a", ""), Some(MediaType::Text));
-        let rows = b"name;place;\"price; EUR\"\nlamp;Oslo;5\nchair;Rome;7\nta";
+        let memo = b"From: Ann\nTo: Ben\nSubject: Call\nDate: 5 May\n\nText";
+        assert_eq!(sniff(memo, "a", ""), Some(MediaType::Text));
+        let rows = b"name;place;\"price; EUR\"\nlamp;Oslo;5\nchair;Rome;7\ntable;Bern;9\nbed;Kiel;8\nta";
         assert_eq!(sniff(rows, "a", ""), Some(MediaType::Csv));
+        assert_eq!(sniff(rows, "notes/a.sql", ""), Some(MediaType::Text));
         assert_eq!(
             sniff(b"One, two, three.\nFour, five.\nSix, seven, eight.\n", "a", ""),
             Some(MediaType::Text)

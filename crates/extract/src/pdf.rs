@@ -107,7 +107,7 @@ fn write(mut source: Source, job: &Job, builder: &mut Builder) {
     }
     let style = headings::Style::of(&source.lines);
     let lines = source.lines.iter().flat_map(|page| &page.groups).flatten();
-    let words = Words::of(lines.map(|line| line.text.as_str()));
+    let words = Words::of(lines.map(|line| line.text.as_str()), true);
     let mut blocks = Vec::new();
     for page in source.lines {
         for lines in page.groups {

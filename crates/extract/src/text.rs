@@ -6,6 +6,7 @@ use crate::hyphens::Words;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
 use quarry_types::PassageKind;
+use std::borrow::Cow;
 
 /// The 16-bit encoding of a text, by its byte order mark or by where its zero bytes stand.
 pub(crate) fn wide_encoding(head: &[u8]) -> Option<&'static Encoding> {
@@ -89,9 +90,8 @@ fn label(bytes: &[u8]) -> Option<&'static Encoding> {
 
 /// Paragraphs by blank lines; underlined lines and lone lines of capitals are headings.
 pub(crate) fn extract(text: &str, builder: &mut Builder) {
-    // A soft hyphen shows where its line ends.
-    let text = clean::verbatim(&text.replace("\u{ad}\n", "-\n").replace("\u{ad}\r\n", "-\n"));
-    let words = Words::of(text.lines().map(str::trim_start));
+    let text = clean::verbatim(&without_cuts(text));
+    let words = Words::of(text.lines().map(str::trim_start), false);
     let mut paragraph: Vec<&str> = Vec::new();
     for line in text.lines().chain([""]) {
         if builder.is_full() {
@@ -109,6 +109,27 @@ pub(crate) fn extract(text: &str, builder: &mut Builder) {
         }
         paragraph.push(line);
     }
+}
+
+/// A text whose words are whole where a line ends with a soft hyphen: what is left of them is moved up.
+fn without_cuts(text: &str) -> Cow<'_, str> {
+    if !text.contains("\u{ad}\n") && !text.contains("\u{ad}\r\n") {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut cut = false;
+    for line in text.lines() {
+        let rest = line.trim_start();
+        let word = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        let (head, tail) = if cut { rest.split_at(word) } else { ("", line) };
+        out.push_str(head.trim_end_matches('\u{ad}'));
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        cut = (if tail.is_empty() { head } else { tail }).ends_with('\u{ad}');
+        out.push_str(tail.trim_end_matches('\u{ad}'));
+    }
+    Cow::Owned(out)
 }
 
 fn is_rule(line: &str) -> bool {
@@ -211,6 +232,12 @@ mod tests {
         assert_eq!(decode_html(seven, "text/html; charset=iso-2022-jp"), "これは no. 5");
         assert_eq!(decode(b"\x1b[1mbold\x1b(B\x1b[m"), "\x1b[1mbold\x1b(B\x1b[m");
         assert_eq!(decode(b"ok \xFF"), "ok ÿ");
+    }
+
+    #[test]
+    fn words_cut_by_soft_hyphens_are_whole() {
+        let cut = "The manual has more infor\u{ad}\r\nmation about wash\u{ad}\ning machines.\n\nEnd\u{ad}";
+        assert_eq!(without_cuts(cut), "The manual has more information\n about washing\n machines.\n\nEnd");
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl<'a> Packer<'a> {
                 continue;
             }
             let alone = piece.tokens <= room && piece.chars <= max_chars;
-            // What is too short for a passage takes the beginning of the next paragraph in, but no part of a table.
+            // What is too short for a passage takes half of the next paragraph in, but no part of a table.
             let joins = !draft.atoms.is_empty()
                 && draft.chars() < self.gauge.options.min_paragraph_chars
                 && !matches!(piece.block.kind, PassageKind::Table | PassageKind::Code);
@@ -123,14 +123,23 @@ impl<'a> Packer<'a> {
                 self.flush(&mut draft, path);
                 draft.add(&piece.atoms, piece);
             } else {
-                self.divide(piece, &mut draft, path, room);
+                let even = alone.then(|| draft.chars_to(end) / 2);
+                self.divide(piece, &mut draft, path, room, even);
             }
         }
         self.flush(&mut draft, path);
     }
 
-    /// Fills passages with the parts of a block that is too long for one.
-    fn divide(&mut self, piece: &Piece, draft: &mut Draft, path: &[String], room: usize) {
+    /// Fills passages with the parts of a block that is too long for one, or for what is before it: these are parted
+    /// near `even` characters.
+    fn divide(
+        &mut self,
+        piece: &Piece,
+        draft: &mut Draft,
+        path: &[String],
+        room: usize,
+        even: Option<usize>,
+    ) {
         let max_chars = self.gauge.options.max_chars;
         if draft.chars() >= self.gauge.options.min_paragraph_chars {
             self.flush(draft, path);
@@ -141,7 +150,10 @@ impl<'a> Packer<'a> {
             let (tokens, chars) =
                 draft.header.as_ref().map_or((0, 0), |header| (header.tokens, header.chars));
             let over = draft.tokens + tokens + atom.tokens > room
-                || draft.chars_to(atom.chars.end) + chars > max_chars;
+                || draft.chars_to(atom.chars.end) + chars > max_chars
+                || even.is_some_and(|even| {
+                    even.saturating_sub(draft.chars()) < draft.chars_to(atom.chars.end).saturating_sub(even)
+                });
             if !draft.atoms.is_empty() && over {
                 self.flush(draft, path);
             }

@@ -204,6 +204,25 @@ fn a_split_table_repeats_its_header() {
 }
 
 #[test]
+fn a_short_paragraph_takes_half_of_the_next_in() {
+    let long = paragraph(15);
+    let document = build(&[Item::Heading(1, "Help".into()), body("Note:"), body(&long)]);
+    let options = ChunkOptions { max_chars: long.chars().count() + 2, ..ChunkOptions::default() };
+    let passages = chunk(&document, &options, &WORDS);
+    check(&document, &passages, &options, &WORDS);
+    let lengths: Vec<usize> = passages.iter().map(|passage| passage.text.chars().count()).collect();
+    assert!(passages[0].text.starts_with("Note:\n\n") && lengths.len() == 2, "{lengths:?}");
+    assert!(lengths.iter().all(|length| *length > options.max_chars / 3), "{lengths:?}");
+    // What is long enough stands alone, and tables are not torn.
+    let options = ChunkOptions { min_paragraph_chars: 5, ..options };
+    assert_eq!(chunk(&document, &options, &WORDS)[0].text, "Note:");
+    let rows = "Model | Power\nAX-1 | 100 W\nAX-2 | 200 W".to_owned();
+    let table = build(&[body("Note:"), Item::Body(PassageKind::Table, rows, 1)]);
+    let options = ChunkOptions { max_chars: 42, ..ChunkOptions::default() };
+    assert_eq!(chunk(&table, &options, &WORDS).len(), 2);
+}
+
+#[test]
 fn pages_part_passages_unless_a_sentence_goes_on() {
     let page = |text: &str, page| Item::Body(PassageKind::Paragraph, text.to_owned(), page);
     let first = paragraph(4);

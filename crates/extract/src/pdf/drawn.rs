@@ -349,7 +349,7 @@ mod tests {
     fn cells_of_running_text_stay_beside_each_other() {
         let Ok(parted) = part(drawn(&FAULTS)) else { panic!("no table") };
         assert_eq!(
-            parted.table.cells(&Words::of(std::iter::empty())),
+            parted.table.cells(&Words::of(std::iter::empty(), true)),
             [
                 ["Symptom", "Remedy"],
                 [
@@ -377,7 +377,7 @@ mod tests {
             (250.0, 580.0, &["something"]),
         ];
         let Ok(parted) = part(drawn(&cells)) else { panic!("no table") };
-        let first = &parted.table.cells(&Words::of(std::iter::empty()))[0];
+        let first = &parted.table.cells(&Words::of(std::iter::empty(), true))[0];
         assert_eq!(first, &["First, look at the lamp. Then look at the door.", "It is red or green"]);
     }
 
@@ -401,7 +401,7 @@ mod tests {
         near[9].1 = 578.0;
         near.push((480.0, 560.0, &["7 of 9"]));
         let Ok(parted) = part(drawn(&near)) else { panic!("no table") };
-        assert_eq!(parted.table.cells(&Words::of(std::iter::empty())).len(), 4);
+        assert_eq!(parted.table.cells(&Words::of(std::iter::empty(), true)).len(), 4);
         assert_eq!((parted.above.len(), parted.below.len()), (1, 2));
     }
 
@@ -421,7 +421,7 @@ mod tests {
         let Ok(parted) = part(drawn(&cells)) else { panic!("no table") };
         let first: Vec<String> = parted
             .table
-            .cells(&Words::of(std::iter::empty()))
+            .cells(&Words::of(std::iter::empty(), true))
             .into_iter()
             .map(|row| row[0].clone())
             .collect();

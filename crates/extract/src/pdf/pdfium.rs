@@ -251,30 +251,17 @@ fn render(document: &PdfDocument<'_>, number: u32) -> Result<Event, PdfiumError>
     let page = page(document, number)?;
     let largest = page.width().value.max(page.height().value).max(1.0);
     let scale = (DOTS_PER_INCH / 72.0).min(MAX_SIDE as f32 / largest * 0.99);
-    let Drawn { width, height, pixels } = draw(&page, &PdfRenderConfig::new().scale_page_by_factor(scale))?;
-    let side = |pixels: usize| u32::try_from(pixels).unwrap_or(0);
-    Ok(Event::Picture { page: number, width: side(width), height: side(height), pixels })
-}
-
-/// A page as a grey picture, row by row.
-pub(super) struct Drawn {
-    pub(super) width: usize,
-    pub(super) height: usize,
-    pub(super) pixels: Vec<u8>,
-}
-
-/// Draws a page in colours and makes them grey: told to draw in grey the library ends the process at the first area
-/// that is filled.
-pub(super) fn draw(page: &PdfPage<'_>, config: &PdfRenderConfig) -> Result<Drawn, PdfiumError> {
-    let bitmap = page.render_with_config(config)?;
-    let side = |pixels: i32| usize::try_from(pixels).unwrap_or(0);
+    // In colours, made grey here: told to draw in grey the library ends the process at the first area that is filled.
+    let bitmap = page.render_with_config(&PdfRenderConfig::new().scale_page_by_factor(scale))?;
+    let side = |pixels: i32| u32::try_from(pixels).unwrap_or(0);
     let (width, height) = (side(bitmap.width()), side(bitmap.height()));
     let bytes = bitmap.as_raw_bytes();
     let pixels = bytes.as_chunks::<4>().0.iter().map(|[red, green, blue, _]| {
         let sum = u32::from(*red) * 77 + u32::from(*green) * 150 + u32::from(*blue) * 29;
         u8::try_from(sum >> 8).unwrap_or(u8::MAX)
     });
-    Ok(Drawn { width, height, pixels: pixels.take(width * height).collect() })
+    let pixels = pixels.take(width as usize * height as usize).collect();
+    Ok(Event::Picture { page: number, width, height, pixels })
 }
 
 /// A character with its place. What stands exactly as high as the one before is taken to be set like it.

@@ -124,6 +124,7 @@ fn is_section(rows: &[Row], at: usize, columns: &Columns) -> bool {
     let ends = columns.spans.first().zip(columns.spans.last());
     ends.is_some_and(|(first, last)| (piece.left - first.0).abs() < 2.0 && piece.right <= last.1 + piece.size)
         && piece.text.chars().count() <= MAX_MEAN_CHARS
+        && !piece.text.ends_with(['.', '!', '?'])
         && near(above - here)
         && near(here - below)
         && next.len() >= 2
@@ -260,7 +261,7 @@ mod tests {
             row(625.0, &[("Tiles", 50.0), ("8", 150.0), ("200", 250.0)]),
             row(610.0, &[("Prices without tax.", 50.0)]),
         ];
-        let found = at_start(&rows, &Words::of(std::iter::empty())).unwrap();
+        let found = at_start(&rows, &Words::of(std::iter::empty(), true)).unwrap();
         assert_eq!(found.rows, 6, "what follows is no row");
         let lines: Vec<String> = found.cells.iter().map(|cells| cells.join("|")).collect();
         let expected = [
@@ -285,7 +286,7 @@ mod tests {
             row(616.0, &[("AX-3", 50.0), ("none -", 150.0)]),
             row(604.0, &[("so far", 150.0)]),
         ];
-        let found = at_start(&rows, &Words::of(std::iter::empty())).unwrap();
+        let found = at_start(&rows, &Words::of(std::iter::empty(), true)).unwrap();
         let uses: Vec<&str> = found.cells.iter().map(|cells| cells[1].as_str()).collect();
         assert_eq!(uses, ["Use of the machine", "washing machines", "maintenance", "none - so far"]);
     }
@@ -299,7 +300,7 @@ mod tests {
             row(648.0, &[("AX-2", 50.0), ("10.00", 252.0)]),
             row(620.0, &[("Some text after the table that is long", 50.0)]),
         ];
-        let found = at_start(&rows, &Words::of(std::iter::empty())).unwrap();
+        let found = at_start(&rows, &Words::of(std::iter::empty(), true)).unwrap();
         assert_eq!(found.rows, 4);
         assert_eq!(
             found.cells,
@@ -313,6 +314,6 @@ mod tests {
             row(700.0, &[("some words", 50.0), ("more words", 140.0)]),
             row(688.0, &[("other words here and", 50.0), ("rest", 170.0)]),
         ];
-        assert_eq!(at_start(&rows, &Words::of(std::iter::empty())), None);
+        assert_eq!(at_start(&rows, &Words::of(std::iter::empty(), true)), None);
     }
 }

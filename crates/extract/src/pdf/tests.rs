@@ -290,8 +290,8 @@ fn text_that_cannot_be_seen_is_named() {
     pdf.page().draw("0 0 595 842 re f 1 g ").body(50.0, 700.0, &BODY);
     pdf.page().body(50.0, 700.0, &BODY).text(50.0, 1200.0, 10.0, false, hidden);
     pdf.page().body(50.0, 700.0, &BODY).draw("3 Tr ").text(50.0, 300.0, 10.0, false, hidden);
-    // What lies over a scan is invisible from the first to the last word.
-    pdf.page().draw("3 Tr ").body(50.0, 700.0, &BODY);
+    // What lies over a scan is invisible but for a stamp.
+    pdf.page().text(50.0, 800.0, 10.0, false, "Copy 7").draw("3 Tr ").body(50.0, 700.0, &BODY);
     pdf.page().body(50.0, 700.0, &BODY).draw("0.99 1 1 rg ").text(50.0, 300.0, 10.0, false, hidden);
     pdf.page().body(50.0, 700.0, &BODY);
     let document = read_with(&pdf.bytes(), PdfEngine::Auto).unwrap();

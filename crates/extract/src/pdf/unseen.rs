@@ -1,23 +1,26 @@
-//! Text on a page that nobody sees: off the page, drawn invisibly, or in the colour of what is behind it.
+//! Text on a page that nobody sees: off the page, drawn invisibly, or white with nothing but white behind it.
 //!
 //! Such text is how a document speaks to machines only, so that its pages are named; it is kept, since what is behind
-//! a text cannot always be told. Looks at the first character of every line and at some of the others.
+//! a text cannot always be told. Looks at the first letter of every line and at some of the others, and at the objects of
+//! pages with white text; nothing is drawn, for that may take longer than all reading.
 
 use super::lines::Glyph;
-use super::pdfium::{Drawn, draw};
 use pdfium_render::prelude::{
-    PdfPage, PdfPageTextChar, PdfPageTextRenderMode, PdfPoints, PdfRenderConfig, PdfiumError,
+    PdfPage, PdfPageObject, PdfPageObjectCommon, PdfPageObjectsCommon, PdfPageTextChar,
+    PdfPageTextRenderMode, PdfPathFillMode,
 };
 
 /// Characters of a line from one that is looked at to the next.
 const STEP: usize = 24;
 
 /// Places of one page whose background is looked at.
-const MAX_PLACES: usize = 500;
+const MAX_PLACES: usize = 200;
 
-/// Each part of a colour from which on text is taken to be white, and what of the page is darker than white.
+/// Objects of a page looked at; where there are more, something is taken to be behind any text.
+const MAX_OBJECTS: usize = 5_000;
+
+/// Each part of a colour from which on it is taken to be white.
 const WHITE: u8 = 240;
-const DARKER: u8 = 232;
 
 /// Opacity below which nothing is seen.
 const FAINT: u8 = 24;
@@ -45,7 +48,7 @@ impl Unseen {
     }
 
     pub(super) fn look(&mut self, glyph: &Glyph, char: &PdfPageTextChar<'_>) {
-        if glyph.c.is_whitespace() {
+        if !glyph.c.is_alphanumeric() {
             return;
         }
         let same_line = self.line.replace(glyph.y) == Some(glyph.y);
@@ -63,50 +66,59 @@ impl Unseen {
             self.seen += 1;
             let Ok(color) = char.fill_color() else { return };
             let filled = !char.render_mode().is_ok_and(|mode| mode == PdfPageTextRenderMode::StrokedUnfilled);
-            let white = [color.red(), color.green(), color.blue()].iter().all(|part| *part >= WHITE);
             if color.alpha() < FAINT {
                 self.invisible += usize::from(filled);
-            } else if white && filled && self.pale.len() < MAX_PLACES {
+            } else if is_white([color.red(), color.green(), color.blue()])
+                && filled
+                && self.pale.len() < MAX_PLACES
+            {
                 self.pale.push(*glyph);
             }
         }
     }
 
-    /// Whether some of the page's text cannot be seen. Draws the page only when white text was found.
+    /// Whether some of the page's text cannot be seen. What lies over a scan is invisible but for a stamp or two.
     pub(super) fn is_found(&self, page: &PdfPage<'_>) -> bool {
-        self.off > 0 || (self.invisible > 0 && self.seen > 0) || self.on_white(page).unwrap_or(false)
+        self.off > 0 || (self.invisible > 0 && self.invisible < self.seen) || self.is_on_white(page)
     }
 
-    /// Whether nothing darker is behind some of the white text.
-    fn on_white(&self, page: &PdfPage<'_>) -> Result<bool, PdfiumError> {
-        if self.pale.is_empty() {
-            return Ok(false);
+    /// Whether nothing but white is behind some of the white text.
+    fn is_on_white(&self, page: &PdfPage<'_>) -> bool {
+        let objects = page.objects();
+        if self.pale.is_empty() || objects.len() > MAX_OBJECTS {
+            return false;
         }
-        let config = PdfRenderConfig::new();
-        let picture = draw(page, &config)?;
-        for glyph in &self.pale {
-            let corner =
-                |x: f32, y: f32| page.points_to_pixels(PdfPoints::new(x), PdfPoints::new(y), &config);
-            let (one, other) = (corner(glyph.left, glyph.bottom)?, corner(glyph.right, glyph.top)?);
-            if picture.is_white(one, other) {
-                return Ok(true);
-            }
+        let mut bare: Vec<&Glyph> = self.pale.iter().collect();
+        for object in objects.iter().filter(is_ground) {
+            let Ok(bounds) = object.bounds() else { return false };
+            let bounds = bounds.to_rect();
+            let (left, right) = (bounds.left().value, bounds.right().value);
+            let (bottom, top) = (bounds.bottom().value, bounds.top().value);
+            bare.retain(|glyph| {
+                let (x, y) = ((glyph.left + glyph.right) / 2.0, (glyph.bottom + glyph.top) / 2.0);
+                x < left || x > right || y < bottom || y > top
+            });
         }
-        Ok(false)
+        !bare.is_empty()
     }
 }
 
-impl Drawn {
-    /// Whether nothing between two corners is darker than white; what lies outside the picture says nothing.
-    fn is_white(&self, one: (i32, i32), other: (i32, i32)) -> bool {
-        let span = |a: i32, b: i32, end: usize| {
-            let side = |at: i32| usize::try_from(at.max(0)).unwrap_or(0);
-            side(a.min(b)).min(end)..side(a.max(b)).saturating_add(1).min(end)
-        };
-        let (across, down) = (span(one.0, other.0, self.width), span(one.1, other.1, self.height));
-        let row = |y: usize| self.pixels.get(y * self.width + across.start..y * self.width + across.end);
-        !across.is_empty() && !down.is_empty() && down.filter_map(row).flatten().all(|pixel| *pixel >= DARKER)
+/// Whether white text can be seen on an object.
+fn is_ground(object: &PdfPageObject<'_>) -> bool {
+    match object {
+        PdfPageObject::Text(_) => false,
+        PdfPageObject::Path(path) => {
+            path.fill_mode().is_ok_and(|mode| mode != PdfPathFillMode::None)
+                && path
+                    .fill_color()
+                    .map_or(true, |color| !is_white([color.red(), color.green(), color.blue()]))
+        }
+        _ => true,
     }
+}
+
+fn is_white(color: [u8; 3]) -> bool {
+    color.iter().all(|part| *part >= WHITE)
 }
 
 /// What is told of the pages with such text.

@@ -204,7 +204,7 @@ impl Kb {
             Timing { embed_ms: ms(embedding), search_ms: ms(searching), answer_ms: ms(selecting.elapsed()) };
         let excerpts = matches.iter().map(Excerpt::of).collect();
         let shown: Vec<Match> = matches.into_iter().take(limit).collect();
-        let read = shown.iter().map(|found| counter.count_tokens(&found.record.passage.text)).sum();
+        let read = shown.iter().map(|found| counter.count_tokens(&found.record.passage.shown())).sum();
         let passages = crate::search::show(shown, &search);
         let tokens = Tokens { question: question_tokens, passages: read };
         Ok(Answer { answer, responded, confidence, citations, passages, excerpts, timing, tokens })

@@ -6,7 +6,7 @@
 
 use crate::sources::book::Book;
 use crate::sources::face::Inner;
-use crate::sources::listing::{Listed, MAX_REFUSED, is_unread, rules_of};
+use crate::sources::listing::{Listed, MAX_REFUSED, is_unread, rules_of, told_again};
 use crate::sources::page_file;
 use crate::sources::record::{self, Counts, PageState, Run, Source, SourceKind, SourcePage};
 use crate::sources::run::Ending;
@@ -113,6 +113,7 @@ impl Inner {
         let mut frontier = Frontier::new(rules_of(source)?);
         let mut changed = Vec::new();
         let mut refused = 0;
+        let fresh = !pages.values().any(|page| page.has_file);
         for start in listed.starts {
             let url = start.url.as_str();
             let known = pages.get(url).cloned().unwrap_or_else(|| SourcePage::waiting(url, 0, run.number));
@@ -138,6 +139,9 @@ impl Inner {
         }
         for (url, why) in listed.unread {
             let known = pages.get(&url).cloned();
+            // Where nothing was read before, nothing can be hidden.
+            let why =
+                if fresh { why } else { told_again(why, known.as_ref().and_then(|p| p.reason.as_deref())) };
             let page = known.unwrap_or_else(|| SourcePage::waiting(&url, 0, run.number));
             let page = SourcePage { run: run.number, depth: 0, status: None, ..page };
             changed.push(page.ended(PageState::Failed, why));

@@ -29,11 +29,23 @@ const UNREAD: &str = "not read: ";
 /// The same of one that was read only in part.
 const PARTLY: &str = "read only in part: ";
 
+/// The same of one that a source like this never reads.
 const BEYOND: &str = "not followed: ";
+/// The same where it was not so before: what it lists may have been listed elsewhere until now.
+const NEWLY_BEYOND: &str = "not followed from now on: ";
 
 /// Whether a reason tells of a listing that was not read to its end.
 pub(crate) fn is_unread(reason: &str) -> bool {
-    reason.starts_with(UNREAD) || reason.starts_with(PARTLY)
+    [UNREAD, PARTLY, NEWLY_BEYOND].iter().any(|start| reason.starts_with(start))
+}
+
+/// The reason to note of a place where the run `before` noted another one, or nothing.
+pub(crate) fn told_again(reason: String, before: Option<&str>) -> String {
+    let known = before.is_some_and(|before| before.starts_with(BEYOND) || before.starts_with(NEWLY_BEYOND));
+    match reason.strip_prefix(BEYOND).filter(|_| !known) {
+        Some(why) => format!("{NEWLY_BEYOND}{why}"),
+        None => reason,
+    }
 }
 
 /// A page to start from.
@@ -61,7 +73,7 @@ impl Listed {
         self.note(place, format!("{PARTLY}{why}"));
     }
 
-    /// Takes note of a place that a source like this never reads: it hides no page that was there before.
+    /// Takes note of a place that a source like this never reads.
     fn beyond(&mut self, place: &str, why: &str) {
         self.note(place, format!("{BEYOND}{why}"));
     }
@@ -273,5 +285,18 @@ mod tests {
         }
         assert_eq!(listed.unread.len(), MAX_UNREAD + 1);
         assert!(listed.unread.iter().all(|(_, reason)| is_unread(reason)));
+    }
+
+    #[test]
+    fn a_place_that_is_newly_out_of_reach_hides_what_it_lists_once() {
+        let mut listed = Listed::default();
+        listed.beyond("https://other.example/map.xml", "it lies on another host");
+        let (_, reason) = listed.unread.remove(0);
+        let first = told_again(reason.clone(), None);
+        assert!(is_unread(&first), "{first}");
+        let second = told_again(reason.clone(), Some(&first));
+        assert!(!is_unread(&second) && told_again(reason, Some(&second)) == second);
+        let ill = told_again(format!("{UNREAD}why"), Some(&second));
+        assert!(is_unread(&ill), "one that cannot be read hides always");
     }
 }
