@@ -6,8 +6,8 @@
 
 use super::lines::Glyph;
 use pdfium_render::prelude::{
-    PdfPage, PdfPageObject, PdfPageObjectCommon, PdfPageObjectsCommon, PdfPageTextChar,
-    PdfPageTextRenderMode, PdfPathFillMode,
+    PdfColor, PdfPage, PdfPageObject, PdfPageObjectCommon, PdfPageObjectsCommon, PdfPageTextChar,
+    PdfPageTextRenderMode as Mode, PdfPathFillMode,
 };
 
 /// Characters of a line from one that is looked at to the next.
@@ -57,23 +57,19 @@ impl Unseen {
             return;
         }
         let (x, y) = ((glyph.left + glyph.right) / 2.0, (glyph.bottom + glyph.top) / 2.0);
-        if self.edges.is_some_and(|[left, bottom, right, top]| x < left || x > right || y < bottom || y > top)
-        {
-            self.off += 1;
-        } else if char.render_mode().is_ok_and(|mode| mode == PdfPageTextRenderMode::Invisible) {
-            self.invisible += 1;
-        } else {
-            self.seen += 1;
-            let Ok(color) = char.fill_color() else { return };
-            let filled = !char.render_mode().is_ok_and(|mode| mode == PdfPageTextRenderMode::StrokedUnfilled);
-            if color.alpha() < FAINT {
-                self.invisible += usize::from(filled);
-            } else if is_white([color.red(), color.green(), color.blue()])
-                && filled
-                && self.pale.len() < MAX_PLACES
-            {
+        let off = |[left, bottom, right, top]: [f32; 4]| x < left || x > right || y < bottom || y > top;
+        let Ok(mode) = char.render_mode() else { return };
+        let color = char.fill_color().ok();
+        match mode {
+            _ if self.edges.is_some_and(off) => self.off += 1,
+            Mode::Invisible | Mode::InvisibleClipping => self.invisible += 1,
+            Mode::FilledUnstroked if color.is_some_and(|color| color.alpha() < FAINT) => self.invisible += 1,
+            Mode::FilledUnstroked if color.is_some_and(is_white) && self.pale.len() < MAX_PLACES => {
+                self.seen += 1;
                 self.pale.push(*glyph);
             }
+            // An outline can be seen whatever is within.
+            _ => self.seen += 1,
         }
     }
 
@@ -109,16 +105,14 @@ fn is_ground(object: &PdfPageObject<'_>) -> bool {
         PdfPageObject::Text(_) => false,
         PdfPageObject::Path(path) => {
             path.fill_mode().is_ok_and(|mode| mode != PdfPathFillMode::None)
-                && path
-                    .fill_color()
-                    .map_or(true, |color| !is_white([color.red(), color.green(), color.blue()]))
+                && path.fill_color().map_or(true, |color| !is_white(color))
         }
         _ => true,
     }
 }
 
-fn is_white(color: [u8; 3]) -> bool {
-    color.iter().all(|part| *part >= WHITE)
+fn is_white(color: PdfColor) -> bool {
+    [color.red(), color.green(), color.blue()].iter().all(|part| *part >= WHITE)
 }
 
 /// What is told of the pages with such text.
