@@ -6,7 +6,6 @@
 use crate::document::{Builder, Part};
 use crate::flow::push_table;
 use quarry_types::PassageKind;
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -21,9 +20,7 @@ const BLOCK_ROWS: usize = 2_000;
 pub(crate) fn extract(text: &str, builder: &mut Builder) -> bool {
     // On a par the last one is the delimiter: commas stand in numbers too.
     let shapes = DELIMITERS.into_iter().filter_map(|d| Some((d, Shape::of(text, d)?)));
-    let Some((delimiter, shape)) = shapes.max_by_key(|(_, shape)| (Reverse(shape.above), shape.width)) else {
-        return false;
-    };
+    let Some((delimiter, shape)) = shapes.max_by_key(|(_, shape)| shape.gaps) else { return false };
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut header: Option<Vec<String>> = None;
     for (number, record) in records(text, delimiter).enumerate() {
@@ -63,8 +60,8 @@ fn records(text: &str, delimiter: u8) -> impl Iterator<Item = csv::StringRecord>
 struct Shape {
     /// Records above the table: titles and notes.
     above: usize,
-    /// Columns of the table.
-    width: usize,
+    /// Delimiters in the records that have as many columns as most.
+    gaps: usize,
 }
 
 impl Shape {
@@ -81,12 +78,37 @@ impl Shape {
         let heads = |record: &csv::StringRecord| {
             full(record) && (width == 2 || record.iter().filter(|cell| !cell.trim().is_empty()).count() > 1)
         };
-        let above = sample.iter().position(heads).or_else(|| sample.iter().position(full))?;
+        let first = sample.iter().position(full)?;
+        let words = |record: &csv::StringRecord| !record.iter().any(is_number);
+        let headed = sample.iter().position(heads).filter(|at| sample.get(*at).is_some_and(words));
+        let mut above = headed.unwrap_or(first);
+        // A header may lack the name of a last column that is empty, or that of the rows: which, nobody can tell.
+        let shorter = above.checked_sub(1).and_then(|at| sample.get(at));
+        if shorter.is_some_and(|record| record.len() > 1 && record.len() + 1 == width && words(record)) {
+            let rest = || sample.iter().skip(above);
+            if !rest()
+                .all(|record| record.len() < width || record.iter().next_back().is_some_and(str::is_empty))
+            {
+                // The rows name themselves when the line above them is no header.
+                if !rest().next().is_some_and(words) {
+                    return None;
+                }
+            } else {
+                above -= 1;
+            }
+        }
         let of_table = sample.len() - above;
         let same = sample.iter().skip(above).filter(|record| record.len() == width).count();
         let enough = sample.first().is_some_and(full) || same >= LEAST_BELOW;
-        (enough && same * 10 >= of_table * 8).then_some(Self { above, width })
+        let least = of_table.saturating_sub(usize::from(above < first)) * 8;
+        (enough && same * 10 >= least).then_some(Self { above, gaps: same * (width - 1) })
     }
+}
+
+/// Whether a cell is a value: digits and what stands among them.
+fn is_number(cell: &str) -> bool {
+    let cell = cell.trim();
+    cell.contains(|c: char| c.is_ascii_digit()) && !cell.contains(char::is_alphabetic)
 }
 
 #[cfg(test)]
@@ -123,6 +145,20 @@ mod tests {
         let told = read("Period;spring\nModel;W;H\nA1;1,5;2,5\nA2;2,5;3,5\nA3;3,5;1,5\n").unwrap();
         assert!(told.starts_with("Period, spring\n\nModel | W | H\nA1 | 1,5"), "{told}");
         assert_eq!(read(&format!("Price list;;\n{}", rows.replace(',', ";x;"))).unwrap().lines().count(), 5);
+        // A semicolon parts what has commas in it, wherever the table begins.
+        let bank = "Konto;DE89\nSaldo;1.234,56\nBuchung;Text;Betrag\n1.1.;Rent;-500,00\n2.1.;Rent;-1,50\n3.1.;Food;-2,50\n";
+        let bank = read(bank).unwrap();
+        assert!(
+            bank.ends_with(
+                "Buchung | Text | Betrag\n1.1. | Rent | -500,00\n2.1. | Rent | -1,50\n3.1. | Food | -2,50"
+            ),
+            "{bank}"
+        );
+        // A header may be shorter by an empty column; where a name is missing it stays text.
+        let trail = read("Model,Price,Stock\nA1,45,3,\nA2,50,4,\nA3,55,5,\n");
+        assert_eq!(trail.unwrap(), "Model | Price | Stock\nA1 | 45 | 3\nA2 | 50 | 4\nA3 | 55 | 5");
+        assert_eq!(read("mpg,cyl\nMazda,21,6\nFiat,32,4\nVolvo,21,4\n"), None);
+        assert_eq!(read("Product,,\nHose,,\nPump,5,6\n").unwrap(), "Product\nHose\nPump | 5 | 6");
         // An empty corner, columns without a name, and too few lines to tell.
         assert_eq!(read(",Price\nA1,45\nA2,50\n").as_deref(), Some("| Price\nA1 | 45\nA2 | 50"));
         assert_eq!(read("a,,\nb,,\n").as_deref(), Some("a\nb"));

@@ -269,7 +269,8 @@ impl<'b> Flow<'b> {
         self.text.push_str(&table.caption);
         self.end_paragraph();
         table.set_by_edges();
-        let Table { rows, header_rows, .. } = table;
+        let header_rows = table.header();
+        let rows = table.rows;
         let filled: Vec<&String> = rows.iter().flatten().filter(|c| !c.is_empty()).collect();
         let columns = rows.iter().map(|r| r.iter().filter(|c| !c.is_empty()).count()).max().unwrap_or(0);
         let chars: usize = filled.iter().map(|c| c.chars().count()).sum();

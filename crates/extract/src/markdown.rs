@@ -66,6 +66,7 @@ pub(crate) fn extract(text: &str, builder: &mut Builder) {
         at: 0..0,
         leaf_end: 0,
         hidden_to: 0,
+        unended: [false; 2],
         script: EndTag::first("script", text),
         style: EndTag::first("style", text),
         table: EndTag::first("table", text),
@@ -100,6 +101,8 @@ struct Reader<'a, 'b> {
     hidden_to: usize,
     script: EndTag<'a>,
     style: EndTag<'a>,
+    /// Whether a script or a style of this block is known not to end in it.
+    unended: [bool; 2],
     table: EndTag<'a>,
 }
 
@@ -135,6 +138,7 @@ impl Reader<'_, '_> {
                 self.flow.begin_item();
             }
             Tag::Table(_) => {
+                self.hidden_to = 0;
                 self.in_table = true;
                 self.flow.begin_table();
             }
@@ -148,6 +152,8 @@ impl Reader<'_, '_> {
                 self.flow.begin_cell(self.header, 1, 1);
             }
             Tag::Heading { .. } | Tag::CodeBlock(_) => {
+                // No script or style has such parts: its end tag was another's.
+                self.hidden_to = 0;
                 self.leaf_end = self.at.end;
                 self.flow.release_table();
             }
@@ -194,6 +200,7 @@ impl Reader<'_, '_> {
 
     fn html_block(&mut self) {
         let html = std::mem::take(&mut self.html);
+        self.unended = [false; 2];
         let mut rest = html.as_str();
         while let Some(open) = rest.find('<') {
             let (before, markup) = rest.split_at(open);
@@ -228,14 +235,7 @@ impl Reader<'_, '_> {
         let tag = html::Tag::read(markup, markup.len() - tail.len() + name.len(), &["colspan", "rowspan"]);
         let after = markup.get(tag.length..).unwrap_or_default();
         match name.as_str() {
-            "script" | "style" if !closing => {
-                if let Some(end) = html::find_end_tag(after, &name) {
-                    return tag.length + end;
-                }
-                let end_tag = if name == "script" { &mut self.script } else { &mut self.style };
-                self.hidden_to = end_tag.next(self.at.end).filter(|end| *end < self.leaf_end).unwrap_or(0);
-                return if block { markup.len() } else { tag.length };
-            }
+            "script" | "style" if !closing => return self.hidden(&name, tag.length, after, block),
             "br" => self.flow.text("\n"),
             "pre" => {
                 self.flow.end(if closing && self.pre { Unit::Code } else { Unit::Paragraph });
@@ -250,10 +250,34 @@ impl Reader<'_, '_> {
         tag.length
     }
 
+    /// Handles a script or style and what stands `after` its tag; answers the length of what stays out.
+    fn hidden(&mut self, name: &str, tag: usize, after: &str, block: bool) -> usize {
+        let (end_tag, unended) = match name {
+            "script" => (&mut self.script, &mut self.unended[0]),
+            _ => (&mut self.style, &mut self.unended[1]),
+        };
+        if !block {
+            self.hidden_to = end_tag.next(self.at.end).filter(|end| *end < self.leaf_end).unwrap_or(0);
+            return tag;
+        }
+        if !*unended && let Some(end) = html::find_end_tag(after, name) {
+            return tag + end;
+        }
+        *unended = true;
+        // One with words after it is a word itself.
+        if !after.trim().is_empty() {
+            return tag;
+        }
+        self.hidden_to = end_tag.next(self.at.end).unwrap_or(0);
+        tag + after.len()
+    }
+
     fn table_tag(&mut self, name: &str, closing: bool, tag: &html::Tag) {
         match name {
             // One that nothing ends is a word about tables.
-            "table" if !closing && self.table.next(self.at.start).is_some() => self.flow.begin_table(),
+            "table" if !closing && self.table.next(self.at.start).is_some_and(|end| end < self.leaf_end) => {
+                self.flow.begin_table();
+            }
             "table" if closing => self.flow.end_table(),
             "caption" if closing => self.flow.end_caption(),
             _ if closing => self.flow.end_paragraph(),
@@ -444,6 +468,8 @@ mod tests {
         );
         assert_eq!(texts("a <script>x()</script> b <style>y{}</style>c\n"), "a b c");
         assert_eq!(texts("<div>\n<!-- gone\ngone -->a<? b > ?><!DOCTYPE x></div>\n"), "a");
+        let named = "<details><summary>A <script> tag</summary>\n\nCosts 10 EUR.\n\n```html\n<script></script>\n```\n\nEnd\n";
+        assert_eq!(texts(named), "A tag|Costs 10 EUR.|<script></script>|End");
         // Named, not used.
         assert_eq!(texts("Write <script> here.\n\nNext\n\n    </script>\n"), "Write here.|Next|</script>");
         assert_eq!(texts("<pre>a\n  b &lt;c&gt;\n\nd</pre>\n"), "a\n  b <c>\n\nd");

@@ -138,7 +138,7 @@ impl<'a> Packer<'a> {
         draft: &mut Draft,
         path: &[String],
         room: usize,
-        even: Option<usize>,
+        mut even: Option<usize>,
     ) {
         let max_chars = self.gauge.options.max_chars;
         if draft.chars() >= self.gauge.options.min_paragraph_chars {
@@ -156,6 +156,7 @@ impl<'a> Packer<'a> {
                 });
             if !draft.atoms.is_empty() && over {
                 self.flush(draft, path);
+                even = None;
             }
             if draft.atoms.is_empty() && atom.chars.start >= header_end {
                 // A single row may be too long to have the header with it.

@@ -26,7 +26,7 @@ pub(super) struct Table {
     placeholders: usize,
     /// Where the cells of a row end, for rows that tell it.
     edges: Vec<Vec<i32>>,
-    pub(super) header_rows: usize,
+    header_rows: usize,
     /// Holds another table: its cells flow as if it were not there.
     pub(super) layout: bool,
 }
@@ -79,6 +79,13 @@ impl Table {
                 *covered = number.saturating_add(rows - 1);
             }
         }
+    }
+
+    /// How many of the first rows name the columns: a row of one cell below them heads the rows that follow it.
+    pub(super) fn header(&self) -> usize {
+        let heads = |row: &Vec<String>| row.iter().filter(|cell| !cell.is_empty()).count() > 1;
+        let rows = self.rows.get(..self.header_rows).unwrap_or_default();
+        rows.iter().rposition(heads).map_or(self.header_rows.min(1), |last| last + 1)
     }
 
     pub(super) fn add(&mut self, text: &str) {

@@ -73,6 +73,16 @@ fn pages_made_to_hurt_are_read_in_linear_time() {
 }
 
 #[test]
+fn a_row_that_heads_others_is_no_header() {
+    let page = "<table><tr><th>Item<th>EUR<tr><th colspan=2>Washers<tr><td>W1<td>5</table>";
+    let mut builder = Builder::new(&Limits::default());
+    extract(page, HtmlContent::All, "", &Limits::default(), &mut builder);
+    let document = builder.finish();
+    let block = &document.blocks[0];
+    assert_eq!(block.header.unwrap().slice(&document.text), "Item | EUR");
+}
+
+#[test]
 fn cells_stand_below_the_header_they_belong_to() {
     let source = r#"<table><caption>Data <b>2026</b></caption>
         <thead><tr><th>Type<th rowspan=9>Model<th colspan=2>Weight<tbody>

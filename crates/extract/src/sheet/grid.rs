@@ -20,9 +20,6 @@ const MAX_CELLS: usize = 4_000_000;
 
 /// Most rows above a table that are its title and notes, and most characters of a title.
 const TITLE_ROWS: usize = 4;
-const TITLE_CHARS: usize = 100;
-/// Level of a table's title: below the name of its sheet.
-const TITLE_LEVEL: u8 = 3;
 
 /// A filled cell; its text is a piece of the grid's.
 #[derive(Debug, Clone, Copy)]
@@ -183,45 +180,53 @@ fn follows(above: &[Place], below: &[Place]) -> bool {
 }
 
 /// Whether a row is a title or a note above the table that `below` begins with: a single cell with words, under it
-/// perhaps others of the kind, then a row of more cells, which starts no further left, and another one. A column of
-/// single cells stays a table, as does one whose first row lacks a text in its corner.
-fn is_title(row: &[Place], below: Rows<'_>) -> bool {
+/// perhaps others of the kind, then a header, which is a row of more cells, all of them words, and starts no further left,
+/// and a row with a value. Where another single cell stands in the title's column below, they head the rows of one
+/// table. A column of single cells stays a table, as does one whose first row lacks a text in its corner.
+fn is_title(row: &[Place], mut below: Rows<'_>) -> bool {
     let [title] = row else { return false };
-    if !title.words {
-        return false;
-    }
     let mut above = row;
     let mut header: Option<&[Place]> = None;
-    for row in below.take(TITLE_ROWS + 1) {
-        let Some(first) = row.first().filter(|_| follows(above, row)) else { break };
-        if header.is_some() {
-            return row.len() > 1;
-        } else if row.len() > 1 {
-            if first.column < title.column {
-                return false;
-            }
-            header = Some(row);
+    for row in below.by_ref().take(TITLE_ROWS) {
+        let Some(first) = row.first().filter(|_| follows(above, row)) else { return false };
+        above = row;
+        if row.len() > 1 {
+            header = Some(row).filter(|_| first.column >= title.column);
+            break;
         } else if first.column != title.column {
             return false;
         }
-        above = row;
     }
-    false
+    let heads = header.is_some_and(|header| header.iter().all(|place| place.words));
+    if !title.words || !heads {
+        return false;
+    }
+    let mut values = false;
+    for (number, row) in below.enumerate() {
+        if !follows(above, row) {
+            break;
+        }
+        above = row;
+        values |= row.len() > 1 && row.iter().any(|place| !place.words);
+        let alone = matches!(row, [place] if place.column == title.column);
+        if alone || (number == 0 && !values) {
+            return false;
+        }
+    }
+    values
 }
 
 /// Writes the tables of some rows; an empty row ends one.
 fn write_tables(mut rows: Rows<'_>, text: &str, builder: &mut Builder) {
     let mut block = Block::default();
     let mut header: Option<&[Place]> = None;
-    let mut title: Option<&[Place]> = None;
     while let Some(row) = rows.next() {
         if !block.rows.last().is_some_and(|last| follows(last, row)) {
             block.write(text, builder);
             header = None;
             if is_title(row, rows.clone()) {
-                let first = !title.is_some_and(|above| follows(above, row));
-                write_title(row, first, text, builder);
-                title = Some(row);
+                row.iter()
+                    .for_each(|place| builder.push(Part::new(PassageKind::Paragraph, place.text(text))));
                 continue;
             }
         } else if !block.has_room(row) {
@@ -236,19 +241,6 @@ fn write_tables(mut rows: Rows<'_>, text: &str, builder: &mut Builder) {
         }
     }
     block.write(text, builder);
-}
-
-/// Writes what stands above a table: its first row as a heading unless it is long or the name of an empty field,
-/// anything else as a paragraph.
-fn write_title(row: &[Place], first: bool, text: &str, builder: &mut Builder) {
-    for place in row {
-        let line = place.text(text);
-        if first && line.chars().nth(TITLE_CHARS).is_none() && !line.ends_with([':', '：']) {
-            builder.heading(TITLE_LEVEL, line, None);
-        } else {
-            builder.push(Part::new(PassageKind::Paragraph, line));
-        }
-    }
 }
 
 /// Rows without an empty one between.
@@ -371,11 +363,10 @@ mod tests {
 
     #[test]
     fn a_title_stands_above_its_table() {
-        assert_eq!(blocks(&["Prices", "Item,EUR", "Hose,5"]), ["s Prices", "t Item | EUR\nHose | 5"]);
+        assert_eq!(blocks(&["Prices", "Item,EUR", "Hose,5"]), ["p Prices", "t Item | EUR\nHose | 5"]);
         let noted = blocks(&["Prices", "without tax", "Item,EUR", "Hose,5", "", "Note", "A,B", "1,2"]);
         let table = "t Item | EUR\nHose | 5";
-        assert_eq!(noted, ["s Prices", "p without tax", table, "s Note", "t A | B\n1 | 2"]);
-        assert_eq!(blocks(&["Date:", "To,Ann", "By,Tom"]), ["p Date:", "t To | Ann\nBy | Tom"]);
+        assert_eq!(noted, ["p Prices", "p without tax", table, "p Note", "t A | B\n1 | 2"]);
     }
 
     #[test]
@@ -389,24 +380,25 @@ mod tests {
         one(&["Prices", "Item,EUR"]);
         one(&["1", "2,3", "4,5"]);
         one(&["Name", "Ann", "Tom", "Eve", "Kim", "Jo,ill", "Al,ill"]);
+        one(&["Date:", "To,Ann", "By,Tom"]);
+        one(&["Q1", "Sold,5,6", "Left,7,8", "Q2", "Sold,1,2"]);
+        one(&["Pumps", "Part,EUR", "Seal,5", "Hoses", "Clamp,2"]);
         assert_eq!(blocks(&[",EUR", "Hose,5", "Pump,9"]), ["t | EUR\nHose | 5\nPump | 9"]);
     }
 
     #[test]
     fn tables_side_by_side_are_two() {
-        let sheet = ["Code,Meaning,,Load,Cups", "E10,Hose,,1 kg,2", "E11,Pump,,2 kg,4", ",,,3 kg,6"];
+        let sheet =
+            ["Code,Meaning,,Load,Cups", "E10,Hose,,1 kg,2", "E11,Pump,,2 kg,4", ",,,3 kg,6", ",,,4 kg,7"];
         let codes = "t Code | Meaning\nE10 | Hose\nE11 | Pump";
-        let loads = "t Load | Cups\n1 kg | 2\n2 kg | 4\n3 kg | 6";
+        let loads = "t Load | Cups\n1 kg | 2\n2 kg | 4\n3 kg | 6\n4 kg | 7";
         assert_eq!(blocks(&sheet), [codes, loads]);
-        // Each under its title.
-        let sheet = ["Codes,,,Doses", "Code,Meaning,,Load,Cups", "E10,Hose,,1 kg,2", "E11,Pump,,2 kg,4"];
-        let loads = "t Load | Cups\n1 kg | 2\n2 kg | 4";
-        assert_eq!(blocks(&sheet), ["s Codes", codes, "s Doses", loads]);
     }
 
     #[test]
     fn a_table_with_an_empty_column_is_one() {
         let one = |lines: &[&'static str]| assert_eq!(blocks(lines).len(), 1, "{lines:?}");
+        one(&["Service,For,,Price per,Since", "Wash,full,,5 EUR,May", "Iron,shirt,,2 EUR,June"]);
         // Years beside years, one column, a side without a head of its own, names that come twice, one row.
         one(&["Item,Sold,,Share,Gain", "Hose,5,,7,8", "Pump,6,,9,3"]);
         one(&["Item,Sold,,Grade", "Hose,5,,good", "Pump,6,,fair"]);

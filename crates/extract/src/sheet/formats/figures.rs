@@ -42,6 +42,8 @@ pub(in crate::sheet) struct Figure {
     /// Least and most decimals.
     least: usize,
     most: usize,
+    /// What is shown for nothing, when that is words.
+    nothing: Option<String>,
 }
 
 impl Figure {
@@ -56,11 +58,13 @@ impl Figure {
             if figure.without_words() != below_zero.without_words() {
                 return None;
             }
+            figure = figure.without_sign();
             if figure != below_zero {
                 figure = figure.without_words();
             }
+            figure.nothing = words_alone(&mut marks);
         }
-        Some(figure)
+        Some(figure.without_sign())
     }
 
     /// Of one section of a format code.
@@ -152,8 +156,8 @@ impl Figure {
     }
 
     fn without_sign(mut self) -> Self {
-        self.before.retain(|letter| !matches!(letter, '-' | '−' | '('));
-        self.after.retain(|letter| !matches!(letter, '-' | '−' | ')'));
+        self.before.retain(|letter| !matches!(letter, '+' | '-' | '−' | '–' | '('));
+        self.after.retain(|letter| !matches!(letter, '+' | '-' | '−' | '–' | ')'));
         self.trimmed()
     }
 
@@ -176,6 +180,9 @@ impl Figure {
 
     /// The text of a number; `None` when it is too large or none.
     pub(super) fn text(&self, number: f64) -> Option<String> {
+        if let Some(words) = self.nothing.as_ref().filter(|_| number == 0.0) {
+            return Some(words.clone());
+        }
         let (digits, power) = significant(number.abs())?;
         // The number times ten to the power of its decimals, rounded as people round what they read.
         let shift = power + i32::try_from(self.most).ok()? + if self.percent { 2 } else { 0 };
@@ -194,6 +201,21 @@ impl Figure {
         let point = if fixed.is_empty() && free.is_empty() { "" } else { "." };
         Some(format!("{sign}{}{whole}{point}{fixed}{free}{}", self.before, self.after))
     }
+}
+
+/// The text of a section without digits, when it has words.
+fn words_alone(marks: &mut Marks<'_>) -> Option<String> {
+    let mut words = String::new();
+    for mark in marks.take_while(|mark| *mark != END) {
+        match mark {
+            Mark::Literal(text) => words.push_str(text),
+            Mark::Letter(letter) if stands_for_itself(letter) => words.push(letter),
+            Mark::Bracket(inside) if is_colour(inside) => {}
+            _ => return None,
+        }
+    }
+    let words = words.trim();
+    (words.len() <= MOST_TEXT && words.contains(char::is_alphabetic)).then(|| words.to_owned())
 }
 
 /// The digits of a number and the power of ten they are to be taken times: all of a whole one, 15 of others.
@@ -256,6 +278,12 @@ mod tests {
             ("0.00", 999.999, "1000.00"),
             ("0", 4_111_111_111_111_111.0, "4111111111111111"),
             ("0.00;@", 1.0, "1.00"),
+            ("+#,##0.00 €;-#,##0.00 €", 5.0, "5.00 €"),
+            ("+#,##0.00 €;-#,##0.00 €", -5.0, "-5.00 €"),
+            ("+0.0%", -0.05, "-5.0%"),
+            ("#,##0.00 €;-#,##0.00 €;\"on request\"", 0.0, "on request"),
+            ("#,##0.00 €;-#,##0.00 €;\"on request\"", 2.0, "2.00 €"),
+            ("_-* #,##0.00 €_-;-* #,##0.00 €_-;_-* \"-\"?? €_-;_-@_-", 0.0, "0.00 €"),
             ("0", 1e22, "10000000000000000000000"),
         ];
         for (code, number, shown) in cases {
