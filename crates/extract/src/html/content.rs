@@ -260,8 +260,11 @@ fn is_forum(head: &Head, place: bool, page: &Page<'_>, kind: &str) -> bool {
 
 /// Writes what the scoring chose, with its structure where that holds the same words.
 fn write_scored(scored: &ExtractResult, tree: &Tree<Node>, limits: &Limits, builder: &mut Builder) {
-    let words = |text: &str| text.split_whitespace().count();
-    let wanted = words(&scored.content_text);
+    // The scoring writes tables with bars between their cells, and cells that span columns once for each.
+    fn words(text: &str) -> impl Iterator<Item = &str> {
+        text.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric))
+    }
+    let wanted = words(&scored.content_text).count();
     let structured = scored.content_html.as_deref().map(|html| {
         let filtered = simplify(html, limits, Keep::Text);
         let mut trial = Builder::new(limits);
@@ -269,8 +272,10 @@ fn write_scored(scored: &ExtractResult, tree: &Tree<Node>, limits: &Limits, buil
         trial.finish()
     });
     let structured = structured.filter(|document| {
-        let found = document.text.split_whitespace().filter(|w| w.chars().any(char::is_alphanumeric)).count();
-        found * 10 >= wanted * 9 && found * 10 <= wanted * 12 + 50
+        let found = words(&document.text).count();
+        let known: HashSet<&str> = words(&document.text).collect();
+        let whole = || words(&scored.content_text).all(|word| known.contains(word));
+        (found * 10 >= wanted * 9 || whole()) && found * 10 <= wanted * 12 + 50
     });
     let begins_with = |text: &str, heading: &str| {
         let head: String = text.chars().take(heading.chars().count() + 200).collect();

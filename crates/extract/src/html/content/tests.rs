@@ -28,6 +28,23 @@ fn page(body: &str) -> String {
 }
 
 #[test]
+fn tables_of_many_columns_stay_whole_in_the_main_content() {
+    let head: String = (1..9).map(|n| format!("<th>Bus {n}")).collect();
+    let row = |stop: &str| {
+        let times: String =
+            (1..9).map(|n| if n % 3 == 0 { "<td>".to_owned() } else { format!("<td>0{n}:15") }).collect();
+        format!("<tr><th><strong>{stop}</strong>{times}")
+    };
+    let rows: String = ["Harbour", "Market", "Station", "School"].map(row).concat();
+    let table = format!("<table><tr><th>Stop{head}<tr><td colspan=9><b>Weekdays</b>{rows}</table>");
+    let prose = format!("<p>{}</p>", SENTENCE.repeat(3));
+    let document = read(&page(&format!("<main><h2>Bus</h2>{prose}{table}{prose}</main>")), HtmlContent::Main);
+    let tables: Vec<_> = document.blocks.iter().filter(|block| block.kind == PassageKind::Table).collect();
+    assert_eq!(tables.len(), 1, "{}", document.text);
+    assert_eq!(tables[0].range.slice(&document.text).lines().count(), 6, "{}", document.text);
+}
+
+#[test]
 fn an_article_keeps_its_structure_and_loses_the_rest() {
     let paragraphs = format!("<p>{}</p>", SENTENCE.repeat(3)).repeat(4);
     let article = format!(
