@@ -85,16 +85,12 @@ impl Shape {
         // A header may lack the name of a last column that is empty, or that of the rows: which, nobody can tell.
         let shorter = above.checked_sub(1).and_then(|at| sample.get(at));
         if shorter.is_some_and(|record| record.len() > 1 && record.len() + 1 == width && words(record)) {
-            let rest = || sample.iter().skip(above);
-            if !rest()
-                .all(|record| record.len() < width || record.iter().next_back().is_some_and(str::is_empty))
-            {
-                // The rows name themselves when the line above them is no header.
-                if !rest().next().is_some_and(words) {
-                    return None;
-                }
-            } else {
+            let unnamed =
+                |record: &csv::StringRecord| record.len() < width || record.iter().next_back() == Some("");
+            if sample.iter().skip(above).all(unnamed) {
                 above -= 1;
+            } else if !sample.get(above).is_some_and(words) {
+                return None;
             }
         }
         let of_table = sample.len() - above;

@@ -7,7 +7,7 @@
 use super::lines::Glyph;
 use pdfium_render::prelude::{
     PdfColor, PdfPage, PdfPageObject, PdfPageObjectCommon, PdfPageObjectsCommon, PdfPageTextChar,
-    PdfPageTextRenderMode as Mode, PdfPathFillMode,
+    PdfPageTextRenderMode as Mode, PdfPathFillMode, PdfRect,
 };
 
 /// Characters of a line from one that is looked at to the next.
@@ -27,8 +27,8 @@ const FAINT: u8 = 24;
 
 /// What was looked at on one page.
 pub(super) struct Unseen {
-    /// Left, bottom, right and top edge of the page.
-    edges: Option<[f32; 4]>,
+    /// Edges of the page.
+    edges: Option<Edges>,
     line: Option<f32>,
     since: usize,
     seen: usize,
@@ -40,10 +40,7 @@ pub(super) struct Unseen {
 
 impl Unseen {
     pub(super) fn of(page: &PdfPage<'_>) -> Self {
-        let edges = page.boundaries().bounding().ok().map(|boundary| {
-            let edges = boundary.bounds;
-            [edges.left().value, edges.bottom().value, edges.right().value, edges.top().value]
-        });
+        let edges = page.boundaries().bounding().ok().map(|boundary| Edges::of(&boundary.bounds));
         Self { edges, line: None, since: 0, seen: 0, off: 0, invisible: 0, pale: Vec::new() }
     }
 
@@ -56,12 +53,10 @@ impl Unseen {
         if self.since > 0 {
             return;
         }
-        let (x, y) = ((glyph.left + glyph.right) / 2.0, (glyph.bottom + glyph.top) / 2.0);
-        let off = |[left, bottom, right, top]: [f32; 4]| x < left || x > right || y < bottom || y > top;
         let Ok(mode) = char.render_mode() else { return };
         let color = char.fill_color().ok();
         match mode {
-            _ if self.edges.is_some_and(off) => self.off += 1,
+            _ if self.edges.as_ref().is_some_and(|edges| !edges.hold(glyph)) => self.off += 1,
             Mode::Invisible | Mode::InvisibleClipping => self.invisible += 1,
             Mode::FilledUnstroked if color.is_some_and(|color| color.alpha() < FAINT) => self.invisible += 1,
             Mode::FilledUnstroked if color.is_some_and(is_white) && self.pale.len() < MAX_PLACES => {
@@ -87,15 +82,31 @@ impl Unseen {
         let mut bare: Vec<&Glyph> = self.pale.iter().collect();
         for object in objects.iter().filter(is_ground) {
             let Ok(bounds) = object.bounds() else { return false };
-            let bounds = bounds.to_rect();
-            let (left, right) = (bounds.left().value, bounds.right().value);
-            let (bottom, top) = (bounds.bottom().value, bounds.top().value);
-            bare.retain(|glyph| {
-                let (x, y) = ((glyph.left + glyph.right) / 2.0, (glyph.bottom + glyph.top) / 2.0);
-                x < left || x > right || y < bottom || y > top
-            });
+            let edges = Edges::of(&bounds.to_rect());
+            bare.retain(|glyph| !edges.hold(glyph));
         }
         !bare.is_empty()
+    }
+}
+
+/// A rectangle on the page, in points.
+struct Edges {
+    left: f32,
+    bottom: f32,
+    right: f32,
+    top: f32,
+}
+
+impl Edges {
+    fn of(rect: &PdfRect) -> Self {
+        let (left, bottom) = (rect.left().value, rect.bottom().value);
+        Self { left, bottom, right: rect.right().value, top: rect.top().value }
+    }
+
+    /// Whether the middle of a character lies within.
+    fn hold(&self, glyph: &Glyph) -> bool {
+        let (x, y) = ((glyph.left + glyph.right) / 2.0, (glyph.bottom + glyph.top) / 2.0);
+        (self.left..=self.right).contains(&x) && (self.bottom..=self.top).contains(&y)
     }
 }
 
