@@ -50,7 +50,7 @@ impl TableText for TableRows {
         loop {
             let find = Find { limit: PAGE, offset, ..Find::default() };
             let page = self.0.find(scope, id, find).await.map_err(|error| of_tables(error, table))?;
-            for row in &page.rows {
+            for row in page.rows.iter() {
                 let names = columns.get_or_insert_with(|| {
                     let names = row.keys().filter(|name| !OWN.contains(&name.as_str()));
                     let names: Vec<String> = names.cloned().collect();

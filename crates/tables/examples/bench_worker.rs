@@ -7,7 +7,7 @@
 use quarry_embed::EmbedderSlot;
 use quarry_embed::testing::HashEmbedder;
 use quarry_store::{LocalStore, StoreOptions};
-use quarry_tables::{Find, TableSpec, Tables, TablesDeps, TablesOptions};
+use quarry_tables::{AnswerRows, Find, TableSpec, Tables, TablesDeps, TablesOptions};
 use quarry_types::{BotId, Scope};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -99,7 +99,7 @@ impl Worker {
         let count = command["count"] == true;
         let only_count = command["only_count"] == true;
         let mut times = Vec::new();
-        let (mut rows, mut counted) = (Vec::new(), Value::Null);
+        let (mut rows, mut counted) = (AnswerRows::default(), Value::Null);
         for _ in 0..command["rounds"].as_u64().unwrap_or(1) {
             let wanted = find.clone();
             let start = Instant::now();

@@ -1,7 +1,7 @@
 //! What callers hand in and get back, free of storage and query details.
 
+use crate::answer_rows::AnswerRows;
 use crate::jobs::Job;
-use crate::written::WrittenRows;
 use quarry_embed::EmbedderSlot;
 use quarry_store::{DataPaths, RecordStore};
 use quarry_types::{TableId, Timestamp};
@@ -185,8 +185,8 @@ impl Default for Find {
 /// Answer of a query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
-    /// Rows in wire form; with `group` plain objects without system columns.
-    pub rows: Vec<Row>,
+    /// The rows; with `group` plain objects without system columns.
+    pub rows: AnswerRows,
     /// Whether more follow.
     pub has_more: bool,
     /// The offset asked for.
@@ -201,7 +201,7 @@ pub struct Found {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Written {
     /// The rows written, as they are now, in the order given.
-    pub rows: WrittenRows,
+    pub rows: AnswerRows,
     /// What was ignored.
     pub warnings: Vec<String>,
     /// One text per row that was refused.
@@ -212,9 +212,9 @@ pub struct Written {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Upserted {
     /// New rows.
-    pub inserted: WrittenRows,
+    pub inserted: AnswerRows,
     /// Rows that existed, as they are now.
-    pub updated: WrittenRows,
+    pub updated: AnswerRows,
     /// What was ignored.
     pub warnings: Vec<String>,
     /// One text per row that was refused.

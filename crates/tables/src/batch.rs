@@ -41,9 +41,17 @@ pub(crate) struct Taken {
 impl Taken {
     /// A row no batch has changed.
     pub(crate) fn stored(snapshot: &Snapshot, id: u32) -> Option<Self> {
-        let (seq, row) = snapshot.read(id)?;
+        snapshot.read(id).map(Self::of)
+    }
+
+    fn of((seq, row): (Seq, StoredRow)) -> Self {
         let before = Some(Stored::of(seq, &row));
-        Some(Self { row, before })
+        Self { row, before }
+    }
+
+    /// As [`Taken::stored`] for many rows, in their order.
+    pub(crate) fn stored_many(snapshot: &Snapshot, ids: &[Option<u32>]) -> Vec<Option<Self>> {
+        snapshot.read_many(ids).into_iter().map(|found| found.map(Self::of)).collect()
     }
 }
 

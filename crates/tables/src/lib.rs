@@ -4,6 +4,7 @@
 //! Knows nothing of HTTP. Invariant: a filter gives the same rows by every path (direct kernels,
 //! query plan, naive evaluator), and a key column's value names at most one row.
 
+mod answer_rows;
 mod api;
 mod batch;
 mod batches;
@@ -27,8 +28,8 @@ mod tests;
 mod view;
 mod wire;
 mod words;
-mod written;
 
+pub use answer_rows::AnswerRows;
 pub use api::{
     DeleteRows, Deleted, Find, Found, GotTable, Recount, Row, Table, TableCounts, TablePatch, TableSpec,
     TablesDeps, TablesOptions, Upserted, Written,
@@ -42,4 +43,3 @@ pub use recount::recount;
 pub use search::Cleared;
 pub use tables::Tables;
 pub use words::{Interpretation, Selector, Source};
-pub use written::WrittenRows;

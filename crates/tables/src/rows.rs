@@ -5,6 +5,7 @@
 //! is drafted again, and after a few the writer takes its table alone.
 
 use crate::Error;
+use crate::answer_rows::AnswerRows;
 use crate::api::{Deleted, Row, Upserted, Written};
 use crate::batch::{Batch, Taken};
 use crate::catalog::Entry;
@@ -15,7 +16,6 @@ use crate::schema::{CheckedRow, ColumnId, Kind};
 use crate::tables::Tables;
 use crate::view::{OwnChanges, RowChange, Snapshot, View};
 use crate::wire;
-use crate::written::WrittenRows;
 use quarry_store::Seq;
 use quarry_types::{Scope, Timestamp};
 use serde_json::{Map, Value};
@@ -366,7 +366,7 @@ impl Drafted {
     }
 
     fn written(self) -> Written {
-        let rows = WrittenRows::new(self.output, self.rows.into_iter().flatten().collect());
+        let rows = AnswerRows::new(self.output, self.rows.into_iter().flatten().collect());
         Written { rows, warnings: self.warnings, errors: self.errors }
     }
 
@@ -375,8 +375,8 @@ impl Drafted {
         for ((_, inserted), row) in self.ids.iter().zip(self.rows) {
             if *inserted { &mut new } else { &mut old }.extend(row);
         }
-        let inserted = WrittenRows::new(Arc::clone(&self.output), new);
-        let updated = WrittenRows::new(self.output, old);
+        let inserted = AnswerRows::new(Arc::clone(&self.output), new);
+        let updated = AnswerRows::new(self.output, old);
         Upserted { inserted, updated, warnings: self.warnings, errors: self.errors }
     }
 }
@@ -423,19 +423,31 @@ struct Found {
 }
 
 impl Found {
-    fn of(
-        entry: &Entry,
-        snapshot: &Snapshot,
+    fn of_many(
+        (entry, snapshot): (&Entry, &Snapshot),
         key: &KeyLookup,
-        (row, unknown): (&Map<String, Value>, &mut BTreeSet<String>),
-    ) -> Result<Self, String> {
-        let cells = entry.checker.check(row, unknown)?;
-        let cell = cells.iter().find(|(column, _)| *column == key.column).and_then(|(_, cell)| cell.as_ref());
-        let value = cell.and_then(Cell::key_value);
-        let indexed = value.as_ref().filter(|_| key.owners.is_none());
-        let owner = indexed.and_then(|value| snapshot.by_key(value));
-        let taken = owner.and_then(|id| Taken::stored(snapshot, id));
-        Ok(Self { cells, value, owner, taken })
+        rows: &[&Map<String, Value>],
+        unknown: &mut BTreeSet<String>,
+    ) -> Vec<Result<Self, String>> {
+        let mut owners = Vec::with_capacity(rows.len());
+        let checked: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                let checked = entry.checker.check(row, unknown).map(|cells| {
+                    let cell = cells.iter().find(|(column, _)| *column == key.column);
+                    let value = cell.and_then(|(_, cell)| cell.as_ref()).and_then(Cell::key_value);
+                    (cells, value)
+                });
+                let value = checked.as_ref().ok().and_then(|(_, value)| value.as_ref());
+                owners.push(value.filter(|_| key.owners.is_none()).and_then(|value| snapshot.by_key(value)));
+                checked
+            })
+            .collect();
+        let taken = Taken::stored_many(snapshot, &owners);
+        let found = checked.into_iter().zip(owners).zip(taken).map(|((checked, owner), taken)| {
+            checked.map(|(cells, value)| Self { cells, value, owner, taken })
+        });
+        found.collect()
     }
 }
 
@@ -448,8 +460,7 @@ impl Attempt<'_> {
             rows.chunks(rows.len().div_ceil(pool::shares(cost)).max(1)).collect();
         let found = pool::map(cost, &shares, |rows| {
             let mut unknown = BTreeSet::new();
-            let one = |row: &&Map<String, Value>| Found::of(entry, snapshot, key, (row, &mut unknown));
-            (rows.iter().map(one).collect::<Vec<_>>(), unknown)
+            (Found::of_many((entry, snapshot), key, rows, &mut unknown), unknown)
         });
         let mut all = Vec::with_capacity(rows.len());
         for (found, unknown) in found {

@@ -82,7 +82,7 @@ async fn run(
     let limit = proposal.limit.unwrap_or(PLAN_ROWS).clamp(1, PLAN_ROWS);
     let found = tables.find(scope, &table.name, find(proposal.group.clone(), limit)).await?;
     let has_more = found.has_more && !asked_for_no_more(proposal.limit);
-    let shown = found.rows;
+    let shown = found.rows.into_rows();
     let lines = if proposal.group.is_some() {
         let telling = say::Telling { table, proposal, rows: &[], has_more };
         let mut members = Vec::new();
@@ -91,7 +91,7 @@ async fn run(
             let of = Find { filter: both(proposal.filter.as_ref(), condition), ..find(None, most) };
             // The result stands without them: a value that cannot be searched for has no rows to show.
             match tables.find(scope, &table.name, of).await {
-                Ok(rows) => members.extend(rows.rows),
+                Ok(rows) => members.extend(rows.rows.into_rows()),
                 Err(error) => tracing::debug!(%error, "the rows of a group were not found"),
             }
         }

@@ -4,7 +4,7 @@ use crate::app::{Answer, Call};
 use crate::body::{self, TABLES_CAP};
 use crate::error::ApiError;
 use crate::wire::{self, Fields, TableBody};
-use quarry_tables::{TableCounts, Tables, Upserted, Written, WrittenRows};
+use quarry_tables::{AnswerRows, Found, TableCounts, Tables, Upserted, Written};
 use quarry_types::Scope;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -106,22 +106,28 @@ pub(crate) async fn find(call: Call) -> Answer {
         Some(_) => return Err(ApiError::query("selectorName must be a selector's name")),
     }
     let found = tables.find(&scope, &table, wire::find(fields)?).await?;
-    let mut body = json!({ "hasMore": found.has_more, "offset": found.offset, "limit": found.limit });
-    if !found.warnings.is_empty() {
-        body["warnings"] = found.warnings.into();
-    }
-    if let Some(map) = body.as_object_mut() {
-        map.insert("rows".to_owned(), found.rows.into_iter().map(Value::Object).collect());
-    }
-    body::json(&body)
+    let Found { rows, has_more, offset, limit, warnings } = found;
+    body::json(&FindAnswer { has_more, offset, limit, warnings, rows })
+}
+
+/// The answer of `findTableRows`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FindAnswer {
+    has_more: bool,
+    offset: usize,
+    limit: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+    rows: AnswerRows,
 }
 
 /// The rows of an answer once their values are computed, when `waitComputed` asks for it.
 async fn awaited(
     wait: bool,
     (tables, scope, table): (&Tables, &Scope, &str),
-    rows: WrittenRows,
-) -> Result<WrittenRows, ApiError> {
+    rows: AnswerRows,
+) -> Result<AnswerRows, ApiError> {
     if !wait {
         return Ok(rows);
     }
@@ -132,11 +138,11 @@ async fn awaited(
 #[derive(Serialize)]
 struct WriteAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
-    rows: Option<WrittenRows>,
+    rows: Option<AnswerRows>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    inserted: Option<WrittenRows>,
+    inserted: Option<AnswerRows>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    updated: Option<WrittenRows>,
+    updated: Option<AnswerRows>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

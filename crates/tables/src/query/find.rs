@@ -37,7 +37,7 @@ impl Tables {
             let (mut rows, warnings) = self.engine.groups(&snapshot, &filter, group, page).await?;
             let has_more = rows.len() > limit;
             rows.truncate(limit);
-            return Ok(Found { rows, has_more, offset, limit, warnings });
+            return Ok(Found { rows: rows.into(), has_more, offset, limit, warnings });
         }
         let order = resolve(find.order_by.as_deref().unwrap_or("id"), schema, "orderBy")?;
         let output = Output::new(&entry, find.select.as_deref())?;

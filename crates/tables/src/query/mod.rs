@@ -13,7 +13,7 @@ pub(crate) use group::{Group, UniqueLists, direct_groups};
 pub(crate) use order::sort_text;
 pub(crate) use output::Output;
 pub(crate) use plan::Engine;
-pub(crate) use scan::{Page, Query};
+pub(crate) use scan::Query;
 
 #[cfg(test)]
 mod tests;

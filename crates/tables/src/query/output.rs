@@ -1,14 +1,15 @@
-//! Hits to wire rows: chosen columns, nested selections.
+//! Hits to rows: chosen columns, nested selections, wire form.
 
 use super::order::pick;
 use super::pool;
 use super::scan::{Hit, Page, Places};
 use crate::Error;
+use crate::answer_rows::AnswerRows;
 use crate::api::Row;
 use crate::catalog::Entry;
 use crate::compute::Watched;
 use crate::filter::resolve;
-use crate::record::{Cell, Computed, StoredRow, json_value, number_value};
+use crate::record::{Cell, StoredRow, json_value, number_value};
 use crate::schema::{ColumnId, Kind};
 use crate::view::{Block, Reader, Snapshot};
 use quarry_types::Timestamp;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 
 const MAX_SELECTED: usize = 200;
 /// What a value of an answer costs, in units of one plain comparison.
-const VALUE_COST: usize = 60;
+const VALUE_COST: usize = 25;
 
 /// Which columns an answer shows.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Output {
     columns: Vec<Shown>,
     /// Always shown whole: what a row's values stand for.
     watched: Vec<Watched>,
+    /// The columns to read, ascending by id.
+    read: Vec<(ColumnId, Kind)>,
     /// A row with every name in place and no values: copying it is cheaper than naming values one
     /// by one.
     blank: Row,
@@ -88,35 +91,48 @@ impl Output {
         for shown in &columns {
             blank.insert(shown.name.clone(), Value::Null);
         }
-        Self { columns, watched, blank }
+        let mut read: Vec<(ColumnId, Kind)> =
+            columns.iter().map(|shown| (shown.column, shown.kind)).collect();
+        read.sort_unstable_by_key(|(column, _)| *column);
+        Self { columns, watched, read, blank }
     }
 
-    /// The wire rows of a page from `offset`.
-    pub(crate) fn rows(&self, snapshot: &Snapshot, page: &Page, offset: usize, limit: usize) -> Vec<Row> {
-        match page {
-            Page::Rows(rows) => rows.iter().skip(offset).take(limit).map(|row| self.stored(row)).collect(),
+    /// The rows of a page from `offset`.
+    pub(crate) fn rows(
+        self: &Arc<Self>,
+        snapshot: &Snapshot,
+        page: &Page,
+        offset: usize,
+        limit: usize,
+    ) -> AnswerRows {
+        let rows = match page {
+            Page::Rows(rows) => rows.iter().skip(offset).take(limit).map(Arc::clone).collect(),
             Page::Hits(hits) => {
                 let places = Places::new(snapshot);
                 let end = offset.saturating_add(limit).min(hits.len());
                 let hits = hits.get(offset..end).unwrap_or_default();
-                let cost = hits.len() * self.blank.len() * VALUE_COST;
+                let cost = hits.len() * (self.read.len() + 2) * VALUE_COST;
                 let shares: Vec<&[Hit]> =
                     hits.chunks(hits.len().div_ceil(pool::shares(cost)).max(1)).collect();
                 let rows = pool::map(cost, &shares, |hits| {
                     let mut readers: Vec<(*const Block, Vec<Reader<'_>>)> = Vec::new();
-                    hits.iter().filter_map(|hit| self.hit(&places, *hit, &mut readers)).collect::<Vec<Row>>()
+                    let read = |hit: &Hit| self.hit(&places, *hit, &mut readers).map(Arc::new);
+                    hits.iter().filter_map(read).collect::<Vec<Arc<StoredRow>>>()
                 });
                 rows.into_iter().flatten().collect()
             }
-        }
+        };
+        AnswerRows::new(Arc::clone(self), rows)
     }
+
+    /// What this output shows of a row.
 
     fn hit<'s>(
         &self,
         places: &Places<'s>,
         hit: Hit,
         readers: &mut Vec<(*const Block, Vec<Reader<'s>>)>,
-    ) -> Option<Row> {
+    ) -> Option<StoredRow> {
         let (block, row) = places.block(hit)?;
         let address: *const Block = block;
         let known = readers.iter().position(|(known, _)| *known == address);
@@ -124,52 +140,48 @@ impl Output {
             let moments = [ColumnId::CREATED_AT, ColumnId::UPDATED_AT];
             let mut opened: Vec<Reader<'s>> =
                 moments.iter().map(|column| block.reader(*column, Kind::DateTime)).collect();
-            opened.extend(self.columns.iter().map(|shown| block.reader(shown.column, shown.kind)));
+            opened.extend(self.read.iter().map(|(column, kind)| block.reader(*column, *kind)));
             readers.push((address, opened));
             readers.len() - 1
         });
         let (_, opened) = readers.get(at)?;
         let (moments, columns) = opened.split_at_checked(2)?;
-        let moment = |at: usize| moments.get(at).map_or(Value::Null, |reader| reader.value(row));
-        let values = columns.iter().map(|reader| reader.value(row));
-        Some(self.assemble(hit.id, [moment(0), moment(1)], block.computed(row), values))
+        let moment = |at: usize| match moments.get(at).and_then(|reader| reader.cell(row)) {
+            Some(Cell::Moment(moment, _)) => moment,
+            _ => Timestamp::default(),
+        };
+        let mut stored = StoredRow::new(hit.id, moment(0), moment(1));
+        stored.cells.reserve_exact(columns.len());
+        let cells = self.read.iter().zip(columns);
+        stored.cells.extend(cells.filter_map(|((column, _), reader)| Some((*column, reader.cell(row)?))));
+        if !self.watched.is_empty() {
+            stored.computed = block.computed(row).to_vec();
+        }
+        Some(stored)
     }
 
-    /// A row by itself.
+    /// A row in wire form.
     pub(crate) fn stored(&self, row: &StoredRow) -> Row {
         let moment = |moment: Timestamp| Value::String(moment.to_string());
-        let values = self
-            .columns
-            .iter()
-            .map(|shown| row.cell(shown.column).map_or(Value::Null, |cell| cell.to_value()));
-        self.assemble(row.id, [moment(row.created_at), moment(row.updated_at)], &row.computed, values)
-    }
-
-    /// A row by itself, to be written as text: the text of what [`Output::stored`] makes.
-    pub(crate) fn wire<'o>(&'o self, row: &'o StoredRow) -> impl Serialize + 'o {
-        WireRow { output: self, row }
-    }
-
-    fn assemble(
-        &self,
-        id: u32,
-        [created, updated]: [Value; 2],
-        states: &[(ColumnId, Computed)],
-        values: impl Iterator<Item = Value>,
-    ) -> Row {
-        let mut row = self.blank.clone();
-        let system = [id.into(), created, updated, Value::Object(Map::new())];
-        let columns =
-            self.columns.iter().zip(values).map(|(shown, value)| {
-                if shown.paths.is_empty() { value } else { nested(&value, &shown.paths) }
-            });
-        for (place, value) in row.values_mut().zip(system.into_iter().chain(columns)) {
+        let mut wire = self.blank.clone();
+        let empty = Value::Object(Map::new());
+        let system = [row.id.into(), moment(row.created_at), moment(row.updated_at), empty];
+        let columns = self.columns.iter().map(|shown| {
+            let value = row.cell(shown.column).map_or(Value::Null, |cell| cell.to_value());
+            if shown.paths.is_empty() { value } else { nested(&value, &shown.paths) }
+        });
+        for (place, value) in wire.values_mut().zip(system.into_iter().chain(columns)) {
             *place = value;
         }
         if !self.watched.is_empty() {
-            Watched::insert(&mut row, &self.watched, states);
+            Watched::insert(&mut wire, &self.watched, &row.computed);
         }
-        row
+        wire
+    }
+
+    /// A row to be written as text: the text of what [`Output::stored`] makes.
+    pub(crate) fn wire<'o>(&'o self, row: &'o StoredRow) -> impl Serialize + 'o {
+        WireRow { output: self, row }
     }
 }
 

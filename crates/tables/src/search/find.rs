@@ -6,7 +6,7 @@ use crate::Error;
 use crate::api::{Find, Found, Row};
 use crate::catalog::Entry;
 use crate::filter::{self, Field, resolve};
-use crate::query::{Output, Page, Query, sort_text};
+use crate::query::{Output, Query, sort_text};
 use crate::record::{Cell, StoredRow};
 use crate::schema::ColumnId;
 use crate::tables::Tables;
@@ -65,7 +65,7 @@ impl Tables {
                 Ok(page(&query, &output, ranked, order.as_ref(), offset, limit))
             })
             .await?;
-        Ok(Found { rows, has_more, offset, limit, warnings })
+        Ok(Found { rows: rows.into(), has_more, offset, limit, warnings })
     }
 
     async fn quota_warning(&self, scope: &Scope, rows: u64) -> Result<String, Error> {
@@ -158,14 +158,14 @@ fn page(
             keyed.into_iter().skip(offset).take(limit).map(|(_, score, row)| (score, row)).collect()
         }
     };
-    let (scores, rows): (Vec<f32>, Vec<Arc<StoredRow>>) = shown.into_iter().unzip();
-    let mut rows = output.rows(&query.snapshot, &Page::Rows(rows), 0, limit);
-    for (row, score) in rows.iter_mut().zip(scores) {
+    let wire = |(score, row): (f32, Arc<StoredRow>)| {
+        let mut row = output.stored(&row);
         // Six places: a float's own digits would look like a precision that is not there.
         let similarity = (f64::from(score) * 1e6).round() / 1e6;
         row.insert("similarity".into(), similarity.into());
-    }
-    (rows, has_more)
+        row
+    };
+    (shown.into_iter().map(wire).collect(), has_more)
 }
 
 /// A value to sort by.

@@ -398,7 +398,7 @@ async fn writers_and_computing_race_without_loss() {
         writer.await.unwrap();
     }
     settled(&bench.tables, "rTable").await;
-    for row in bench.find("rTable", Find::default()).await.rows {
+    for row in bench.find("rTable", Find::default()).await.rows.into_rows() {
         let number = |name: &str| row[name].as_i64().unwrap();
         assert_eq!(number("sum"), number("a") + number("b"), "{row:?}");
         assert_eq!(number("twice"), number("sum") * 2, "{row:?}");

@@ -89,13 +89,14 @@ async fn select_shows_columns_and_places() {
         limit: 1,
         ..Find::default()
     };
-    let row = bench.find("pTable", select(&["age", "obj.city", "obj.none.x"])).await.rows.remove(0);
+    let row =
+        bench.find("pTable", select(&["age", "obj.city", "obj.none.x"])).await.rows.into_rows().remove(0);
     assert_eq!(row["obj"], json!({"city": "Rome", "none": {"x": null}}));
     assert_eq!(
         row.keys().map(String::as_str).collect::<Vec<_>>(),
         ["id", "createdAt", "updatedAt", "computed", "age", "obj"]
     );
-    let row = bench.find("pTable", select(&["obj.city", "obj"])).await.rows.remove(0);
+    let row = bench.find("pTable", select(&["obj.city", "obj"])).await.rows.into_rows().remove(0);
     assert_eq!(row["obj"], json!({"city": "Rome", "zip": 1}));
     assert_eq!(bench.find("pTable", select(&[])).await.rows[0].len(), 4);
 }
@@ -108,7 +109,7 @@ async fn groups_answer_named_values() {
         .find("pTable", group(json!({"ok": "key", "age": ["sum", "avg", "count"], "name": "unique"})))
         .await;
     assert_eq!(
-        Value::from(found.rows.into_iter().map(Value::from).collect::<Vec<_>>()),
+        Value::from(found.rows.into_rows().into_iter().map(Value::from).collect::<Vec<_>>()),
         json!([
             {"okKey": false, "ageSum": 20, "ageAvg": 20, "ageCount": 1, "nameUnique": ["bob"]},
             {"okKey": true, "ageSum": 30, "ageAvg": 30, "ageCount": 1, "nameUnique": ["Ann", "Cid"]},
@@ -125,7 +126,7 @@ async fn groups_answer_named_values() {
             },
         )
         .await;
-    assert_eq!(Value::from(found.rows), json!([{"objCityKey": "Paris", "idCount": 1}]));
+    assert_eq!(json!(found.rows), json!([{"objCityKey": "Paris", "idCount": 1}]));
     assert!(found.has_more);
     let found = bench
         .find(
@@ -145,13 +146,13 @@ async fn groups_answer_named_values() {
     };
     let found = bench.find("pTable", none).await;
     assert_eq!(
-        Value::from(found.rows),
+        json!(found.rows),
         json!([{"ageSum": null, "ageCount": 0, "ageMin": null, "hiredMax": null, "tagsUnique": []}])
     );
     let found =
         bench.find("pTable", group(json!({"hired": ["min", "max"], "obj.zip": ["sum", "max"]}))).await;
     assert_eq!(
-        Value::from(found.rows),
+        json!(found.rows),
         json!([{
             "hiredMin": "2020-01-01", "hiredMax": "2024-05-01T08:00:00Z", "objZipSum": 1, "objZipMax": 1,
         }])

@@ -21,7 +21,7 @@ async fn rows_come_back_as_they_were_written() {
     assert_eq!((&rows[1]["id"], &rows[1]["age"], &rows[1]["ok"]), (&json!(2), &json!(7), &json!(null)));
     assert_eq!(rows[1]["computed"], json!({}));
     assert_eq!(bench.tables.row(&bot(), "xTable", 1).await.unwrap(), rows[0]);
-    assert_eq!(bench.find("xTable", Find::default()).await.rows, rows);
+    assert_eq!(bench.find("xTable", Find::default()).await.rows, rows.into());
     assert_eq!(bench.tables.row(&bot(), "xTable", 3).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(bench.tables.row(&bot(), "xTable", -1).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
@@ -95,7 +95,7 @@ async fn a_write_answers_the_same_as_text_and_as_objects() {
         assert_eq!(text, serde_json::to_string(&objects).unwrap());
         assert_eq!(text, serde_json::to_string(&written.rows).unwrap(), "once looked at");
         let found = bench.find(table, Find { limit: 10, ..Find::default() }).await.rows;
-        assert_eq!(found, objects);
+        assert_eq!(found, objects.into());
     }
 }
 

@@ -114,7 +114,7 @@ async fn rows_are_found_by_words_and_filtered_first() {
     assert_eq!(bench.found("noteTable", by_n.clone()).await, [3, 2, 1]);
     assert_eq!(bench.found("noteTable", Find { descending: true, ..by_n }).await, [1, 2, 3]);
     let some = Find { select: Some(vec!["kind".into()]), limit: 1, ..search("kettle") };
-    let row = bench.find("noteTable", some).await.rows.remove(0);
+    let row = bench.find("noteTable", some).await.rows.into_rows().remove(0);
     assert_eq!((row.get("text"), &row["kind"], row["similarity"].is_f64()), (None, &json!("a"), true));
 }
 
@@ -131,13 +131,13 @@ async fn pages_of_a_search_are_cut_from_one_ranking() {
     let mut pages = Vec::new();
     for offset in (0..).step_by(7) {
         let page = bench.find("noteTable", Find { offset, limit: 7, ..search("word3 same") }).await;
-        pages.extend(page.rows);
+        pages.extend(page.rows.into_rows());
         assert_eq!(page.has_more, offset + 7 < 60);
         if !page.has_more {
             break;
         }
     }
-    assert_eq!(pages, all.rows);
+    assert_eq!(pages, all.rows.into_rows());
     assert!(bench.found("noteTable", Find { offset: 60, ..search("same") }).await.is_empty());
 }
 

@@ -21,6 +21,10 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Rows whose values are read together: enough to wait for memory many at a time, few enough to
+/// stay in a core's cache.
+const ROWS_AT_ONCE: usize = 64;
+
 #[derive(Debug)]
 pub(crate) struct Block {
     ids: Vec<u32>,
@@ -200,21 +204,44 @@ impl Block {
 
     /// A row as it was stored.
     pub(crate) fn row(&self, row: usize) -> StoredRow {
+        let mut stored = self.bare(row);
+        self.fill(std::slice::from_mut(&mut stored), &[row]);
+        stored
+    }
+
+    /// Rows as they were stored, in the order asked for.
+    pub(crate) fn rows(&self, rows: &[usize]) -> Vec<StoredRow> {
+        let mut stored: Vec<StoredRow> = rows.iter().map(|row| self.bare(*row)).collect();
+        for (stored, rows) in stored.chunks_mut(ROWS_AT_ONCE).zip(rows.chunks(ROWS_AT_ONCE)) {
+            self.fill(stored, rows);
+        }
+        stored
+    }
+
+    /// A row but for its values.
+    fn bare(&self, row: usize) -> StoredRow {
         let id = self.ids.get(row).copied().unwrap_or(0);
         let mut stored = StoredRow::new(id, Timestamp::default(), Timestamp::default());
         stored.computed = self.computed(row).to_vec();
         stored.stored_len = self.lens.get(row).copied().unwrap_or(0);
         stored.cells.reserve(self.columns.len());
+        stored
+    }
+
+    /// Puts the values of rows in, column by column: row by row, each value would wait for memory alone.
+    fn fill(&self, stored: &mut [StoredRow], rows: &[usize]) {
         for (slot, array) in &self.columns {
             let Slot::Values(column, kind) = slot else { continue };
-            match (*column, self.open(*column, *kind, array).cell(row)) {
-                (ColumnId::CREATED_AT, Some(Cell::Moment(moment, _))) => stored.created_at = moment,
-                (ColumnId::UPDATED_AT, Some(Cell::Moment(moment, _))) => stored.updated_at = moment,
-                (ColumnId::ID | ColumnId::CREATED_AT | ColumnId::UPDATED_AT, _) | (_, None) => {}
-                (column, Some(cell)) => stored.cells.push((column, cell)),
+            let reader = self.open(*column, *kind, array);
+            for (stored, row) in stored.iter_mut().zip(rows) {
+                match (*column, reader.cell(*row)) {
+                    (ColumnId::CREATED_AT, Some(Cell::Moment(moment, _))) => stored.created_at = moment,
+                    (ColumnId::UPDATED_AT, Some(Cell::Moment(moment, _))) => stored.updated_at = moment,
+                    (ColumnId::ID | ColumnId::CREATED_AT | ColumnId::UPDATED_AT, _) | (_, None) => {}
+                    (column, Some(cell)) => stored.cells.push((column, cell)),
+                }
             }
         }
-        stored
     }
 
     /// The value that decides equality in a unique index.

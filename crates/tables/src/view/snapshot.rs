@@ -182,6 +182,32 @@ impl Snapshot {
         }
     }
 
+    /// As [`Snapshot::read`] for many rows, in their order.
+    pub(crate) fn read_many(&self, ids: &[Option<u32>]) -> Vec<Option<(Seq, StoredRow)>> {
+        let mut found: Vec<Option<(Seq, StoredRow)>> = ids.iter().map(|_| None).collect();
+        // (slab, row, place in `ids`)
+        let mut placed: Vec<(usize, usize, usize)> = Vec::with_capacity(ids.len());
+        for ((at, id), found) in ids.iter().enumerate().zip(&mut found) {
+            let Some(id) = id else { continue };
+            match self.locate(*id) {
+                None => {}
+                Some(Place::Active) => *found = self.read(*id),
+                Some(Place::Slab { slab, row }) => placed.push((slab, row, at)),
+            }
+        }
+        placed.sort_unstable();
+        for placed in placed.chunk_by(|a, b| a.0 == b.0) {
+            let Some(slab) = placed.first().and_then(|(slab, ..)| self.slabs.get(*slab)) else { continue };
+            let rows: Vec<usize> = placed.iter().map(|(_, row, _)| *row).collect();
+            for ((_, row, at), stored) in placed.iter().zip(slab.block.rows(&rows)) {
+                if let Some(found) = found.get_mut(*at) {
+                    *found = Some((slab.block.seq(*row), stored));
+                }
+            }
+        }
+        found
+    }
+
     /// A row with the commit that wrote it.
     pub(crate) fn get(&self, id: u32) -> Option<(Seq, Arc<StoredRow>)> {
         match self.locate(id)? {

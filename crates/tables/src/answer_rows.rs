@@ -1,7 +1,7 @@
-//! The rows a write answers, in wire form only for those who look.
+//! The rows of an answer, as objects only for those who look.
 //!
-//! A caller over HTTP wants them as text and many callers only their number, so neither pays for
-//! objects. Invariant: the text is that of the objects.
+//! A caller over HTTP wants them as text and many callers of writes only their number, so neither
+//! pays for objects. Invariant: the text is that of the objects.
 
 use crate::api::Row;
 use crate::query::Output;
@@ -11,16 +11,16 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
-/// Rows as a write left them. They are made into [`Row`]s when first looked at as a slice;
+/// Rows that were found or written. They are made into [`Row`]s when first looked at as a slice;
 /// serialising them and asking how many there are does without.
 #[derive(Clone, Default)]
-pub struct WrittenRows {
+pub struct AnswerRows {
     stored: Vec<Arc<StoredRow>>,
     output: Option<Arc<Output>>,
     rows: OnceLock<Vec<Row>>,
 }
 
-impl WrittenRows {
+impl AnswerRows {
     pub(crate) fn new(output: Arc<Output>, stored: Vec<Arc<StoredRow>>) -> Self {
         Self { stored, output: Some(output), rows: OnceLock::new() }
     }
@@ -52,13 +52,13 @@ impl WrittenRows {
     }
 }
 
-impl From<Vec<Row>> for WrittenRows {
+impl From<Vec<Row>> for AnswerRows {
     fn from(rows: Vec<Row>) -> Self {
         Self { rows: rows.into(), ..Self::default() }
     }
 }
 
-impl Deref for WrittenRows {
+impl Deref for AnswerRows {
     type Target = [Row];
 
     fn deref(&self) -> &[Row] {
@@ -66,19 +66,19 @@ impl Deref for WrittenRows {
     }
 }
 
-impl PartialEq for WrittenRows {
+impl PartialEq for AnswerRows {
     fn eq(&self, other: &Self) -> bool {
         **self == **other
     }
 }
 
-impl fmt::Debug for WrittenRows {
+impl fmt::Debug for AnswerRows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.made().fmt(f)
     }
 }
 
-impl Serialize for WrittenRows {
+impl Serialize for AnswerRows {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match (self.rows.get(), &self.output) {
             (None, Some(output)) => to.collect_seq(self.stored.iter().map(|row| output.wire(row))),
