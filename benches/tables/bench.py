@@ -17,7 +17,7 @@ from ops import COLUMNS, operations, upsert_rows, write_rows
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = ROOT / "benches" / "out"
 UPSERT = "upsert 1,000 by key, durable"
-UPSERT_ROUNDS = 7
+UPSERT_ROUNDS = 15
 CLIENTS, EACH = 64, 100
 TEN = ["key", "month", "day", "dep_delay", "arr_delay", "carrier", "tailnum", "origin", "dest", "time_hour"]
 

@@ -5,7 +5,7 @@
 //! taken; publishing shows all of them with one change of state.
 
 use super::block::Block;
-use super::snapshot::{Slab, Snapshot, push_merging};
+use super::snapshot::{Removed, Slab, Snapshot, push_merging};
 use crate::record::{Batches, KeyValue, StoredRow};
 use crate::schema::ColumnId;
 use quarry_store::Seq;
@@ -88,15 +88,13 @@ impl Snapshot {
     }
 
     /// Forgets an unpublished row; answers its key value.
-    pub(super) fn remove_hidden(&mut self, id: u32) -> Option<KeyValue> {
-        let column = self.key_column();
+    pub(super) fn remove_hidden(&mut self, id: u32) -> Option<Removed> {
         let slabs = self.hidden.slabs.values_mut().flatten();
         let spans = |slab: &&mut Slab| slab.block.first_id() <= id && id <= slab.block.last_id();
         let (slab, row) = slabs.filter(spans).find_map(|slab| slab.find(id).map(|row| (slab, row)))?;
-        slab.kill(row);
-        let value = column.and_then(|column| slab.block.key_value(column, row));
+        let removed = slab.take(row);
         self.hidden.rows -= 1;
-        value
+        Some(removed)
     }
 
     /// This state once it is known which imports are public: their rows join the others.

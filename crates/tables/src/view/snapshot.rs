@@ -21,6 +21,8 @@ use std::sync::{Arc, OnceLock};
 /// bounds what a write costs the next reader.
 const ACTIVE_MAX: usize = 256;
 const SIDE_MAX_BLOCKS: usize = 16;
+/// Blocks of like size that become one: more would be copied less often, and read one by one for longer.
+const MERGED_AT_ONCE: usize = 4;
 
 /// A block with the rows that are still alive.
 #[derive(Debug, Clone)]
@@ -53,6 +55,11 @@ impl Slab {
         }
     }
 
+    pub(super) fn take(&mut self, row: usize) -> Removed {
+        self.kill(row);
+        Removed::Slab { block: Arc::clone(&self.block), row }
+    }
+
     /// The living rows, a bit each; `None` = all.
     pub(crate) fn alive_words(&self) -> Option<&[u64]> {
         self.alive.as_ref().map(|words| words.as_slice())
@@ -66,12 +73,30 @@ impl Slab {
     }
 
     pub(super) fn find(&self, id: u32) -> Option<usize> {
-        let row = self.block.ids().binary_search(&id).ok()?;
+        let ids = self.block.ids();
+        // Where it is when no id before it is missing, as in most tables.
+        let dense = id.checked_sub(self.block.first_id())? as usize;
+        let row = if ids.get(dense) == Some(&id) { dense } else { ids.binary_search(&id).ok()? };
         self.is_alive(row).then_some(row)
     }
 
     pub(super) fn living(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.block.len()).filter(|row| self.is_alive(*row))
+    }
+}
+
+/// A row that is no longer alive.
+pub(super) enum Removed {
+    Active(Arc<StoredRow>),
+    Slab { block: Arc<Block>, row: usize },
+}
+
+impl Removed {
+    fn key(&self, column: ColumnId) -> Option<KeyValue> {
+        match self {
+            Self::Active(row) => row.cell(column)?.key_value(),
+            Self::Slab { block, row } => block.key_value(column, *row),
+        }
     }
 }
 
@@ -323,22 +348,15 @@ impl Snapshot {
             }
             let row = row.filter(|_| !next.is_removed(id, seq));
             apart.remove(&id);
-            let before = next.remove(id);
             let now = row.as_ref().and_then(|row| row.cell(next.key_column?)?.key_value());
             // Most changes leave the key as it was.
-            if before != now {
-                if let Some(value) = before
-                    && next.keys.get(&value) == Some(&id)
-                {
-                    next.keys.remove(&value);
-                }
+            if now.as_ref().is_some_and(|value| next.keys.get(value) == Some(&id)) {
+                next.remove(id);
+            } else {
+                next.take_out(id);
                 if let Some(value) = now {
                     next.keys.insert(value, id);
                 }
-            } else if let Some(value) = now
-                && next.keys.get(&value) != Some(&id)
-            {
-                next.keys.insert(value, id);
             }
             match row {
                 Some(row) if next.hidden.holds(&row) => drop(apart.insert(id, (seq, row))),
@@ -375,38 +393,28 @@ impl Snapshot {
         }
     }
 
-    /// Takes a row out, but not its key, which is answered.
-    fn remove(&mut self, id: u32) -> Option<KeyValue> {
+    /// Takes a row out, but not its key.
+    fn remove(&mut self, id: u32) -> Option<Removed> {
         match self.locate(id) {
             None if self.hidden.is_empty() => None,
             None => self.remove_hidden(id),
             Some(place) => {
                 self.rows -= 1;
-                self.remove_at(id, place)
+                match place {
+                    Place::Active => self.active.remove(&id).map(|(_, row)| Removed::Active(row)),
+                    Place::Slab { slab, row } => Some(self.slabs.get_mut(slab)?.take(row)),
+                }
             }
         }
     }
 
     /// Takes a row out with its key.
     pub(super) fn take_out(&mut self, id: u32) {
-        if let Some(value) = self.remove(id)
+        let key = self.remove(id).and_then(|removed| removed.key(self.key_column?));
+        if let Some(value) = key
             && self.keys.get(&value) == Some(&id)
         {
             self.keys.remove(&value);
-        }
-    }
-
-    fn remove_at(&mut self, id: u32, place: Place) -> Option<KeyValue> {
-        match place {
-            Place::Active => {
-                let row = self.active.remove(&id);
-                self.key_column.and_then(|column| row?.1.cell(column)?.key_value())
-            }
-            Place::Slab { slab, row } => {
-                let slab = self.slabs.get_mut(slab)?;
-                slab.kill(row);
-                self.key_column.and_then(|column| slab.block.key_value(column, row))
-            }
         }
     }
 
@@ -500,26 +508,37 @@ fn gather_even(blocks: &[&Block], rows: &[(u32, (usize, usize))], out: &mut Vec<
     }
 }
 
-/// Appends a block, merging it with predecessors of like size: each row is copied a logarithmic
-/// number of times.
-pub(super) fn push_merging(slabs: &mut Vec<Slab>, mut slab: Slab) {
-    while let Some(before) = slabs.last() {
-        let like = before.live <= slab.live * 2 && before.live + slab.live <= Block::MAX_ROWS;
-        if !like {
-            break;
-        }
-        let blocks = [before.block.as_ref(), slab.block.as_ref()];
-        let mut rows: Vec<(u32, (usize, usize))> = Vec::with_capacity(before.live + slab.live);
-        for (at, one) in [before, &slab].into_iter().enumerate() {
-            rows.extend(one.living().filter_map(|row| Some((*one.block.ids().get(row)?, (at, row)))));
-        }
-        rows.sort_unstable();
-        let rows: Vec<(usize, usize)> = rows.into_iter().map(|(_, place)| place).collect();
-        let merged = Slab::whole(Block::gather(&blocks, &rows));
-        slabs.pop();
-        slab = merged;
-    }
+/// Appends a block. Once some of like size stand at the end, or two that fill one, they become one:
+/// each row is copied a logarithmic number of times.
+pub(super) fn push_merging(slabs: &mut Vec<Slab>, slab: Slab) {
     slabs.push(slab);
+    loop {
+        let largest = slabs.last().map_or(0, |last| last.live * 2);
+        let mut rows = 0;
+        let fits = |slab: &&Slab| {
+            rows += slab.live;
+            slab.live <= largest && rows <= Block::MAX_ROWS
+        };
+        let alike = slabs.iter().rev().take_while(fits).count();
+        let from = slabs.len() - alike;
+        let rows: usize = slabs.iter().skip(from).map(|slab| slab.live).sum();
+        if alike < 2 || (alike < MERGED_AT_ONCE && rows <= Block::MAX_ROWS / 2) {
+            return;
+        }
+        let parts = slabs.split_off(from);
+        slabs.push(merged(&parts));
+    }
+}
+
+fn merged(slabs: &[Slab]) -> Slab {
+    let blocks: Vec<&Block> = slabs.iter().map(|slab| slab.block.as_ref()).collect();
+    let mut rows: Vec<(u32, (usize, usize))> = Vec::with_capacity(slabs.iter().map(|slab| slab.live).sum());
+    for (at, slab) in slabs.iter().enumerate() {
+        rows.extend(slab.living().filter_map(|row| Some((*slab.block.ids().get(row)?, (at, row)))));
+    }
+    rows.sort_unstable();
+    let rows: Vec<(usize, usize)> = rows.into_iter().map(|(_, place)| place).collect();
+    Slab::whole(Block::gather(&blocks, &rows))
 }
 
 #[cfg(test)]
