@@ -15,6 +15,7 @@ use crate::api::Table;
 use crate::schema::{ColumnId, Kind, Schema};
 use crate::words::Selector;
 use bytes::Bytes;
+use compact_str::CompactString;
 use quarry_store::{Coll, Key, Seq};
 use quarry_types::{TableId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -161,9 +162,10 @@ pub(crate) enum Cell {
     Bool(bool),
     /// Never NaN, never -0.
     Number(f64),
-    Text(Box<str>),
+    /// Up to 24 bytes in place: most texts of tables are short, and rows are read and made often.
+    Text(CompactString),
     /// JSON text of an object, an array or anything.
-    Json(Box<str>),
+    Json(CompactString),
     /// A date-time and, when it was not written canonically, how it was.
     Moment(Timestamp, Option<Box<str>>),
 }
@@ -202,7 +204,7 @@ impl Cell {
         match self {
             Self::Bool(flag) => Value::Bool(*flag),
             Self::Number(number) => number_value(*number),
-            Self::Text(text) => Value::String(text.as_ref().to_owned()),
+            Self::Text(text) => Value::String(text.as_str().to_owned()),
             Self::Json(text) => json_value(text),
             Self::Moment(_, Some(text)) => Value::String(text.as_ref().to_owned()),
             Self::Moment(moment, None) => Value::String(moment.to_string()),
@@ -381,7 +383,7 @@ impl StoredRow {
             let state = ComputeState::of(state)?;
             let rule = u32::try_from(take_varint(rest)?).ok()?;
             let at = Timestamp(i64::from_le_bytes(take(rest)?));
-            let error = Some(take_text(rest)?).filter(|error| !error.is_empty());
+            let error = Some(take_text(rest)?).filter(|error| !error.is_empty()).map(Into::into);
             self.computed.push((column, Computed { state, rule, at, error }));
         }
         Some(())
@@ -412,12 +414,12 @@ impl StoredRow {
                 TAG_FALSE => Cell::Bool(false),
                 TAG_TRUE => Cell::Bool(true),
                 TAG_NUMBER => Cell::Number(f64::from_le_bytes(take(&mut rest)?)),
-                TAG_TEXT => Cell::Text(take_text(&mut rest)?),
-                TAG_JSON => Cell::Json(take_text(&mut rest)?),
+                TAG_TEXT => Cell::Text(take_text(&mut rest)?.into()),
+                TAG_JSON => Cell::Json(take_text(&mut rest)?.into()),
                 TAG_MOMENT => Cell::Moment(Timestamp(i64::from_le_bytes(take(&mut rest)?)), None),
                 TAG_MOMENT_TEXT => {
                     let moment = Timestamp(i64::from_le_bytes(take(&mut rest)?));
-                    Cell::Moment(moment, Some(take_text(&mut rest)?))
+                    Cell::Moment(moment, Some(take_text(&mut rest)?.into()))
                 }
                 _ => return None,
             };
@@ -454,11 +456,11 @@ fn take_varint(rest: &mut &[u8]) -> Option<u64> {
     None
 }
 
-fn take_text(rest: &mut &[u8]) -> Option<Box<str>> {
+fn take_text<'r>(rest: &mut &'r [u8]) -> Option<&'r str> {
     let len = usize::try_from(take_varint(rest)?).ok()?;
     let (head, tail) = rest.split_at_checked(len)?;
     *rest = tail;
-    Some(std::str::from_utf8(head).ok()?.into())
+    std::str::from_utf8(head).ok()
 }
 
 /// Metadata of a table as stored.

@@ -133,6 +133,14 @@ impl SignQuery {
         Self { planes, step, sum, lines: lines(query.len()) }
     }
 
+    /// Asks the memory for the first of `rows`: [`SignQuery::bounds`] asks for the others as it goes.
+    pub(super) fn ask_for(&self, signs: &[Line], rows: &[u32]) {
+        for row in rows.iter().take(AHEAD) {
+            let at = *row as usize;
+            prefetch(signs.get(at * self.lines..(at + 1) * self.lines).unwrap_or(&[]));
+        }
+    }
+
     /// Appends the bound above the cosine with each of `rows`, numbers of vectors in `signs`: minus infinity
     /// with rows that are not there.
     pub(super) fn bounds(&self, signs: &[Line], rows: &[u32], out: &mut Vec<f32>) {

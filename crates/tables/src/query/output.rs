@@ -226,7 +226,8 @@ impl Serialize for WireCell<'_> {
             None => to.serialize_unit(),
             Some(Cell::Bool(flag)) => to.serialize_bool(*flag),
             Some(Cell::Number(number)) => number_value(*number).serialize(to),
-            Some(Cell::Text(text)) | Some(Cell::Moment(_, Some(text))) => to.serialize_str(text),
+            Some(Cell::Text(text)) => to.serialize_str(text),
+            Some(Cell::Moment(_, Some(text))) => to.serialize_str(text),
             Some(Cell::Moment(moment, None)) => to.collect_str(moment),
             Some(Cell::Json(text)) => json_value(text).serialize(to),
         }

@@ -188,7 +188,7 @@ impl Key {
             Cell::Number(number) => Some(Self::Number(*number)),
             Cell::Moment(moment, _) => Some(Self::Moment(moment.as_ms())),
             Cell::Bool(flag) => Some(Self::Bool(*flag)),
-            Cell::Text(text) => Some(Self::Text(text.as_ref().to_owned())),
+            Cell::Text(text) => Some(Self::Text(text.as_str().to_owned())),
             Cell::Json(json) => sort_text(json, &field.path).map(Self::Text),
         }
     }

@@ -57,8 +57,14 @@ impl ExactInt8 {
                     }
                 }
             }
-            asked.bounds(&block.signs, rows.get(from..).unwrap_or(&[]), &mut bounds);
             blocks.push((block, from..rows.len()));
+        }
+        bounds.reserve(rows.len());
+        for (at, (block, range)) in blocks.iter().enumerate() {
+            if let Some((next, range)) = blocks.get(at + 1) {
+                asked.ask_for(&next.signs, rows.get(range.clone()).unwrap_or(&[]));
+            }
+            asked.bounds(&block.signs, rows.get(range.clone()).unwrap_or(&[]), &mut bounds);
         }
         // What looks best is seen first: it raises the floor that the others have to reach.
         let mut coarse = Best::new(k);
