@@ -38,6 +38,8 @@ pub struct ExactInt8 {
 #[derive(Clone, Default)]
 struct Block {
     number: u32,
+    /// The first id, where none between it and the last is missing.
+    dense_from: Option<u32>,
     ids: Vec<u32>, // ascending
     codes: Vec<i8>,
     scales: Vec<f32>,
@@ -343,6 +345,7 @@ impl Block {
         let rows = order.len();
         let mut block = Self {
             number,
+            dense_from: None,
             ids: Vec::with_capacity(rows),
             codes: Vec::with_capacity(rows * stride),
             scales: Vec::with_capacity(rows),
@@ -370,19 +373,17 @@ impl Block {
                 block.full.extend(unit.iter().map(|x| f16::from_f32(*x)));
             }
         }
+        let ends = block.ids.first().zip(block.ids.last());
+        let dense = |(first, last): &(&u32, &u32)| (*last - *first) as usize + 1 == rows;
+        block.dense_from = ends.filter(dense).map(|(first, _)| *first);
         block
     }
 
-    /// Where an item lies. Most blocks lack no id: then its place follows from the first.
+    /// Where an item lies. Most blocks lack no id: then its place follows from the first, without a look at them.
     fn row(&self, id: u32) -> Option<usize> {
-        let (first, last) = (*self.ids.first()?, *self.ids.last()?);
-        let direct = id.checked_sub(first)? as usize;
-        if (last - first) as usize + 1 == self.ids.len() {
-            return (direct < self.ids.len()).then_some(direct); // no look at the ids between
-        }
-        match self.ids.get(direct) {
-            Some(there) if *there == id => Some(direct),
-            _ => self.ids.binary_search(&id).ok(),
+        match self.dense_from {
+            Some(first) => Some(id.checked_sub(first)? as usize).filter(|row| *row < self.ids.len()),
+            None => self.ids.binary_search(&id).ok(),
         }
     }
 

@@ -10,6 +10,8 @@ use super::simd::{prefetch, sign_bounds};
 
 /// Rows asked of the memory before they are needed.
 const AHEAD: usize = 16;
+/// Rows asked of the memory before the first of them is looked at.
+const ASKED_FIRST: usize = 64;
 /// Planes of bits of a query.
 const PLANES: usize = 4;
 /// Standard deviations between the estimate and the bound: about two vectors in a thousand lie above it, equal ones together.
@@ -133,9 +135,9 @@ impl SignQuery {
         Self { planes, step, sum, lines: lines(query.len()) }
     }
 
-    /// Asks the memory for the first of `rows`: [`SignQuery::bounds`] asks for the others as it goes.
+    /// Asks the memory for `rows`, or the first of many: [`SignQuery::bounds`] asks for the others as it goes.
     pub(super) fn ask_for(&self, signs: &[Line], rows: &[u32]) {
-        for row in rows.iter().take(AHEAD) {
+        for row in rows.iter().take(ASKED_FIRST) {
             let at = *row as usize;
             prefetch(signs.get(at * self.lines..(at + 1) * self.lines).unwrap_or(&[]));
         }

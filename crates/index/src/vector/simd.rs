@@ -111,10 +111,11 @@ pub(crate) fn nearest(groups: &[Group], codes: &[[u8; TOKEN_DIMS / 2]], out: &mu
 #[inline]
 pub(crate) fn prefetch<T>(row: &[T]) {
     #[cfg(target_arch = "x86_64")]
-    for line in row.chunks((64 / size_of::<T>().max(1)).max(1)) {
+    for at in (0..size_of_val(row)).step_by(64) {
+        let line = row.as_ptr().cast::<i8>().wrapping_add(at);
         // SAFETY: prefetching reads nothing and cannot fault; every x86-64 CPU has it.
         unsafe {
-            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast::<i8>());
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line);
         }
     }
     #[cfg(not(target_arch = "x86_64"))]

@@ -6,6 +6,8 @@ use crate::vector::signs::SignQuery;
 use crate::vector::simd::{Kernel, prefetch};
 use crate::vector::{Query, VectorIndex};
 use crate::{Candidates, Hit};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Dimensions up to which codes are as short as signs.
 const LEAST_DIMS: usize = 64;
@@ -17,6 +19,8 @@ const PER_WANTED: usize = 16;
 const FIRST_SEEN: usize = 4;
 /// Part of the vectors, one in so many, that signs must not leave to be seen: seeing all would take less time.
 const USELESS: usize = 2;
+/// Blocks asked of the memory before they are needed.
+const BLOCKS_AHEAD: usize = 4;
 /// Bounds of which one is looked at to find a place among them.
 const SAMPLED: usize = 16;
 
@@ -41,31 +45,47 @@ impl ExactInt8 {
     /// together): which, depends on `k` and the filter.
     pub(super) fn scan_signs(&self, query: &Query, k: usize, allowed: &Candidates<'_>) -> Best {
         let asked = SignQuery::new(&query.full);
-        let (mut blocks, mut rows, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
-        let mut wanted = match allowed {
-            Candidates::All => None,
-            Candidates::Only(allowed) => Some(allowed.iter().peekable()),
+        let (mut blocks, mut rows, mut bounds) =
+            (Vec::<(&Arc<Block>, Range<usize>)>::new(), Vec::new(), Vec::new());
+        let look_at = |blocks: &[(&Arc<Block>, Range<usize>)], rows: &[u32], bounds: &mut Vec<f32>| {
+            if let Some((block, range)) = blocks.last() {
+                asked.bounds(&block.signs, rows.get(range.clone()).unwrap_or(&[]), bounds);
+            }
         };
-        for block in &self.blocks {
+        let wanted = match allowed {
+            Candidates::All => None,
+            Candidates::Only(allowed) => {
+                let mut ids = vec![0; allowed.len() as usize];
+                allowed.iter().next_many(&mut ids);
+                Some(ids)
+            }
+        };
+        let mut wanted = wanted.as_deref();
+        let count = wanted.map_or(self.len(), |ids| ids.len().min(self.len()));
+        rows.reserve(count);
+        bounds.reserve(count);
+        for (at, block) in self.blocks.iter().enumerate() {
+            if let Some(ahead) = self.blocks.get(at + BLOCKS_AHEAD) {
+                prefetch(std::slice::from_ref(ahead.as_ref()));
+            }
             let from = rows.len();
             match &mut wanted {
                 None => rows.extend(0..block.ids.len() as u32),
                 Some(ids) => {
-                    while ids.next_if(|id| id / BLOCK < block.number).is_some() {}
-                    while let Some(id) = ids.next_if(|id| id / BLOCK == block.number) {
-                        rows.extend(block.row(id).map(|row| row as u32));
-                    }
+                    let others = ids.iter().take_while(|id| **id / BLOCK < block.number).count();
+                    let (_, here) = ids.split_at(others);
+                    let (mine, rest) =
+                        here.split_at(here.iter().take_while(|id| **id / BLOCK == block.number).count());
+                    rows.extend(mine.iter().filter_map(|id| Some(block.row(*id)? as u32)));
+                    *ids = rest;
                 }
             }
+            // While these come from memory, those of the block before are looked at.
+            asked.ask_for(&block.signs, rows.get(from..).unwrap_or(&[]));
+            look_at(&blocks, &rows, &mut bounds);
             blocks.push((block, from..rows.len()));
         }
-        bounds.reserve(rows.len());
-        for (at, (block, range)) in blocks.iter().enumerate() {
-            if let Some((next, range)) = blocks.get(at + 1) {
-                asked.ask_for(&next.signs, rows.get(range.clone()).unwrap_or(&[]));
-            }
-            asked.bounds(&block.signs, rows.get(range.clone()).unwrap_or(&[]), &mut bounds);
-        }
+        look_at(&blocks, &rows, &mut bounds);
         // What looks best is seen first: it raises the floor that the others have to reach.
         let mut coarse = Best::new(k);
         let mut below = f32::INFINITY;
