@@ -11,6 +11,7 @@
 use quarry_embed::testing::HashEmbedder;
 use quarry_embed::{Embedded, Embedder, EmbedderSlot, TextKind};
 use quarry_extract::{Pool, PoolOptions};
+use quarry_index::VectorOptions;
 use quarry_kb::{Kb, KbDeps, KbSettings, NewPassage, Search, TagFilter, TagRule, Tags, UpsertFile};
 use quarry_store::StoreOptions;
 use quarry_types::{BotId, PassageKind, Scope, TokenCounter};
@@ -224,11 +225,13 @@ async fn main() -> Result<(), Failure> {
         kb.search(&scope, search)
     };
     let first = questions.first().ok_or("queries.jsonl is empty")?;
+    // A graph is made in the background, and another once a fifth is new; few vectors need none.
     let plan = loop {
         let hits = ask(first, &TagFilter::default(), true).await?;
-        let plan = hits.first().and_then(|hit| hit.explain.as_ref()).map(|why| why["plan"].to_string());
-        let plan = plan.unwrap_or_default();
-        if plan.contains("raph") || count <= 20_000 || begun.elapsed() > Duration::from_secs(3_600) {
+        let why = hits.first().and_then(|hit| hit.explain.as_ref()).map(|why| why["plan"].clone());
+        let plan = why.unwrap_or_default();
+        let unindexed = plan["unindexed"].as_u64().map_or(count, |unindexed| unindexed as usize);
+        if unindexed * 5 <= count || count <= VectorOptions::default().crossover {
             break plan;
         }
         tokio::time::sleep(Duration::from_secs(1)).await;

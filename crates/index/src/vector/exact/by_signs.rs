@@ -56,7 +56,8 @@ impl ExactInt8 {
             Candidates::All => None,
             Candidates::Only(allowed) => {
                 let mut ids = vec![0; allowed.len() as usize];
-                allowed.iter().next_many(&mut ids);
+                let filled = allowed.iter().next_many(&mut ids).len();
+                ids.truncate(filled);
                 Some(ids)
             }
         };
