@@ -1,15 +1,16 @@
-"""Times vector search beside hnswlib and faiss: same vectors, same machine, one thread each, one run.
+"""Times vector search beside hnswlib, faiss and LanceDB: same vectors, same machine, one thread each, one run.
 
-    python rivals.py BASE.f32 QUERIES.f32 --count 100000 [--alone]      (numpy; hnswlib, faiss-cpu unless alone)
+    python rivals.py BASE.f32 QUERIES.f32 --count 100000 [--alone]      (numpy; hnswlib, faiss-cpu, lancedb unless alone)
 
 BASE.f32 holds real vectors (384 numbers each); more are made by pushing copies aside to about cosine .8.
 All use M 16 and efConstruction 200. Recall@10 is against exact search, equal scores standing for one
-another. Prints, for each engine, the narrowest ef that reaches each recall and its median time.
+another. LanceDB searches one partition of 8 bit codes and compares the best again. Prints, for each engine, the narrowest ef that reaches each recall and its median time.
 Build `cargo build --release --workspace --example vector_sweep` first.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import tempfile
 import time
@@ -71,6 +72,30 @@ def rivals(docs, queries, floor):
         index.hnsw.efSearch = ef
         found, ms = timed(queries, lambda query: index.search(query[None], 10)[1][0])
         points["faiss"].append((ef, recall(found, docs, queries, floor), ms))
+    points["LanceDB"] = lance(docs, queries, floor)
+    return points
+
+
+def lance(docs, queries, floor):
+    os.environ["LANCE_CPU_THREADS"] = "1"  # read when it is loaded
+    import lancedb
+    import pyarrow
+
+    vectors = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(docs.reshape(-1)), DIMS)
+    rows = pyarrow.table({"id": pyarrow.array(np.arange(len(docs), dtype=np.int64)), "vector": vectors})
+    points = []
+    with tempfile.TemporaryDirectory() as place:
+        begun = time.perf_counter()
+        table = lancedb.connect(place).create_table("docs", rows)
+        table.create_index(metric="cosine", index_type="IVF_HNSW_SQ", num_partitions=1, m=16, ef_construction=200)
+        print(f"LanceDB built in {time.perf_counter() - begun:.1f} s")
+        for ef in EFS:
+            if ef < 30:
+                continue  # it wants at least as many as it compares again
+            asked = lambda query: table.search(query).distance_type("cosine").nprobes(1).ef(ef).refine_factor(3)
+            run = lambda query: asked(query).limit(10).select(["id", "_distance"]).to_arrow()["id"].to_numpy()
+            found, ms = timed(queries, run)
+            points.append((ef, recall(found, docs, queries, floor), ms))
     return points
 
 

@@ -44,6 +44,12 @@ impl AnswerRows {
         self.rows.into_inner().unwrap_or_default()
     }
 
+    /// The same, as objects already.
+    pub(crate) fn made_now(self) -> Self {
+        self.made();
+        self
+    }
+
     fn made(&self) -> &Vec<Row> {
         self.rows.get_or_init(|| {
             let make = |output: &Arc<Output>| self.stored.iter().map(|row| output.stored(row)).collect();

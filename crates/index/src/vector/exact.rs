@@ -379,11 +379,15 @@ impl Block {
         block
     }
 
-    /// Where an item lies. Most blocks lack no id: then its place follows from the first, without a look at them.
+    /// Where an item lies. Most blocks lack no id: then its place follows from the first, without a look at the others.
     fn row(&self, id: u32) -> Option<usize> {
         match self.dense_from {
             Some(first) => Some(id.checked_sub(first)? as usize).filter(|row| *row < self.ids.len()),
-            None => self.ids.binary_search(&id).ok(),
+            None => {
+                let direct = id.checked_sub(*self.ids.first()?)? as usize;
+                let is_there = self.ids.get(direct) == Some(&id);
+                if is_there { Some(direct) } else { self.ids.binary_search(&id).ok() }
+            }
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Output {
     watched: Vec<Watched>,
     /// The columns to read, ascending by id.
     read: Vec<(ColumnId, Kind)>,
+    /// Whether all columns are shown whole and as they are stored.
+    is_plain: bool,
     /// A row with every name in place and no values: copying it is cheaper than naming values one
     /// by one.
     blank: Row,
@@ -94,7 +96,8 @@ impl Output {
         let mut read: Vec<(ColumnId, Kind)> =
             columns.iter().map(|shown| (shown.column, shown.kind)).collect();
         read.sort_unstable_by_key(|(column, _)| *column);
-        Self { columns, watched, read, blank }
+        let is_plain = watched.is_empty() && columns.iter().all(|shown| shown.paths.is_empty());
+        Self { columns, watched, read, is_plain, blank }
     }
 
     /// The rows of a page from `offset`.
@@ -122,11 +125,13 @@ impl Output {
                 rows.into_iter().flatten().collect()
             }
         };
-        AnswerRows::new(Arc::clone(self), rows)
+        let rows = AnswerRows::new(Arc::clone(self), rows);
+        // Reading JSON takes a while: that is done here, where it blocks nobody.
+        let is_dear = !self.is_plain || self.columns.iter().any(|shown| shown.kind == Kind::Json);
+        if is_dear { rows.made_now() } else { rows }
     }
 
     /// What this output shows of a row.
-
     fn hit<'s>(
         &self,
         places: &Places<'s>,
@@ -193,8 +198,7 @@ struct WireRow<'o> {
 impl Serialize for WireRow<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let Self { output, row } = self;
-        let plain = output.watched.is_empty() && output.columns.iter().all(|shown| shown.paths.is_empty());
-        if !plain {
+        if !output.is_plain {
             return output.stored(row).serialize(to);
         }
         let mut map = to.serialize_map(Some(output.blank.len()))?;

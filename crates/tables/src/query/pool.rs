@@ -1,5 +1,5 @@
-//! Threads that help with work over many blocks: with the callers they are as many as there are
-//! cores, however many queries run at once.
+//! Threads that help with work over many blocks: none where as many threads as there are cores are at
+//! such work already.
 //!
 //! Knows nothing of queries. Work that small threads would only slow down stays with its caller.
 
@@ -58,9 +58,10 @@ struct AtWork(usize);
 impl AtWork {
     /// Counts a caller and the helpers it may have, at most `wanted`.
     fn caller_with(wanted: usize) -> (Self, usize) {
-        let before = AT_WORK.fetch_add(1, Ordering::Relaxed);
-        let helpers = wanted.min(cores().saturating_sub(before + 1));
-        AT_WORK.fetch_add(helpers, Ordering::Relaxed);
+        let helpers = |before: usize| wanted.min(cores().saturating_sub(before + 1));
+        let with_them = |before: usize| Some(before + 1 + helpers(before));
+        let counted = AT_WORK.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with_them);
+        let helpers = counted.map_or(0, helpers);
         (Self(1 + helpers), helpers)
     }
 }

@@ -121,7 +121,7 @@ fn cell(column: &Column, pattern: Option<&Regex>, value: &Value) -> Result<Optio
             });
         }
         (Kind::Text, Value::String(text)) => Cell::Text(text.as_str().into()),
-        (_, value) => Cell::Json(value.to_string().into()),
+        (_, value) => Cell::Json(value.to_string().as_str().into()),
     }))
 }
 

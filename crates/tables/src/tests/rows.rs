@@ -96,6 +96,14 @@ async fn a_write_answers_the_same_as_text_and_as_objects() {
         assert_eq!(text, serde_json::to_string(&written.rows).unwrap(), "once looked at");
         let found = bench.find(table, Find { limit: 10, ..Find::default() }).await.rows;
         assert_eq!(found, objects.into());
+        for select in [&["name", "obj", "id"][..], &["age", "hired"], &["obj.b", "tags", "obj.none"]] {
+            let select = Some(select.iter().map(|name| (*name).to_owned()).collect());
+            let filter = Some(json!({"age": {"$gt": -10}}));
+            let some = bench.find(table, Find { filter, select, ..Find::default() }).await.rows;
+            let text = serde_json::to_string(&some).unwrap();
+            assert_eq!(some.len(), 4);
+            assert_eq!(text, serde_json::to_string(&some.into_rows()).unwrap());
+        }
     }
 }
 

@@ -87,7 +87,7 @@ impl Snapshot {
         }
     }
 
-    /// Forgets an unpublished row; answers its key value.
+    /// Forgets an unpublished row, which is answered.
     pub(super) fn remove_hidden(&mut self, id: u32) -> Option<Removed> {
         let slabs = self.hidden.slabs.values_mut().flatten();
         let spans = |slab: &&mut Slab| slab.block.first_id() <= id && id <= slab.block.last_id();

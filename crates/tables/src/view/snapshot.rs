@@ -21,8 +21,6 @@ use std::sync::{Arc, OnceLock};
 /// bounds what a write costs the next reader.
 const ACTIVE_MAX: usize = 256;
 const SIDE_MAX_BLOCKS: usize = 16;
-/// Blocks of like size that become one: more would be copied less often, and read one by one for longer.
-const MERGED_AT_ONCE: usize = 4;
 
 /// A block with the rows that are still alive.
 #[derive(Debug, Clone)]
@@ -216,7 +214,9 @@ impl Snapshot {
             let Some(id) = id else { continue };
             match self.locate(*id) {
                 None => {}
-                Some(Place::Active) => *found = self.read(*id),
+                Some(Place::Active) => {
+                    *found = self.active.get(id).map(|(seq, row)| (*seq, StoredRow::clone(row)));
+                }
                 Some(Place::Slab { slab, row }) => placed.push((slab, row, at)),
             }
         }
@@ -508,37 +508,26 @@ fn gather_even(blocks: &[&Block], rows: &[(u32, (usize, usize))], out: &mut Vec<
     }
 }
 
-/// Appends a block. Once some of like size stand at the end, or two that fill one, they become one:
-/// each row is copied a logarithmic number of times.
-pub(super) fn push_merging(slabs: &mut Vec<Slab>, slab: Slab) {
-    slabs.push(slab);
-    loop {
-        let largest = slabs.last().map_or(0, |last| last.live * 2);
-        let mut rows = 0;
-        let fits = |slab: &&Slab| {
-            rows += slab.live;
-            slab.live <= largest && rows <= Block::MAX_ROWS
-        };
-        let alike = slabs.iter().rev().take_while(fits).count();
-        let from = slabs.len() - alike;
-        let rows: usize = slabs.iter().skip(from).map(|slab| slab.live).sum();
-        if alike < 2 || (alike < MERGED_AT_ONCE && rows <= Block::MAX_ROWS / 2) {
-            return;
+/// Appends a block, merging it with predecessors of like size: each row is copied a logarithmic
+/// number of times.
+pub(super) fn push_merging(slabs: &mut Vec<Slab>, mut slab: Slab) {
+    while let Some(before) = slabs.last() {
+        let like = before.live <= slab.live * 2 && before.live + slab.live <= Block::MAX_ROWS;
+        if !like {
+            break;
         }
-        let parts = slabs.split_off(from);
-        slabs.push(merged(&parts));
+        let blocks = [before.block.as_ref(), slab.block.as_ref()];
+        let mut rows: Vec<(u32, (usize, usize))> = Vec::with_capacity(before.live + slab.live);
+        for (at, one) in [before, &slab].into_iter().enumerate() {
+            rows.extend(one.living().filter_map(|row| Some((*one.block.ids().get(row)?, (at, row)))));
+        }
+        rows.sort_unstable();
+        let rows: Vec<(usize, usize)> = rows.into_iter().map(|(_, place)| place).collect();
+        let merged = Slab::whole(Block::gather(&blocks, &rows));
+        slabs.pop();
+        slab = merged;
     }
-}
-
-fn merged(slabs: &[Slab]) -> Slab {
-    let blocks: Vec<&Block> = slabs.iter().map(|slab| slab.block.as_ref()).collect();
-    let mut rows: Vec<(u32, (usize, usize))> = Vec::with_capacity(slabs.iter().map(|slab| slab.live).sum());
-    for (at, slab) in slabs.iter().enumerate() {
-        rows.extend(slab.living().filter_map(|row| Some((*slab.block.ids().get(row)?, (at, row)))));
-    }
-    rows.sort_unstable();
-    let rows: Vec<(usize, usize)> = rows.into_iter().map(|(_, place)| place).collect();
-    Slab::whole(Block::gather(&blocks, &rows))
+    slabs.push(slab);
 }
 
 #[cfg(test)]
@@ -565,6 +554,11 @@ mod tests {
             assert_eq!((found.0, &found.1), (*seq, row));
             assert_eq!(snapshot.by_key(&row.cell(KEY).unwrap().key_value().unwrap()), Some(*id));
         }
+        // Descending, some twice, some absent.
+        let many: Vec<Option<u32>> =
+            model.keys().rev().flat_map(|id| [Some(*id), None, Some(id / 2), Some(id + 7_000_000)]).collect();
+        let one_by_one: Vec<_> = many.iter().map(|id| snapshot.read((*id)?)).collect();
+        assert_eq!(snapshot.read_many(&many), one_by_one);
         assert_eq!(snapshot.keys.len(), model.len());
         let main: Vec<u32> = snapshot.main().iter().flat_map(|slab| slab.block.ids().to_vec()).collect();
         assert!(main.is_sorted(), "the main run ascends");
@@ -601,6 +595,31 @@ mod tests {
                 }
                 snapshot = snapshot.apply(changes, seq);
             }
+            check(&snapshot, &model);
+        }
+    }
+
+    #[test]
+    fn keys_move_between_rows_of_blocks() {
+        let mut snapshot = Snapshot::load(1, Batches::default(), Arc::default());
+        snapshot.extend((1..=3_000).map(|id| (1, row(id, id))).collect());
+        let mut snapshot = snapshot.with_key(Some(KEY));
+        let mut model: BTreeMap<u32, _> = (1..=3_000).map(|id| (id, (1, row(id, id)))).collect();
+        for seq in 2..6 {
+            // Each row gets the key the next one had, the last of each hundred goes.
+            let key = |id: u32| (id + seq as u32 - 1) % 3_000;
+            let mut changes: Vec<(u32, Seq, Option<Arc<StoredRow>>)> = Vec::new();
+            for id in model.keys().copied().collect::<Vec<u32>>() {
+                let gone = id % 100 == 99 - seq as u32;
+                changes.push((id, seq, (!gone).then(|| row(id, key(id)))));
+            }
+            for (id, seq, row) in &changes {
+                match row {
+                    Some(row) => model.insert(*id, (*seq, Arc::clone(row))),
+                    None => model.remove(id),
+                };
+            }
+            snapshot = snapshot.apply(changes, seq);
             check(&snapshot, &model);
         }
     }

@@ -182,3 +182,27 @@ fn many_vectors_are_found_by_their_signs_first() {
         }
     }
 }
+
+#[test]
+fn signs_of_sparse_ids_are_those_of_their_vectors() {
+    let data = vectors(24_000, 0, 1.0, 5);
+    // Two of three ids, none of ten thousand: blocks with holes, and blocks that are not there.
+    let ids: Vec<u32> =
+        (0..46_000).filter(|id| id % 3 != 2 && !(20_000..30_000).contains(id)).take(24_000).collect();
+    let adds: Vec<(u32, &[f32])> =
+        ids.iter().copied().zip(&data).map(|(id, vector)| (id, vector.as_slice())).collect();
+    let index = ExactInt8::new(DIMS).with_changes(&adds, &[]).unwrap();
+    // Some of what is allowed is not there.
+    let allowed: RoaringBitmap = (0..90_000).filter(|id| id % 4 == 1).collect();
+    assert!(index.signs_pay(45, &Candidates::Only(&allowed)));
+    let (mut found, mut wanted) = (0, 0);
+    for query in data.iter().take(20) {
+        let asked = Query::new(query, DIMS).unwrap().unwrap();
+        let truth = index.rescored(&asked, allowed.iter(), 10);
+        let hits = index.search(query, 10, &Candidates::Only(&allowed)).unwrap();
+        let last = truth.last().unwrap().score;
+        found += hits.iter().filter(|hit| hit.score >= last - 5e-4).count();
+        wanted += truth.len();
+    }
+    assert!(found as f64 / wanted as f64 >= 0.99, "{found} of {wanted}");
+}
