@@ -98,9 +98,12 @@ fn words(sources: &[Option<&Column>], rows: &[(usize, usize)], nulls: Option<Nul
     if rows.len() < MIN_WORD_ROWS {
         return None;
     }
-    // Columns that were large enough and yet have no words will have none together either.
+    // A column nearly as large that has no words will have none now either; of smaller ones together
+    // fewer texts may be new.
     let plain = |(source, _): &&(usize, usize)| match sources.get(*source) {
-        Some(Some(Column { values: Values::Text(array), .. })) => array.len() >= MIN_WORD_ROWS,
+        Some(Some(Column { values: Values::Text(array), .. })) => {
+            array.len() >= MIN_WORD_ROWS && array.len() * 4 > rows.len() * 3
+        }
         _ => false,
     };
     if rows.iter().filter(plain).count() * 2 > rows.len() {
@@ -228,5 +231,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn texts_that_repeat_only_in_another_part_become_words_together() {
+        let slot = Slot::values(ColumnId(16), crate::schema::Kind::Text);
+        let part: ArrayRef = Arc::new((0..8).map(|n| Some(n.to_string())).collect::<StringViewArray>());
+        let part = Column::new(slot, &part).unwrap();
+        assert!(matches!(part.values, Values::Text(_)), "all differ");
+        let rows: Vec<(usize, usize)> =
+            (0..2).flat_map(|source| (0..8).map(move |row| (source, row))).collect();
+        let both = gather(slot, &[Some(&part), Some(&part)], &rows).unwrap();
+        assert!(matches!(both.values, Values::Words(_)));
+        assert_eq!((both.text(3), both.text(11)), (Some("3"), Some("3")));
     }
 }
