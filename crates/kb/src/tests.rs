@@ -343,6 +343,25 @@ async fn an_opened_view_gets_its_graph_without_a_commit() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 
+    // One that is outgrown while it is built is followed by another, though nothing more comes.
+    let more: Vec<String> = (0..90).map(|at| format!("more {at} words {}", at * 3)).collect();
+    for (at, part) in more.chunks(30).enumerate() {
+        add(&world, &bot, &format!("h{at}"), &part.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        views.snapshot(&bot).await.unwrap();
+    }
+    let built = async || {
+        let view = views.of(&bot).await.unwrap();
+        while view.is_building_graph() || view.is_graph_due() {
+            assert!(Instant::now() < deadline, "no other graph");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    built().await;
+    for at in 0..3 {
+        world.kb.delete_file(&bot, &format!("h{at}")).await.unwrap();
+    }
+    built().await;
+
     let snapshot = views.snapshot(&bot).await.unwrap();
     assert_eq!(snapshot.ordinals(|_| true).len(), 41);
     let wanted = snapshot.ordinals(|file| file.key == "f");

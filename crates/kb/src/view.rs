@@ -256,23 +256,36 @@ impl View {
     }
 
     /// Starts building a graph on a thread of its own when the vectors have outgrown the exact scan;
-    /// searches stay exact until it is there. `then` is called after one was built.
-    pub(crate) fn build_graph_if_due(self: &Arc<Self>, then: impl FnOnce() + Send + 'static) {
+    /// searches stay exact until it is there. `then` is called after each that was built.
+    pub(crate) fn build_graph_if_due(self: &Arc<Self>, then: impl Fn() + Send + 'static) {
         if self.indexes.dense.graph_due().is_none() || self.indexes.building.swap(true, Ordering::AcqRel) {
             return;
         }
         // A view that waits for its turn may be dropped meanwhile.
         let waiting = Arc::downgrade(self);
         tokio::spawn(async move {
-            let Ok(_turn) = BUILDS.acquire().await else { return };
-            let Some(view) = waiting.upgrade() else { return };
-            let built = view.build_graph().await;
-            view.indexes.building.store(false, Ordering::Release);
-            drop(view);
-            if built {
-                then();
+            loop {
+                let Ok(_turn) = BUILDS.acquire().await else { return };
+                let Some(view) = waiting.upgrade() else { return };
+                let built = view.build_graph().await;
+                let Indexes { dense, building, .. } = view.indexes.as_ref();
+                building.store(false, Ordering::Release);
+                // What came meanwhile may be enough for another, and nothing may come to ask for it.
+                let again = built && dense.graph_due().is_some() && !building.swap(true, Ordering::AcqRel);
+                drop(view);
+                if built {
+                    then();
+                }
+                if !again {
+                    return;
+                }
             }
         });
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_graph_due(&self) -> bool {
+        self.indexes.dense.graph_due().is_some()
     }
 
     /// Whether a graph is being built or waits for its turn.
