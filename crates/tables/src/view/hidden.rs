@@ -5,7 +5,8 @@
 //! taken; publishing shows all of them with one change of state.
 
 use super::block::Block;
-use super::snapshot::{Removed, Slab, Snapshot, push_merging};
+use super::slab::{Removed, Slab, push_merging};
+use super::snapshot::Snapshot;
 use crate::record::{Batches, KeyValue, StoredRow};
 use crate::schema::ColumnId;
 use quarry_store::Seq;

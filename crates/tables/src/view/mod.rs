@@ -7,9 +7,11 @@ mod follow;
 mod gather;
 mod hidden;
 mod removed;
+mod slab;
 mod snapshot;
 
 pub(crate) use block::{Block, Reader};
 pub(crate) use column::{Codes, Column, Values, Words, Zone};
 pub(crate) use follow::{OwnChanges, RowChange, View};
-pub(crate) use snapshot::{Slab, Snapshot};
+pub(crate) use slab::Slab;
+pub(crate) use snapshot::Snapshot;
