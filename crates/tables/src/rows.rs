@@ -429,20 +429,20 @@ impl Found {
         rows: &[&Map<String, Value>],
         unknown: &mut BTreeSet<String>,
     ) -> Vec<Result<Self, String>> {
-        let mut owners = Vec::with_capacity(rows.len());
-        let checked: Vec<_> = rows
-            .iter()
-            .map(|row| {
-                let checked = entry.checker.check(row, unknown).map(|cells| {
-                    let cell = cells.iter().find(|(column, _)| *column == key.column);
-                    let value = cell.and_then(|(_, cell)| cell.as_ref()).and_then(Cell::key_value);
-                    (cells, value)
-                });
-                let value = checked.as_ref().ok().and_then(|(_, value)| value.as_ref());
-                owners.push(value.filter(|_| key.owners.is_none()).and_then(|value| snapshot.by_key(value)));
-                checked
-            })
-            .collect();
+        let mut check = |row: &&Map<String, Value>| {
+            let cells = entry.checker.check(row, unknown)?;
+            let cell = cells.iter().find(|(column, _)| *column == key.column);
+            let value = cell.and_then(|(_, cell)| cell.as_ref()).and_then(Cell::key_value);
+            Ok((cells, value))
+        };
+        let checked: Vec<Result<(CheckedRow, Option<KeyValue>), String>> =
+            rows.iter().map(&mut check).collect();
+        let owner = |(_, value): &(CheckedRow, Option<KeyValue>)| {
+            let indexed = value.as_ref().filter(|_| key.owners.is_none());
+            indexed.and_then(|value| snapshot.by_key(value))
+        };
+        let owners: Vec<Option<u32>> =
+            checked.iter().map(|checked| checked.as_ref().ok().and_then(owner)).collect();
         let taken = Taken::stored_many(snapshot, &owners);
         let found = checked.into_iter().zip(owners).zip(taken).map(|((checked, owner), taken)| {
             checked.map(|(cells, value)| Self { cells, value, owner, taken })
