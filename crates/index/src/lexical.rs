@@ -5,6 +5,8 @@
 //! the commits up to its watermark said, no more and no less.
 
 mod analyzer;
+mod items;
+mod pruned;
 mod search;
 mod unsynced;
 

@@ -53,7 +53,8 @@ impl Allowed {
         self.0.lock().iter().map(|(_, passages)| passages.serialized_size()).sum()
     }
 
-    fn known(&self, search: &Search) -> Option<Arc<RoaringBitmap>> {
+    /// What the filter of `search` lets through, where it was asked for before.
+    pub(crate) fn known(&self, search: &Search) -> Option<Arc<RoaringBitmap>> {
         let mut kept = self.0.lock();
         let at = kept.iter().position(|(filter, _)| filter.is_of(search))?;
         let found = kept.remove(at)?;

@@ -2,16 +2,18 @@
 
 use super::Fields;
 use super::analyzer::{Channel, query_terms};
+use super::items::{Bits, Items};
+use super::pruned::{List, best_of};
+use crate::Error;
 use crate::candidates::Best;
 use crate::error::Result;
 use crate::{Candidates, Hit, QueryWords};
 use roaring::RoaringBitmap;
-use std::cmp::Ordering;
-use std::sync::{Arc, OnceLock};
-use tantivy::columnar::ColumnValues;
-use tantivy::query::{BooleanQuery, BoostQuery, EnableScoring, Occur, Query, TermQuery};
-use tantivy::schema::IndexRecordOption;
-use tantivy::{DocId, DocSet, Searcher, SegmentReader, TERMINATED, Term};
+use std::sync::Arc;
+use tantivy::postings::TermInfo;
+use tantivy::query::{Bm25StatisticsProvider, Bm25Weight};
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{DocId, Searcher, SegmentReader, TantivyError, Term};
 
 /// Weight of the exact spelling beside the stem. `retrieval_eval` over 0, .1, .2, .3 and .6: the sets
 /// differ by less than .015 nDCG@10, most are best at .1 to .3.
@@ -35,20 +37,10 @@ pub trait LexicalSearch: Send + Sync {
 pub struct LexSnapshot {
     searcher: Searcher,
     fields: Fields,
-    segments: Vec<Segment>,
+    /// The items of each segment's documents.
+    items: Vec<Arc<Items>>,
     watermark: u64,
 }
-
-/// What is known of a segment beside what the engine knows.
-struct Segment {
-    /// Item of each document.
-    ids: Arc<dyn ColumnValues<u64>>,
-    places: Arc<Places>,
-}
-
-/// The documents of a segment by item, worked out when a narrow filter first asks; a segment never changes.
-#[derive(Default)]
-struct Places(OnceLock<Vec<(u32, DocId)>>);
 
 impl LexSnapshot {
     /// `before` is an older state: what is known of the segments both have is kept.
@@ -59,21 +51,16 @@ impl LexSnapshot {
         before: Option<&Self>,
     ) -> Result<Self> {
         let known = |segment: &SegmentReader| {
-            let before = before?;
-            let readers = before.searcher.segment_readers().iter().zip(&before.segments);
-            let same = |(reader, _): &(&SegmentReader, &Segment)| reader.segment_id() == segment.segment_id();
-            Some(readers.into_iter().find(same)?.1.places.clone())
+            let mut known = before?.segments();
+            Some(known.find(|(reader, _)| reader.segment_id() == segment.segment_id())?.1.clone())
         };
-        let read = |segment: &SegmentReader| {
-            let ids = segment.fast_fields().u64("id")?.first_or_default_col(0);
-            Ok(Segment { ids, places: known(segment).unwrap_or_default() })
-        };
-        let segments = searcher.segment_readers().iter().map(read).collect::<tantivy::Result<_>>()?;
-        Ok(Self { searcher, fields, segments, watermark })
+        let read = |segment| known(segment).map_or_else(|| Items::read(segment).map(Arc::new), Ok);
+        let items = searcher.segment_readers().iter().map(read).collect::<tantivy::Result<_>>()?;
+        Ok(Self { searcher, fields, items, watermark })
     }
 
-    fn segments(&self) -> impl Iterator<Item = (&SegmentReader, &Segment)> {
-        self.searcher.segment_readers().iter().zip(&self.segments)
+    fn segments(&self) -> impl Iterator<Item = (&SegmentReader, &Arc<Items>)> {
+        self.searcher.segment_readers().iter().zip(&self.items)
     }
 
     /// The position in the history that it shows.
@@ -96,8 +83,8 @@ impl LexSnapshot {
 
     /// Whether the parts agree about the number of documents; only a damaged index does not.
     pub(super) fn check(&self) -> std::result::Result<(), String> {
-        for (segment, of) in self.segments() {
-            if segment.max_doc() != of.ids.num_vals() || segment.num_docs() > segment.max_doc() {
+        for (segment, items) in self.segments() {
+            if segment.max_doc() as usize != items.len() || segment.num_docs() > segment.max_doc() {
                 return Err("its parts differ in the number of documents".into());
             }
         }
@@ -107,19 +94,18 @@ impl LexSnapshot {
     /// The items it holds.
     #[must_use]
     pub fn items(&self) -> RoaringBitmap {
-        let mut items = RoaringBitmap::new();
-        for (segment, of) in self.segments() {
-            items.extend(segment.doc_ids_alive().filter_map(|doc| u32::try_from(of.ids.get_val(doc)).ok()));
+        let mut all = RoaringBitmap::new();
+        for (segment, items) in self.segments() {
+            all.extend(segment.doc_ids_alive().filter_map(|doc| items.of(doc)));
         }
-        items
+        all
     }
 
     /// Rough bytes it keeps in memory or mapped.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         let files = self.searcher.space_usage().map_or(0, |usage| usage.total().get_bytes() as usize);
-        let places = self.segments.iter().filter_map(|segment| segment.places.0.get());
-        files + self.segments.len() * 32 * 1024 + places.map(|places| places.len() * 8).sum::<usize>()
+        files + self.items.iter().map(|items| 32 * 1024 + items.heap_bytes()).sum::<usize>()
     }
 
     /// The words of a question that rank, in its order, worth the more the fewer documents hold them.
@@ -170,153 +156,119 @@ impl LexSnapshot {
         Ok((1.0 + (all - holding + 0.5) / (holding + 0.5)).ln())
     }
 
-    /// What a question asks for, of each channel.
-    pub(super) fn terms(&self, text: &str) -> Vec<(Channel, Term)> {
-        let term = |(channel, word): (Channel, String)| {
-            let field = match channel {
-                Channel::Words => self.fields.words,
-                Channel::Exact => self.fields.exact,
+    /// What a question asks for: the words that any document holds.
+    pub(super) fn asked(&self, text: &str) -> Result<Vec<Asked>> {
+        let mut asked = Vec::new();
+        for (channel, word) in query_terms(text, TERMS_MAX) {
+            let (field, boost) = match channel {
+                Channel::Words => (self.fields.words, 1.0),
+                Channel::Exact => (self.fields.exact, EXACT_WEIGHT),
             };
-            (channel, Term::from_field_text(field, &word))
+            let term = Term::from_field_text(field, &word);
+            let mut places = Vec::with_capacity(self.items.len());
+            for segment in self.searcher.segment_readers() {
+                let words = segment.inverted_index(field)?;
+                places.push(words.get_term_info(&term).map_err(TantivyError::from)?);
+            }
+            let listed = places.iter().flatten().map(|place| u64::from(place.doc_freq)).sum();
+            if listed > 0 {
+                asked.push(Asked { field, boost, places, listed });
+            }
+        }
+        Ok(asked)
+    }
+
+    /// How much the documents of each word get of it, from the word that can bring most to the one that can bring least.
+    fn weigh(&self, asked: Vec<Asked>) -> Result<Vec<(Asked, Bm25Weight)>> {
+        let documents = self.searcher.total_num_docs()?;
+        let mean = |field| Ok::<_, Error>(self.searcher.total_num_tokens(field)? as f32 / documents as f32);
+        let (words, exact) = (mean(self.fields.words)?, mean(self.fields.exact)?);
+        let weigh = |asked: Asked| {
+            let mean = if asked.field == self.fields.words { words } else { exact };
+            let weight = Bm25Weight::for_one_term_without_explain(asked.listed, documents, mean);
+            let weight = weight.boost_by(asked.boost);
+            (asked, weight)
         };
-        query_terms(text, TERMS_MAX).into_iter().map(term).collect()
-    }
-
-    /// Scores everything that holds a word, the engine skipping what cannot be among the best.
-    fn search_all(
-        &self,
-        clauses: Vec<Box<dyn Query>>,
-        allowed: &Candidates<'_>,
-        best: &mut Best,
-    ) -> Result<()> {
-        let query = BooleanQuery::new(clauses.into_iter().map(|clause| (Occur::Should, clause)).collect());
-        let weight = query.weight(EnableScoring::enabled_from_searcher(&self.searcher))?;
-        for (segment, of) in self.segments() {
-            let alive = segment.alive_bitset();
-            // The engine skips what scores at or below the threshold. Just below the kth score, so
-            // that equal scores are seen and ties fall by id; only allowed items raise it.
-            let threshold = |best: &Best| best.floor().max(f32::MIN).next_down();
-            weight.for_each_pruning(threshold(best), segment, &mut |doc, score| {
-                if alive.is_none_or(|alive| alive.is_alive(doc)) {
-                    let id = of.ids.get_val(doc) as u32;
-                    if allowed.contains(id) {
-                        best.push(Hit { id, score });
-                    }
-                }
-                threshold(best)
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Looks up the allowed documents alone, term by term.
-    fn search_few(&self, clauses: &[Box<dyn Query>], allowed: &RoaringBitmap, best: &mut Best) -> Result<()> {
-        let scoring = || EnableScoring::enabled_from_searcher(&self.searcher);
-        let weights =
-            clauses.iter().map(|clause| clause.weight(scoring())).collect::<tantivy::Result<Vec<_>>>()?;
-        for (segment, of) in self.segments() {
-            let mut docs = of.places.of(segment, &of.ids, allowed);
-            if docs.is_empty() {
-                continue;
-            }
-            docs.sort_unstable();
-            let mut scores = vec![0.0_f32; docs.len()];
-            for weight in &weights {
-                let mut holding = weight.scorer(segment, 1.0)?;
-                for ((doc, _), score) in docs.iter().zip(&mut scores) {
-                    let there = if holding.doc() < *doc { holding.seek(*doc) } else { holding.doc() };
-                    match there.cmp(doc) {
-                        Ordering::Equal => *score += holding.score(),
-                        Ordering::Greater if there == TERMINATED => break,
-                        _ => {}
-                    }
-                }
-            }
-            let hits = docs.into_iter().zip(scores).filter(|(_, score)| *score > 0.0);
-            hits.for_each(|((_, id), score)| best.push(Hit { id, score }));
-        }
-        Ok(())
+        let mut weighed: Vec<(Asked, Bm25Weight)> = asked.into_iter().map(weigh).collect();
+        weighed.sort_by(|(_, a), (_, b)| b.max_score().total_cmp(&a.max_score()));
+        Ok(weighed)
     }
 
     /// Whether looking up so many documents costs less than reading the lists of all words.
-    pub(super) fn is_narrow(&self, terms: &[(Channel, Term)], allowed: &RoaringBitmap) -> Result<bool> {
+    pub(super) fn is_narrow(&self, asked: &[Asked], allowed: &RoaringBitmap) -> bool {
         let documents: u64 =
             self.searcher.segment_readers().iter().map(|segment| u64::from(segment.max_doc())).sum();
+        let listed: u64 = asked.iter().map(|asked| asked.listed).sum();
+        let looked_up = allowed.len().saturating_mul(LISTED_PER_LOOKED_UP);
         // No word is listed with more documents than there are.
-        if allowed.len().saturating_mul(LISTED_PER_LOOKED_UP) >= documents {
-            return Ok(false);
-        }
-        let mut listed = 0;
-        for (_, term) in terms {
-            listed += self.searcher.doc_freq(term)?;
-        }
-        Ok(allowed.len().saturating_mul(terms.len() as u64).saturating_mul(LISTED_PER_LOOKED_UP) < listed)
+        looked_up < documents && looked_up.saturating_mul(asked.len() as u64) < listed
     }
 }
 
-impl Places {
-    /// The live documents of the allowed items, with their items.
-    fn of(
-        &self,
-        segment: &SegmentReader,
-        ids: &Arc<dyn ColumnValues<u64>>,
-        allowed: &RoaringBitmap,
-    ) -> Vec<(DocId, u32)> {
-        let places = self.0.get_or_init(|| {
-            let of = |doc| Some((u32::try_from(ids.get_val(doc)).ok()?, doc));
-            let mut places: Vec<(u32, DocId)> = Vec::with_capacity(segment.max_doc() as usize);
-            places.extend((0..segment.max_doc()).filter_map(of));
-            places.sort_unstable(); // nearly sorted: documents come in the order of their items
-            places
-        });
-        let alive = |doc: DocId| segment.alive_bitset().is_none_or(|alive| alive.is_alive(doc));
-        let mut docs = Vec::new();
-        let mut from = 0;
-        for id in allowed {
-            from += places.get(from..).map_or(0, |rest| gallop(rest, id));
-            let same = places.get(from..).unwrap_or(&[]).iter().take_while(|(there, _)| *there == id);
-            docs.extend(same.filter(|(_, doc)| alive(*doc)).map(|(_, doc)| (*doc, id)));
-            if from >= places.len() {
-                break;
-            }
+/// A word of a question.
+pub(super) struct Asked {
+    field: Field,
+    boost: f32,
+    /// Where each segment lists its documents.
+    places: Vec<Option<TermInfo>>,
+    /// Documents that hold it.
+    listed: u64,
+}
+
+/// The lists of the words in one segment.
+fn lists(at: usize, segment: &SegmentReader, weighed: &[(Asked, Bm25Weight)]) -> tantivy::Result<Vec<List>> {
+    let mut lists = Vec::with_capacity(weighed.len());
+    for (asked, weight) in weighed {
+        if let Some(Some(place)) = asked.places.get(at) {
+            let words = segment.inverted_index(asked.field)?;
+            let postings = words.read_block_postings_from_terminfo(place, IndexRecordOption::WithFreqs)?;
+            let norms = segment.get_fieldnorms_reader(asked.field)?;
+            lists.push(List::new(postings, weight.clone(), norms));
         }
-        docs
     }
+    Ok(lists)
 }
 
-fn clause((channel, term): (Channel, Term)) -> Box<dyn Query> {
-    let query = Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs));
-    match channel {
-        Channel::Words => query,
-        Channel::Exact => Box::new(BoostQuery::new(query, EXACT_WEIGHT)),
+/// Looks up some documents alone, word by word.
+fn look_up(mut docs: Vec<(DocId, u32)>, lists: Vec<List>, best: &mut Best) {
+    docs.sort_unstable();
+    let mut scores = vec![0.0_f32; docs.len()];
+    for mut list in lists {
+        for ((doc, _), score) in docs.iter().zip(&mut scores) {
+            *score += list.score_of(*doc).unwrap_or(0.0);
+        }
     }
-}
-
-/// How many places stand before an item: steps that double, then halves.
-fn gallop(places: &[(u32, DocId)], id: u32) -> usize {
-    let mut step = 1;
-    while places.get(step).is_some_and(|(there, _)| *there < id) {
-        step *= 2;
-    }
-    let near = places.get(..(step + 1).min(places.len())).unwrap_or(&[]);
-    near.partition_point(|(there, _)| *there < id)
+    let hits = docs.into_iter().zip(scores).filter(|(_, score)| *score > 0.0);
+    hits.for_each(|((_, id), score)| best.push(Hit { id, score }));
 }
 
 impl LexicalSearch for LexSnapshot {
     fn search(&self, text: &str, k: usize, allowed: &Candidates<'_>) -> Result<Vec<Hit>> {
         let mut best = Best::new(k);
-        let terms = self.terms(text);
-        if k == 0 || terms.is_empty() || self.is_empty() {
+        if k == 0 || self.is_empty() {
             return Ok(Vec::new());
         }
-        let narrow = match allowed {
-            Candidates::Only(few) if self.is_narrow(&terms, few)? => Some(*few),
-            _ => None,
+        let asked = self.asked(text)?;
+        let (narrow, broad) = match allowed {
+            Candidates::All => (None, None),
+            Candidates::Only(few) if self.is_narrow(&asked, few) => (Some(*few), None),
+            Candidates::Only(many) => (None, Some(Bits::of(many))),
         };
-        let clauses: Vec<_> = terms.into_iter().map(clause).collect();
-        match narrow {
-            Some(few) => self.search_few(&clauses, few, &mut best)?,
-            _ => self.search_all(clauses, allowed, &mut best)?,
+        let weighed = self.weigh(asked)?;
+        for (at, (segment, items)) in self.segments().enumerate() {
+            let lists = || lists(at, segment, &weighed);
+            let is_alive = |doc| segment.alive_bitset().is_none_or(|alive| alive.is_alive(doc));
+            if let Some(few) = narrow {
+                let mut docs = items.documents(few);
+                docs.retain(|(doc, _)| is_alive(*doc));
+                if !docs.is_empty() {
+                    look_up(docs, lists()?, &mut best);
+                }
+                continue;
+            }
+            let item = |doc| items.of(doc).filter(|_| is_alive(doc));
+            let open = |from| broad.as_ref().map_or(u64::MAX, |allowed| items.among(allowed, from));
+            best_of(lists()?, open, item, &mut best);
         }
         Ok(best.into_hits())
     }

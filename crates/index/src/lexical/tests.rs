@@ -108,7 +108,7 @@ fn a_narrow_filter_finds_what_a_broad_search_finds() {
     {
         for query in ["pump", "valve seal filter", "drum drum hose nothing", "nothing"] {
             assert!(
-                query == "nothing" || snapshot.is_narrow(&snapshot.terms(query), &allowed).unwrap(),
+                query == "nothing" || snapshot.is_narrow(&snapshot.asked(query).unwrap(), &allowed),
                 "{query}"
             );
             let all = snapshot.search(query, 4000, &Candidates::All).unwrap();
@@ -118,6 +118,38 @@ fn a_narrow_filter_finds_what_a_broad_search_finds() {
             let ids = |hits: &[Hit]| hits.iter().map(|hit| hit.id).collect::<RoaringBitmap>();
             assert_eq!(ids(&found), ids(&wanted));
             assert!(found.iter().zip(&wanted).all(|(a, b)| (a.score - b.score).abs() < 1e-5), "{query}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_read_would_not_be_among_the_best() {
+    let place = tempfile::tempdir().unwrap();
+    let index = LexicalIndex::open(place.path()).unwrap();
+    // Word i is in about one of i + 2 documents; lengths differ, and some documents repeat a word.
+    let body = |doc: u32| {
+        let mixed = |word: u32| (doc ^ word.wrapping_mul(0x9e37_79b9)).wrapping_mul(0x85eb_ca6b) >> 8;
+        let held = (0..40).filter(|word| mixed(*word) % (word * word + 2) == 0);
+        held.map(|word| format!("w{word}x ").repeat(1 + (mixed(word) >> 10) as usize % 3)).collect::<String>()
+    };
+    let bodies: Vec<String> = (0..14_000).map(body).collect();
+    let docs: Vec<(u32, &str)> = bodies.iter().zip(0..).map(|(b, id)| (id, b.as_str())).collect();
+    for (part, docs) in docs.chunks(9_000).enumerate() {
+        apply(&index, docs, &[], part as u64);
+    }
+    apply(&index, &[(77, "w3x w9x")], &(200..900).collect::<Vec<_>>(), 7);
+    let snapshot = index.snapshot();
+    let odd: RoaringBitmap = (0..14_000).filter(|id| id % 2 == 1).collect();
+    for query in
+        ["w0x w1x w30x", "w2x w5x w7x w11x w13x w17x w39x", "w0x w1x w2x", "w38x", "w3x w9x w9x none"]
+    {
+        for allowed in [Candidates::All, Candidates::Only(&odd)] {
+            let all = snapshot.search(query, 14_000, &allowed).unwrap();
+            assert!(all.len() > 3, "{query}");
+            for k in [1, 10, 100, 1_000] {
+                let best = snapshot.search(query, k, &allowed).unwrap();
+                assert_eq!(best, all.iter().take(k).copied().collect::<Vec<_>>(), "{query}, {k}");
+            }
         }
     }
 }

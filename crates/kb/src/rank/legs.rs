@@ -74,9 +74,15 @@ impl Task<'_> {
             let plan = snapshot.vectors.plan(depth, allowed);
             Ok::<_, Error>((plan, snapshot.vectors.search(&asked.vector, depth, allowed)?))
         };
-        // Where nothing is filtered this leg need not know what the other one has let through.
-        let everything = search.admits_all() && !snapshot.holds_expired(self.now);
-        let by_vector = everything.then(|| nearest(&Candidates::All)).transpose()?;
+        // This leg waits for the other one only where that has to read what the filter lets through.
+        let known = if snapshot.holds_expired(self.now) {
+            None
+        } else if search.admits_all() {
+            Some(None)
+        } else {
+            snapshot.allowed.known(search).map(Some)
+        };
+        let by_vector = known.map(|allowed| nearest(&these(&allowed))).transpose()?;
         let Worded { hits: lexical, words, allowed } = worded()?;
         let (plan, dense) = match by_vector {
             Some(found) => found,
