@@ -1,11 +1,12 @@
 //! Times whole searches over many passages, what embeds the question left out.
 //!
 //! `cargo run --release --workspace --example search_scale -- VECTORS FOLDER [COUNT [STORE]]`: FOLDER is a set in the
-//! BEIR layout, VECTORS what `benches/search/embed.py` made of it. What is indexed is kept in the folder STORE and only
-//! asked when it is there already. COUNT passages (100,000) are made of its texts, three each, so that no two are alike; the vector of the first, in copies pushed aside to a cosine of about .8, is theirs. A
-//! stand-in for the model hands the vectors out, so that nothing of a search runs beside the embedding: words,
-//! vectors, fusion, second stage (vectors of tokens are of words, at random) and reading the passages are all in the
-//! times. Each question is asked three times. Prints p50 and p99 in milliseconds, one search after another, for a first page of ten.
+//! BEIR layout, VECTORS what `benches/search/embed.py` made of it. COUNT passages (100,000) are made of its texts,
+//! three each, so that no two are alike; the vector of the first, in copies pushed aside to a cosine of about .8, is
+//! theirs. They are kept in the folder STORE, and only asked when they are there already. A stand-in for the model
+//! hands the vectors out, so that nothing of a search runs beside the embedding: words, vectors, fusion, second stage
+//! (vectors of tokens are of words, at random) and reading the passages are all in the times. Each question is asked
+//! three times. Prints p50 and p99 in milliseconds, one search after another, for a first page of ten.
 #![allow(clippy::print_stdout)]
 
 use quarry_embed::testing::HashEmbedder;
@@ -178,7 +179,11 @@ async fn main() -> Result<(), Failure> {
     questions.truncate(QUESTIONS);
     let passing = tempfile::tempdir()?;
     let place = rest.get(1).map_or(passing.path(), Path::new);
-    let is_there = place.join("VERSION").exists();
+    let whole = place.join("PASSAGES");
+    let is_there = std::fs::read_to_string(&whole).is_ok_and(|held| held == count.to_string());
+    if !is_there && place.join("VERSION").exists() {
+        return Err(format!("{} holds something else, or not all passages", place.display()).into());
+    }
     let opened = quarry_store::open(place, &StoreOptions::default())?;
     let paths = opened.paths;
     let deps = KbDeps {
@@ -217,6 +222,7 @@ async fn main() -> Result<(), Failure> {
         }
     }
     settled(&kb).await;
+    std::fs::write(whole, count.to_string())?;
     println!("{missing} passages indexed in {:.0} s", begun.elapsed().as_secs_f64());
 
     let begun = Instant::now();

@@ -1,17 +1,17 @@
 //! Which item each document of a segment stands for. A segment never changes, so it is read once.
 
+use crate::candidates::each_of;
 use roaring::RoaringBitmap;
 use std::sync::OnceLock;
 use tantivy::columnar::ColumnValues;
 use tantivy::{DocId, SegmentReader};
 
-/// Items read of a set at once.
-const AT_ONCE: usize = 1_024;
-
 /// The items of a segment's documents.
 pub(super) struct Items {
     of: Vec<u32>,
     is_ascending: bool,
+    /// The largest.
+    last: u32,
     /// Documents by item where they do not stand in that order; worked out when first asked for.
     by_item: OnceLock<Vec<(u32, DocId)>>,
 }
@@ -22,9 +22,17 @@ pub(super) struct Bits(Vec<u64>);
 impl Items {
     pub(super) fn read(segment: &SegmentReader) -> tantivy::Result<Self> {
         let ids = segment.fast_fields().u64("id")?.first_or_default_col(0);
-        let of: Vec<u32> = ids.iter().map(|id| id as u32).collect();
-        let is_ascending = of.is_sorted_by(|one, next| one < next);
-        Ok(Self { of, is_ascending, by_item: OnceLock::new() })
+        Ok(Self::new(ids.iter().map(|id| id as u32).collect()))
+    }
+
+    fn new(of: Vec<u32>) -> Self {
+        let (is_ascending, last) = (of.is_sorted_by(|one, next| one < next), of.iter().max());
+        Self { is_ascending, last: last.copied().unwrap_or(0), of, by_item: OnceLock::new() }
+    }
+
+    /// The largest item.
+    pub(super) fn last(&self) -> u32 {
+        self.last
     }
 
     /// Number of documents.
@@ -67,21 +75,17 @@ impl Items {
 }
 
 impl Bits {
-    pub(super) fn of(items: &RoaringBitmap) -> Self {
-        let words = items.max().map_or(0, |most| most as usize / 64 + 1);
-        let mut bits = vec![0_u64; words];
-        let (mut all, mut some) = (items.iter(), [0; AT_ONCE]);
-        loop {
-            let read = all.next_many(&mut some);
-            if read.is_empty() {
-                return Self(bits);
-            }
-            for item in read {
+    /// Of the items up to `last`.
+    pub(super) fn of(items: &RoaringBitmap, last: u32) -> Self {
+        let mut bits = vec![0_u64; last as usize / 64 + 1];
+        each_of(items, |some| {
+            for item in some {
                 if let Some(word) = bits.get_mut(*item as usize / 64) {
                     *word |= 1 << (*item % 64);
                 }
             }
-        }
+        });
+        Self(bits)
     }
 
     /// The bits of 64 items from `first` on.
@@ -128,11 +132,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn items(of: Vec<u32>) -> Items {
-        let is_ascending = of.is_sorted_by(|one, next| one < next);
-        Items { of, is_ascending, by_item: OnceLock::new() }
-    }
-
     proptest! {
         #[test]
         fn documents_and_bits_equal_looking_at_each(
@@ -146,13 +145,13 @@ mod tests {
                 1 => { of.sort_unstable(); of.dedup(); }
                 _ => of = (7..7 + of.len() as u32).collect(),
             }
-            let items = items(of.clone());
+            let items = Items::new(of.clone());
             let wanted: RoaringBitmap = wanted.into_iter().collect();
             let mut documents = items.documents(&wanted);
             documents.sort_unstable();
             let each: Vec<(DocId, u32)> = (0..).zip(of.iter().copied()).filter(|(_, id)| wanted.contains(*id)).collect();
             prop_assert_eq!(&documents, &each);
-            let mask = items.among(&Bits::of(&wanted), from);
+            let mask = items.among(&Bits::of(&wanted, items.last()), from);
             for at in 0..64 {
                 let is_in = each.iter().any(|(doc, _)| *doc == from + at);
                 prop_assert_eq!(mask >> at & 1 == 1, is_in, "{}", at);

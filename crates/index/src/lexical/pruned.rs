@@ -14,8 +14,8 @@ use tantivy::{DocId, TERMINATED};
 const SPAN: u32 = 4_096;
 /// Documents in a block of a list that is not its last.
 const BLOCK: usize = 128;
-/// Sums of bounds are rounded, and so may fall below what they bound.
-const ROUNDED: f32 = 1.000_01;
+/// Sums are rounded, and so may fall below what they bound.
+const ROUNDED: f32 = 1.000_1;
 
 /// The documents of one segment that hold one word, from the first on: it only moves forward.
 pub(super) struct List {
@@ -30,7 +30,8 @@ pub(super) struct List {
 
 impl List {
     pub(super) fn new(postings: BlockSegmentPostings, weight: Bm25Weight, norms: FieldNormReader) -> Self {
-        let most = weight.max_score() * ROUNDED;
+        // Lengths are stored rounded down, so that `max_score` is passed where a text repeats one word.
+        let most = weight.score(0, u32::MAX);
         Self { postings, weight, norms, at: 0, most }
     }
 
@@ -49,7 +50,7 @@ impl List {
     }
 
     /// Adds to the scores of all documents of a window.
-    fn add_to(&mut self, window: &mut Window) {
+    fn add_to(&mut self, window: &mut Window<impl Fn(DocId) -> u64>) {
         loop {
             let docs = self.postings.docs();
             let from = docs.get(self.at..).unwrap_or(&[]);
@@ -69,21 +70,26 @@ impl List {
 }
 
 /// Scores of neighbouring documents.
-struct Window {
+struct Window<F> {
     from: DocId,
     scores: Box<[f32; SPAN as usize]>,
-    /// Documents that may be found.
-    open: [u64; SPAN as usize / 64],
-    /// Those of them that have a score.
+    /// Which of 64 documents from one on may be found.
+    look: F,
+    /// What it said, of the 64 that any word was in.
+    open: [Option<u64>; SPAN as usize / 64],
+    /// Documents that have a score.
     held: [u64; SPAN as usize / 64],
 }
 
-impl Window {
-    fn move_to(&mut self, from: DocId, open: impl Fn(DocId) -> u64) {
+impl<F: Fn(DocId) -> u64> Window<F> {
+    fn new(look: F) -> Self {
+        let scores = Box::new([0.0; SPAN as usize]);
+        Self { from: 0, scores, look, open: [None; SPAN as usize / 64], held: [0; SPAN as usize / 64] }
+    }
+
+    fn move_to(&mut self, from: DocId) {
         self.from = from;
-        for (word, first) in self.open.iter_mut().zip((from..).step_by(64)) {
-            *word = open(first);
-        }
+        self.open.fill(None);
     }
 
     fn end(&self) -> DocId {
@@ -93,7 +99,9 @@ impl Window {
     fn add(&mut self, doc: DocId, score: impl FnOnce() -> f32) {
         let place = doc.wrapping_sub(self.from) as usize;
         let (word, bit) = (place / 64, 1_u64 << (place % 64));
-        if self.open.get(word).is_none_or(|open| open & bit == 0) {
+        let Some(open) = self.open.get_mut(word) else { return };
+        let first = self.from + word as u32 * 64;
+        if *open.get_or_insert_with(|| (self.look)(first)) & bit == 0 {
             return;
         }
         if let (Some(sum), Some(held)) = (self.scores.get_mut(place), self.held.get_mut(word)) {
@@ -103,7 +111,7 @@ impl Window {
     }
 
     /// Hands out all documents that have a score, in their order, and forgets them.
-    fn empty(&mut self, mut each: impl FnMut(DocId, f32)) {
+    fn drain(&mut self, mut each: impl FnMut(DocId, f32)) {
         for (at, bits) in self.held.iter_mut().enumerate() {
             while *bits != 0 {
                 let place = at * 64 + bits.trailing_zeros() as usize;
@@ -117,47 +125,46 @@ impl Window {
 }
 
 /// Offers the documents of a segment that may be among the best. `lists` go from the word that can bring most to the one
-/// that can bring least, so that a document's score is summed in the same order however it was found; `open` says which
+/// that can bring least, so that a document's score is summed in the same order however it was found; `look` says which
 /// of 64 documents from one on may be found, `item` what a document stands for, where it is still there.
 pub(super) fn best_of(
     mut lists: Vec<List>,
-    open: impl Fn(DocId) -> u64,
+    look: impl Fn(DocId) -> u64,
     item: impl Fn(DocId) -> Option<u32>,
     best: &mut Best,
 ) {
-    // What the words from here on bring at most.
-    let mut rest = vec![0.0_f32; lists.len() + 1];
+    // What the words from each one on bring at most, and nothing after the last.
+    let mut rests = vec![0.0_f32; lists.len() + 1];
     let mut sum = 0.0;
-    for (list, rest) in lists.iter().zip(&mut rest).rev() {
+    for (list, rest) in lists.iter().zip(&mut rests).rev() {
         sum += list.most;
         *rest = sum;
     }
-    let none = [0; SPAN as usize / 64];
-    let mut window = Window { from: 0, scores: Box::new([0.0; SPAN as usize]), open: none, held: none };
+    let may_reach = |floor: f32, score: f32, rest: f32| (score + rest) * ROUNDED >= floor;
+    let mut window = Window::new(look);
     let mut read = lists.len();
     loop {
         // A document of the other words alone would not be kept.
-        while rest.get(read.wrapping_sub(1)).is_some_and(|rest| *rest < best.floor()) {
+        while rests.get(read.wrapping_sub(1)).is_some_and(|rest| !may_reach(best.floor(), 0.0, *rest)) {
             read -= 1;
         }
         let (reading, others) = lists.split_at_mut(read);
-        let others_rest = rest.get(read..).unwrap_or(&[]);
+        let Some((rest, after)) = rests.get(read..).and_then(<[f32]>::split_first) else { return };
         match reading.iter().map(List::doc).min() {
             None | Some(TERMINATED) => return,
-            Some(next) => window.move_to(next, &open),
+            Some(next) => window.move_to(next),
         }
         reading.iter_mut().for_each(|list| list.add_to(&mut window));
-        window.empty(|doc, mut score| {
+        window.drain(|doc, mut score| {
             let floor = best.floor();
-            let may_reach = |score: f32, rest: &f32| score + rest >= floor;
-            if !others_rest.first().is_none_or(|rest| may_reach(score, rest)) {
+            if !may_reach(floor, score, *rest) {
                 return;
             }
-            for (list, rest) in others.iter_mut().zip(others_rest) {
-                if !may_reach(score, rest) {
+            for (list, rest) in others.iter_mut().zip(after) {
+                score += list.score_of(doc).unwrap_or(0.0);
+                if !may_reach(floor, score, *rest) {
                     return;
                 }
-                score += list.score_of(doc).unwrap_or(0.0);
             }
             if let Some(id) = item(doc) {
                 best.push(Hit { id, score });

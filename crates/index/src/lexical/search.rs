@@ -205,6 +205,31 @@ impl LexSnapshot {
     }
 }
 
+#[cfg(test)]
+impl LexSnapshot {
+    /// All that holds a word of `text`, scored by the engine's own queries.
+    pub(super) fn scored_by_engine(&self, text: &str) -> Vec<Hit> {
+        use tantivy::query::{BooleanQuery, BoostQuery, Occur, Query, TermQuery};
+        let clause = |asked: (Channel, String)| -> (Occur, Box<dyn Query>) {
+            let (field, boost) = match asked.0 {
+                Channel::Words => (self.fields.words, 1.0),
+                Channel::Exact => (self.fields.exact, EXACT_WEIGHT),
+            };
+            let term = Term::from_field_text(field, &asked.1);
+            let query = TermQuery::new(term, IndexRecordOption::WithFreqs);
+            (Occur::Should, Box::new(BoostQuery::new(Box::new(query), boost)))
+        };
+        let query = BooleanQuery::new(query_terms(text, TERMS_MAX).into_iter().map(clause).collect());
+        let collector = tantivy::collector::TopDocs::with_limit(1_000_000).order_by_score();
+        let found = self.searcher.search(&query, &collector).unwrap_or_default();
+        let hit = |(score, at): (f32, tantivy::DocAddress)| {
+            let id = self.items.get(at.segment_ord as usize)?.of(at.doc_id)?;
+            Some(Hit { id, score })
+        };
+        found.into_iter().filter_map(hit).collect()
+    }
+}
+
 /// A word of a question.
 pub(super) struct Asked {
     field: Field,
@@ -249,10 +274,16 @@ impl LexicalSearch for LexSnapshot {
             return Ok(Vec::new());
         }
         let asked = self.asked(text)?;
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
         let (narrow, broad) = match allowed {
             Candidates::All => (None, None),
             Candidates::Only(few) if self.is_narrow(&asked, few) => (Some(*few), None),
-            Candidates::Only(many) => (None, Some(Bits::of(many))),
+            Candidates::Only(many) => {
+                let last = self.items.iter().map(|items| items.last()).max();
+                (None, Some(Bits::of(many, last.unwrap_or(0))))
+            }
         };
         let weighed = self.weigh(asked)?;
         for (at, (segment, items)) in self.segments().enumerate() {
@@ -267,8 +298,8 @@ impl LexicalSearch for LexSnapshot {
                 continue;
             }
             let item = |doc| items.of(doc).filter(|_| is_alive(doc));
-            let open = |from| broad.as_ref().map_or(u64::MAX, |allowed| items.among(allowed, from));
-            best_of(lists()?, open, item, &mut best);
+            let look = |from| broad.as_ref().map_or(u64::MAX, |allowed| items.among(allowed, from));
+            best_of(lists()?, look, item, &mut best);
         }
         Ok(best.into_hits())
     }

@@ -126,7 +126,7 @@ fn a_narrow_filter_finds_what_a_broad_search_finds() {
 fn what_is_not_read_would_not_be_among_the_best() {
     let place = tempfile::tempdir().unwrap();
     let index = LexicalIndex::open(place.path()).unwrap();
-    // Word i is in about one of i + 2 documents; lengths differ, and some documents repeat a word.
+    // Word i is in about one of i² + 2 documents; lengths differ, and some documents repeat a word.
     let body = |doc: u32| {
         let mixed = |word: u32| (doc ^ word.wrapping_mul(0x9e37_79b9)).wrapping_mul(0x85eb_ca6b) >> 8;
         let held = (0..40).filter(|word| mixed(*word) % (word * word + 2) == 0);
@@ -146,12 +146,58 @@ fn what_is_not_read_would_not_be_among_the_best() {
         for allowed in [Candidates::All, Candidates::Only(&odd)] {
             let all = snapshot.search(query, 14_000, &allowed).unwrap();
             assert!(all.len() > 3, "{query}");
+            let by_engine = snapshot.scored_by_engine(query);
+            let scores: BTreeMap<u32, f32> = by_engine.iter().map(|hit| (hit.id, hit.score)).collect();
+            assert_eq!(all.len(), scores.keys().filter(|id| allowed.contains(**id)).count(), "{query}");
+            for hit in &all {
+                assert!((hit.score - scores[&hit.id]).abs() < 1e-4, "{query}: {hit:?}, {}", scores[&hit.id]);
+            }
             for k in [1, 10, 100, 1_000] {
                 let best = snapshot.search(query, k, &allowed).unwrap();
                 assert_eq!(best, all.iter().take(k).copied().collect::<Vec<_>>(), "{query}, {k}");
             }
         }
     }
+}
+
+#[test]
+fn long_texts_that_repeat_one_word_are_found_first() {
+    let place = tempfile::tempdir().unwrap();
+    let index = LexicalIndex::open(place.path()).unwrap();
+    // Their lengths are stored as 44 and 56.
+    let (less, more) = ("pump ".repeat(47), "pump ".repeat(59));
+    let mut docs: Vec<(u32, &str)> = (0..5_002).map(|id| (id, "valve")).collect();
+    docs[0].1 = &less;
+    docs[5_000].1 = &more;
+    apply(&index, &docs, &[], 1);
+    let best = index.snapshot().search("pump", 1, &Candidates::All).unwrap();
+    assert_eq!(best[0].id, 5_000);
+}
+
+#[test]
+fn lists_of_whole_blocks_are_read_and_looked_up_to_their_end() {
+    let place = tempfile::tempdir().unwrap();
+    let index = LexicalIndex::open(place.path()).unwrap();
+    let body = |id: u32| match id % 20 {
+        7 => "pump valve seal",
+        11 => "pump hose",
+        _ => "pump",
+    };
+    let docs: Vec<(u32, &str)> = (0..2_560).map(|id| (id, body(id))).collect();
+    apply(&index, &docs, &[], 1);
+    let snapshot = index.snapshot();
+    let count = |query: &str| snapshot.search(query, 5_000, &Candidates::All).unwrap().len();
+    assert_eq!(
+        (count("seal"), count("pump"), count("seal hose"), count("pump hose")),
+        (128, 2_560, 256, 2_560)
+    );
+    for k in [1, 100, 200] {
+        let best = snapshot.search("pump seal hose", k, &Candidates::All).unwrap();
+        let all = snapshot.search("pump seal hose", 5_000, &Candidates::All).unwrap();
+        assert_eq!(best, all[..k]);
+    }
+    let last: RoaringBitmap = (2_540..2_560).collect();
+    assert_eq!(snapshot.search("seal", 10, &Candidates::Only(&last)).unwrap().len(), 1);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The scan of many vectors: signs first, then the codes of those that may be among the best.
 
 use super::{AHEAD, BLOCK, Block, ExactInt8};
-use crate::candidates::Best;
+use crate::candidates::{Best, each_of};
 use crate::vector::signs::SignQuery;
 use crate::vector::simd::{Kernel, prefetch};
 use crate::vector::{Query, VectorIndex};
@@ -55,9 +55,8 @@ impl ExactInt8 {
         let wanted = match allowed {
             Candidates::All => None,
             Candidates::Only(allowed) => {
-                let mut ids = vec![0; allowed.len() as usize];
-                let filled = allowed.iter().next_many(&mut ids).len();
-                ids.truncate(filled);
+                let mut ids = Vec::with_capacity(allowed.len() as usize);
+                each_of(allowed, |some| ids.extend_from_slice(some));
                 Some(ids)
             }
         };

@@ -158,7 +158,9 @@ fn many_vectors_are_found_by_their_signs_first() {
             |at: usize| data[at].iter().zip(&data[at + clusters.max(1)]).map(|(a, b)| a + b).collect();
         let queries: Vec<Vec<f32>> = (0..12).map(between).collect();
         let third: RoaringBitmap = (0..24_000).filter(|id| id % 3 == 1).collect();
-        for allowed in [Candidates::All, Candidates::Only(&third)] {
+        let mut whole = RoaringBitmap::new();
+        whole.insert_range(0..65_536);
+        for allowed in [Candidates::All, Candidates::Only(&third), Candidates::Only(&whole)] {
             for k in [10, 100] {
                 let (mut found, mut wanted) = (0, 0);
                 for query in &queries {
