@@ -15,7 +15,7 @@ use std::time::Instant;
 type Failure = Box<dyn Error>;
 
 const DIMS: usize = 384;
-const BREADTHS: [usize; 8] = [10, 16, 24, 32, 64, 128, 256, 512];
+const BREADTHS: [usize; 10] = [10, 16, 24, 32, 48, 64, 96, 128, 256, 512];
 /// Vectors added at a time.
 const BATCH: usize = 20_000;
 

@@ -169,6 +169,13 @@ impl Links {
         links.get(..*count as usize).unwrap_or(&[])
     }
 
+    /// Asks the memory for the list of a point of the lowest layer; few others are read.
+    fn ask_for_links(&self, point: u32, layer: usize) {
+        if layer == 0 {
+            prefetch(self.parts.base.get(self.base_range(point)).unwrap_or(&[]));
+        }
+    }
+
     fn base_range(&self, point: u32) -> std::ops::Range<usize> {
         let words = self.parts.base_words();
         point as usize * words..(point as usize + 1) * words
@@ -338,12 +345,17 @@ impl Links {
             looked += 1;
             let near = Near { likeness: self.likeness(code, point), point };
             let worst = best.peek().map(|std::cmp::Reverse(worst): &std::cmp::Reverse<Near>| worst.likeness);
-            if best.len() < breadth || worst.is_some_and(|worst| near.likeness > worst) {
+            let is_full = best.len() >= breadth;
+            if !is_full || worst.is_some_and(|worst| near.likeness > worst) {
+                if open.peek().is_none_or(|next| near > *next) {
+                    self.ask_for_links(point, layer); // where the walk goes next, as it looks now
+                }
                 open.push(near);
                 if keep(point) {
-                    best.push(std::cmp::Reverse(near));
-                    if best.len() > breadth {
-                        best.pop();
+                    if !is_full {
+                        best.push(std::cmp::Reverse(near));
+                    } else if let Some(mut worst) = best.peek_mut() {
+                        worst.0 = near;
                     }
                 }
             }
@@ -361,10 +373,14 @@ impl Links {
             if full && best.peek().is_some_and(|std::cmp::Reverse(worst)| next.likeness < worst.likeness) {
                 break;
             }
+            if let Some(after) = open.peek() {
+                self.ask_for_links(after.point, layer);
+            }
             fresh.clear();
             for point in self.neighbours(next.point, layer) {
                 if marks.enter(*point) {
                     prefetch(self.row(*point));
+                    prefetch(self.parts.scales.get(*point as usize..=*point as usize).unwrap_or(&[]));
                     fresh.push(*point);
                 }
             }
