@@ -181,7 +181,7 @@ async fn main() -> Result<(), Failure> {
     let place = rest.get(1).map_or(passing.path(), Path::new);
     let whole = place.join("PASSAGES");
     let is_there = std::fs::read_to_string(&whole).is_ok_and(|held| held == count.to_string());
-    if !is_there && place.join("VERSION").exists() {
+    if !is_there && place.join("VERSION").is_file() {
         return Err(format!("{} holds something else, or not all passages", place.display()).into());
     }
     let opened = quarry_store::open(place, &StoreOptions::default())?;
