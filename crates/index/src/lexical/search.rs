@@ -156,14 +156,19 @@ impl LexSnapshot {
         Ok((1.0 + (all - holding + 0.5) / (holding + 0.5)).ln())
     }
 
+    /// Where the words of a channel are, and how much they count.
+    fn field_of(&self, channel: Channel) -> (Field, f32) {
+        match channel {
+            Channel::Words => (self.fields.words, 1.0),
+            Channel::Exact => (self.fields.exact, EXACT_WEIGHT),
+        }
+    }
+
     /// What a question asks for: the words that any document holds.
     pub(super) fn asked(&self, text: &str) -> Result<Vec<Asked>> {
         let mut asked = Vec::new();
         for (channel, word) in query_terms(text, TERMS_MAX) {
-            let (field, boost) = match channel {
-                Channel::Words => (self.fields.words, 1.0),
-                Channel::Exact => (self.fields.exact, EXACT_WEIGHT),
-            };
+            let (field, boost) = self.field_of(channel);
             let term = Term::from_field_text(field, &word);
             let mut places = Vec::with_capacity(self.items.len());
             for segment in self.searcher.segment_readers() {
@@ -211,10 +216,7 @@ impl LexSnapshot {
     pub(super) fn scored_by_engine(&self, text: &str) -> Vec<Hit> {
         use tantivy::query::{BooleanQuery, BoostQuery, Occur, Query, TermQuery};
         let clause = |asked: (Channel, String)| -> (Occur, Box<dyn Query>) {
-            let (field, boost) = match asked.0 {
-                Channel::Words => (self.fields.words, 1.0),
-                Channel::Exact => (self.fields.exact, EXACT_WEIGHT),
-            };
+            let (field, boost) = self.field_of(asked.0);
             let term = Term::from_field_text(field, &asked.1);
             let query = TermQuery::new(term, IndexRecordOption::WithFreqs);
             (Occur::Should, Box::new(BoostQuery::new(Box::new(query), boost)))
