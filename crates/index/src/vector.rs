@@ -20,6 +20,7 @@ pub use sweep::{SweepBy, SweepPoint};
 
 use crate::error::Result;
 use crate::{Candidates, Error, Hit};
+use simd::{STEP, Step};
 
 /// Nearest items by cosine. Two implementations: [`ExactInt8`] and [`HnswIndex`].
 pub trait VectorIndex: Send + Sync {
@@ -44,7 +45,7 @@ pub trait VectorIndex: Send + Sync {
 /// A query of length one in both precisions, checked; `None` when it is all zeros.
 struct Query {
     full: Vec<f32>,
-    code: Vec<i8>,
+    code: Vec<Step>,
     scale: f32,
 }
 
@@ -60,15 +61,15 @@ impl Query {
         if !normalise(&mut full) {
             return Ok(None);
         }
-        let mut code = vec![0; stride(dims)];
+        let mut code = vec![Step::ZERO; steps(dims)];
         let scale = quantise(&full, &mut code);
         Ok(Some(Self { full, code, scale }))
     }
 }
 
-/// Bytes of one code row: whole 64-byte steps, so that no kernel needs a tail.
-fn stride(dims: usize) -> usize {
-    dims.div_ceil(64) * 64
+/// Steps of one row of codes; the last is filled up with zeros.
+fn steps(dims: usize) -> usize {
+    dims.div_ceil(STEP)
 }
 
 /// Brings a finite vector to length one; `false` when it is (next to) zero and was made all zeros.
@@ -86,14 +87,16 @@ fn normalise(vector: &mut [f32]) -> bool {
 }
 
 /// Writes codes in −127..=127 and returns the scale: `vector[i] ≈ code[i] × scale`.
-fn quantise(vector: &[f32], code: &mut [i8]) -> f32 {
+fn quantise(vector: &[f32], code: &mut [Step]) -> f32 {
     let largest = vector.iter().fold(0.0f32, |most, x| most.max(x.abs()));
     if largest == 0.0 {
         return 0.0;
     }
     let up = 127.0 / largest;
-    for (to, x) in code.iter_mut().zip(vector) {
-        *to = (x * up).round().clamp(-127.0, 127.0) as i8;
+    for (to, part) in code.iter_mut().zip(vector.chunks(STEP)) {
+        for (to, x) in to.0.iter_mut().zip(part) {
+            *to = (x * up).round().clamp(-127.0, 127.0) as i8;
+        }
     }
     largest / 127.0
 }

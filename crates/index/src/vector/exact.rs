@@ -7,13 +7,12 @@
 mod by_signs;
 
 use super::signs::{Line, lines, signs};
-use super::simd::{Kernel, prefetch};
-use super::{Query, VectorIndex, normalise, quantise, stride};
+use super::simd::{Kernel, Step, dot_halves, prefetch};
+use super::{Query, VectorIndex, normalise, quantise, steps};
 use crate::candidates::Best;
 use crate::error::Result;
 use crate::{Candidates, Error, Hit};
 use half::f16;
-use half::slice::HalfFloatSliceExt;
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -23,6 +22,11 @@ const BLOCK: u32 = 512;
 /// Rows rescored beside those asked for, at least; the int8 order is off by a few places among near-equal
 /// scores only.
 const RESCORED_BESIDE: usize = 30;
+/// How many of the nearest by code are compared exactly to find the nearest `k`.
+fn rescored_for(k: usize) -> usize {
+    k.saturating_add((k / 2).max(RESCORED_BESIDE))
+}
+
 /// Rows asked of the memory before they are needed.
 const AHEAD: usize = 12;
 
@@ -41,7 +45,7 @@ struct Block {
     /// The first id, where none between it and the last is missing.
     dense_from: Option<u32>,
     ids: Vec<u32>, // ascending
-    codes: Vec<i8>,
+    codes: Vec<Step>,
     scales: Vec<f32>,
     signs: Vec<Line>,
     full: Vec<f16>,
@@ -80,16 +84,16 @@ impl ExactInt8 {
     }
 
     /// Code row and scale of an item.
-    pub(super) fn code(&self, id: u32) -> Option<(&[i8], f32)> {
+    pub(super) fn code(&self, id: u32) -> Option<(&[Step], f32)> {
         let (block, row, _) = self.place(id)?;
-        Some((block.code(row, stride(self.dims))?, *block.scales.get(row)?))
+        Some((block.code(row, self.dims)?, *block.scales.get(row)?))
     }
 
     /// See [`super::VectorSnapshot::nearness`].
     pub(super) fn nearness(&self, to: &[usize], ids: &[u32]) -> Vec<Vec<f32>> {
         let kernel = Kernel::best();
-        let rows: Vec<Option<(&[i8], f32)>> = ids.iter().map(|id| self.code(*id)).collect();
-        let cosine = |a: &Option<(&[i8], f32)>, b: &Option<(&[i8], f32)>| match (a, b) {
+        let rows: Vec<Option<(&[Step], f32)>> = ids.iter().map(|id| self.code(*id)).collect();
+        let cosine = |a: &Option<(&[Step], f32)>, b: &Option<(&[Step], f32)>| match (a, b) {
             (Some((a, by)), Some((b, and))) => (kernel.dot(a, b) as f32 * by * and).clamp(-1.0, 1.0),
             _ => 0.0,
         };
@@ -161,25 +165,29 @@ impl ExactInt8 {
     }
 
     /// The code row and scale of an item.
-    pub(super) fn codes(&self) -> impl Iterator<Item = (u32, &[i8], f32)> {
-        let stride = stride(self.dims);
+    pub(super) fn codes(&self) -> impl Iterator<Item = (u32, &[Step], f32)> {
+        let steps = steps(self.dims);
         self.blocks.iter().flat_map(move |block| {
-            let rows = block.codes.chunks_exact(stride.max(1)).zip(&block.scales);
+            let rows = block.codes.chunks_exact(steps.max(1)).zip(&block.scales);
             block.ids.iter().zip(rows).map(|(id, (code, scale))| (*id, code, *scale))
         })
     }
 
     /// Exact scores of the given items; absent ones are left out.
     pub(super) fn rescore(&self, query: &Query, ids: &mut dyn Iterator<Item = u32>, best: &mut Best) {
-        let mut row_f32 = vec![0.0; self.dims];
         let places: Vec<(&Block, usize, u32)> = ids.filter_map(|id| self.place(id)).collect();
         for (at, (block, row, id)) in places.iter().enumerate() {
             if let Some((block, row, _)) = places.get(at + AHEAD / 2) {
                 prefetch(block.full(*row, self.dims));
             }
-            block.full(*row, self.dims).convert_to_f32_slice(&mut row_f32);
-            best.push(Hit { id: *id, score: dot_f32(&query.full, &row_f32).clamp(-1.0, 1.0) });
+            let cosine = dot_halves(&query.full, block.full(*row, self.dims));
+            best.push(Hit { id: *id, score: cosine.clamp(-1.0, 1.0) });
         }
+    }
+
+    /// Exact scores of as many items as it takes to know the nearest `k`, of items ordered by their codes, nearest first.
+    pub(super) fn rescore_nearest(&self, query: &Query, nearest: &[u32], k: usize, best: &mut Best) {
+        self.rescore(query, &mut nearest.iter().copied().take(rescored_for(k)), best);
     }
 
     /// Where an item lies.
@@ -197,7 +205,6 @@ impl ExactInt8 {
     /// Calls `see` with the block, row and id of each of `ids` that is here, ascending. Rows that lie apart
     /// come from memory one by one, so they are asked for some steps before they are seen.
     fn each_row<'a>(&'a self, ids: &RoaringBitmap, mut see: impl FnMut(&'a Block, usize, u32)) {
-        let stride = stride(self.dims);
         let mut blocks = self.blocks.iter();
         let mut block: Option<&Arc<Block>> = blocks.next();
         let mut ahead: VecDeque<(&Block, usize, u32)> = VecDeque::with_capacity(AHEAD + 1);
@@ -207,7 +214,7 @@ impl ExactInt8 {
             }
             let Some(here) = block else { break };
             let Some(row) = here.row(id) else { continue };
-            if let Some(code) = here.code(row, stride) {
+            if let Some(code) = here.code(row, self.dims) {
                 prefetch(code);
             }
             ahead.push_back((here, row, id));
@@ -235,14 +242,14 @@ impl ExactInt8 {
         if k == 0 || self.present.is_empty() {
             return;
         }
-        let most = k.saturating_add((k / 2).max(RESCORED_BESIDE)).min(self.len());
+        let most = rescored_for(k).min(self.len());
         let coarse = if by_signs && self.signs_pay(most, allowed) {
             self.scan_signs(query, most, allowed)
         } else {
             self.scan_codes(query, most, allowed)
         };
-        let coarse = coarse.into_hits();
-        self.rescore(query, &mut coarse.into_iter().map(|hit| hit.id), best);
+        let coarse: Vec<u32> = coarse.into_hits().into_iter().map(|hit| hit.id).collect();
+        self.rescore_nearest(query, &coarse, k, best);
     }
 
     /// The best `k` allowed items by code alone.
@@ -267,8 +274,7 @@ impl ExactInt8 {
             Candidates::Only(allowed) => {
                 let mut floor = coarse.floor();
                 self.each_row(allowed, |block, row, id| {
-                    let (Some(code), Some(scale)) =
-                        (block.code(row, query.code.len()), block.scales.get(row))
+                    let (Some(code), Some(scale)) = (block.code(row, self.dims), block.scales.get(row))
                     else {
                         return;
                     };
@@ -297,7 +303,7 @@ impl ExactInt8 {
 
     /// Bytes of the codes and their scales.
     pub(super) fn code_bytes(&self) -> usize {
-        self.blocks.iter().map(|block| block.codes.len() + block.scales.len() * 4).sum()
+        self.blocks.iter().map(|block| size_of_val(block.codes.as_slice()) + block.scales.len() * 4).sum()
     }
 
     /// Bytes of the signs.
@@ -332,7 +338,7 @@ impl VectorIndex for ExactInt8 {
 
 impl Block {
     fn edited(number: u32, before: Option<&Self>, edits: &Edits<'_>, dims: usize) -> Self {
-        let stride = stride(dims);
+        let steps = steps(dims);
         let old_ids = before.map_or(&[][..], |block| &block.ids);
         let mut order: BTreeMap<u32, Option<usize>> = // row in the old block, or a new vector
             old_ids.iter().enumerate().map(|(row, id)| (*id, Some(row))).collect();
@@ -347,7 +353,7 @@ impl Block {
             number,
             dense_from: None,
             ids: Vec::with_capacity(rows),
-            codes: Vec::with_capacity(rows * stride),
+            codes: Vec::with_capacity(rows * steps),
             scales: Vec::with_capacity(rows),
             signs: Vec::with_capacity(rows * lines(dims)),
             full: Vec::with_capacity(rows * dims),
@@ -356,9 +362,7 @@ impl Block {
         for (id, row) in order {
             block.ids.push(id);
             if let (Some(row), Some(before)) = (row, before) {
-                block
-                    .codes
-                    .extend_from_slice(before.codes.get(row * stride..(row + 1) * stride).unwrap_or(&[]));
+                block.codes.extend_from_slice(before.code(row, dims).unwrap_or(&[]));
                 block.scales.extend(before.scales.get(row));
                 let wide = lines(dims);
                 block.signs.extend_from_slice(before.signs.get(row * wide..(row + 1) * wide).unwrap_or(&[]));
@@ -367,7 +371,7 @@ impl Block {
                 unit.copy_from_slice(vector);
                 normalise(&mut unit);
                 let start = block.codes.len();
-                block.codes.resize(start + stride, 0);
+                block.codes.resize(start + steps, Step::ZERO);
                 block.scales.push(quantise(&unit, block.codes.get_mut(start..).unwrap_or(&mut [])));
                 signs(&unit, &mut block.signs);
                 block.full.extend(unit.iter().map(|x| f16::from_f32(*x)));
@@ -391,8 +395,9 @@ impl Block {
         }
     }
 
-    fn code(&self, row: usize, stride: usize) -> Option<&[i8]> {
-        self.codes.get(row * stride..(row + 1) * stride)
+    fn code(&self, row: usize, dims: usize) -> Option<&[Step]> {
+        let steps = steps(dims);
+        self.codes.get(row * steps..(row + 1) * steps)
     }
 
     fn full(&self, row: usize, dims: usize) -> &[f16] {
@@ -402,23 +407,10 @@ impl Block {
     fn heap_bytes(&self) -> usize {
         size_of::<Self>()
             + self.ids.len() * 8
-            + self.codes.len()
+            + size_of_val(self.codes.as_slice())
             + self.signs.len() * size_of::<Line>()
             + self.full.len() * 2
     }
-}
-
-/// Eight running sums, so that the compiler may use wide registers without reordering anything.
-fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 8];
-    let (a_steps, b_steps) = (a.chunks_exact(8), b.chunks_exact(8));
-    let tail: f32 = a_steps.remainder().iter().zip(b_steps.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in a_steps.zip(b_steps) {
-        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
-            *sum += x * y;
-        }
-    }
-    sums.iter().sum::<f32>() + tail
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 mod calibrate;
 mod file;
 mod links;
+mod pool;
 
 pub(super) use calibrate::Calibration;
 
@@ -60,7 +61,7 @@ impl HnswIndex {
     /// [`Error::Cancelled`] when told to stop; [`Error::Unreachable`] when the graph does not find
     /// its own points.
     pub fn build(vectors: &ExactInt8, links: usize, stop: &dyn Fn() -> bool) -> Result<Self> {
-        let mut links = Links::new(super::stride(vectors.dims()), links, vectors.len());
+        let mut links = Links::new(super::steps(vectors.dims()), links, vectors.len());
         let mut ids = Vec::with_capacity(vectors.len());
         for (done, (id, code, scale)) in vectors.codes().enumerate() {
             if done.is_multiple_of(128) && stop() {
@@ -195,7 +196,8 @@ impl VectorIndex for HnswIndex {
             let keep = |id: u32| !self.unreachable.contains(id) && allowed.contains(id);
             let (near, _) = self.nearest(&query, breadth, usize::MAX, keep);
             let rest = self.unreachable.iter().filter(|id| allowed.contains(*id));
-            self.vectors.rescore(&query, &mut near.into_iter().chain(rest), &mut best);
+            self.vectors.rescore_nearest(&query, &near, k, &mut best);
+            self.vectors.rescore(&query, &mut { rest }, &mut best);
         }
         Ok(best.into_hits())
     }

@@ -342,7 +342,7 @@ impl VectorIndex for VectorSnapshot {
             let scarce = matches!(allowed, Candidates::Only(_))
                 && is_scarce(near_by.get(), kept.get(), useful(&situation));
             if whole && !scarce {
-                self.exact.rescore(&query, &mut near.into_iter(), &mut best);
+                self.exact.rescore_nearest(&query, &near, k, &mut best);
                 let both;
                 let delta = match allowed {
                     Candidates::All => &self.delta,

@@ -112,7 +112,7 @@ impl VectorSnapshot {
                     let reached = |id: u32| !graph.unreachable().contains(id);
                     let (near, _) = graph.nearest(query, *breadth, usize::MAX, reached);
                     let mut best = Best::new(DEPTH);
-                    exact.rescore(query, &mut near.into_iter(), &mut best);
+                    exact.rescore_nearest(query, &near, DEPTH, &mut best);
                     exact.scan(query, DEPTH, &Candidates::Only(graph.unreachable()), &mut best);
                     best.into_hits()
                 };

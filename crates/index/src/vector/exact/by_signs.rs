@@ -115,17 +115,17 @@ impl ExactInt8 {
 
 /// Compares the codes of rows whose bound still reaches what was found.
 fn see(query: &Query, rows: &[Row<'_>], best: &mut Best) {
-    let (kernel, stride) = (Kernel::best(), query.code.len());
+    let (kernel, dims) = (Kernel::best(), query.full.len());
     let mut floor = best.floor();
     for (step, Row { block, at, bound }) in rows.iter().enumerate() {
         if let Some(Row { block, at, .. }) = rows.get(step + AHEAD) {
-            prefetch(block.code(*at, stride).unwrap_or(&[]));
+            prefetch(block.code(*at, dims).unwrap_or(&[]));
             prefetch(block.scales.get(*at..=*at).unwrap_or(&[]));
             prefetch(block.ids.get(*at..=*at).unwrap_or(&[]));
         }
         if *bound >= floor
             && let (Some(code), Some(scale), Some(id)) =
-                (block.code(*at, stride), block.scales.get(*at), block.ids.get(*at))
+                (block.code(*at, dims), block.scales.get(*at), block.ids.get(*at))
         {
             let score = kernel.dot(&query.code, code) as f32 * (scale * query.scale);
             best.push(Hit { id: *id, score });

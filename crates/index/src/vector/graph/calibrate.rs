@@ -53,7 +53,7 @@ impl Calibration {
                     graph.nearest(query, breadth, usize::MAX, |id| !graph.unreachable().contains(id));
                 let mut best = Best::new(DEPTH);
                 beside.iter().for_each(|hit| best.push(*hit));
-                vectors.rescore(query, &mut near.into_iter(), &mut best);
+                vectors.rescore_nearest(query, &near, DEPTH, &mut best);
                 let hits = best.into_hits();
                 // Equal cosines may stand for one another.
                 let last = truth.last().map_or(f32::NEG_INFINITY, |hit| hit.score);
@@ -105,7 +105,11 @@ fn queries(vectors: &ExactInt8) -> Vec<Vec<f32>> {
     rows.map(|(_, code, scale)| {
         let dims = vectors.dims();
         let aside = 5.2 / (dims as f32).sqrt();
-        code.iter().take(dims).map(|x| f32::from(*x) * scale + noise() * aside).collect()
+        code.iter()
+            .flat_map(|step| step.0)
+            .take(dims)
+            .map(|x| f32::from(x) * scale + noise() * aside)
+            .collect()
     })
     .collect()
 }

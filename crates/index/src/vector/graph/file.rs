@@ -9,6 +9,8 @@
 use super::calibrate::Calibration;
 use super::links::{Links, Parts};
 use super::{ExactInt8, HnswIndex};
+use crate::vector::simd::{STEP, Step};
+use crate::vector::steps as steps_of;
 use roaring::RoaringBitmap;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -49,11 +51,11 @@ impl HnswIndex {
         let entry = parts.entry.map_or(0, |entry| u64::from(entry) + 1);
         let (points, upper) = (parts.scales.len(), parts.upper.len());
         let counts =
-            [parts.stride, parts.links, points, upper, entry as usize, steps.len(), unreachable.len()];
+            [parts.steps * STEP, parts.links, points, upper, entry as usize, steps.len(), unreachable.len()];
         for count in counts {
             to.write_all(&(count as u64).to_le_bytes())?;
         }
-        to.put(&parts.codes, |code| [*code as u8])?;
+        to.put(&parts.codes, |step| step.0.map(|code| code as u8))?;
         to.put(&parts.scales, |scale| scale.to_le_bytes())?;
         to.put(&parts.base, |word| word.to_le_bytes())?;
         to.put(&parts.upper_at, |word| word.to_le_bytes())?;
@@ -101,7 +103,7 @@ impl HnswIndex {
         ];
         let whole = sizes.into_iter().try_fold(0_u64, |sum, size| sum.checked_add(size?));
         // Before anything is allocated by it.
-        if stride != super::super::stride(dims) as u64
+        if stride != (steps_of(dims) * STEP) as u64
             || links > LINKS_MAX
             || whole != Some(length)
             || entry > points
@@ -109,11 +111,11 @@ impl HnswIndex {
             return Err(wrong("its length is not what it says"));
         }
         let (points, upper) = (points as usize, upper as usize);
-        let (stride, links) = (stride as usize, links as usize);
+        let (wide, links) = (steps_of(dims), links as usize);
         let parts = Parts {
-            stride,
+            steps: wide,
             links,
-            codes: from.take(points * stride, |[byte]: [u8; 1]| byte as i8)?,
+            codes: from.take(points * wide, |bytes: [u8; STEP]| Step(bytes.map(|byte| byte as i8)))?,
             scales: from.take(points, f32::from_le_bytes)?,
             base: from.take(points * (1 + 2 * links), u32::from_le_bytes)?,
             upper_at: from.take(points, u32::from_le_bytes)?,

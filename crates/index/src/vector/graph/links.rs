@@ -3,89 +3,41 @@
 //! Knows rows of codes by point number; nothing of ids or deletes. Invariant: every stored link names
 //! a point, and a list never holds more than its layer allows.
 
-use super::super::simd::{Kernel, prefetch};
+use super::super::simd::{Kernel, Step, prefetch};
+use super::pool::{Marks, Near, Pool};
 use parking_lot::Mutex;
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 
 /// One point in so many stands on each next layer.
 const THINNING: u32 = 16;
 /// Most layers; the 8th has a point in four billion.
 pub(super) const LAYERS: usize = 8;
-/// Marks kept for walks to come; more walks at once make their own.
-const MARKS_KEPT: usize = 16;
+/// Scratches kept for walks to come; more walks at once make their own.
+const SCRATCHES_KEPT: usize = 16;
 
-/// A point with its likeness to what is sought.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Near {
-    pub(super) likeness: f32,
-    pub(super) point: u32,
-}
-
-impl PartialEq for Near {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-impl Eq for Near {}
-impl PartialOrd for Near {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Near {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.likeness.total_cmp(&other.likeness).then(other.point.cmp(&self.point))
-    }
-}
-
-/// Which points a walk has seen.
+/// What a walk works with, kept for walks to come.
 #[derive(Default)]
-struct Marks {
-    seen: Vec<u32>,
-    walk: u32,
-}
-
-impl Marks {
-    fn begin(&mut self, points: usize) {
-        // While a graph is built every walk has one point more: old marks stay, for they are of old walks.
-        if self.seen.len() < points {
-            self.seen.resize(points, 0);
-        }
-        self.walk = self.walk.wrapping_add(1);
-        if self.walk == 0 {
-            self.seen.fill(0);
-            self.walk = 1;
-        }
-    }
-
-    /// Marks a point; whether it was new.
-    fn enter(&mut self, point: u32) -> bool {
-        match self.seen.get_mut(point as usize) {
-            Some(mark) if *mark != self.walk => {
-                *mark = self.walk;
-                true
-            }
-            _ => false,
-        }
-    }
+struct Scratch {
+    marks: Marks,
+    pool: Pool,
+    /// Neighbours not seen before.
+    fresh: Vec<u32>,
 }
 
 /// Code rows and links of all points, ready to be walked.
 pub(super) struct Links {
     kernel: Kernel,
     parts: Parts,
-    marks: Mutex<Vec<Marks>>,
+    scratch: Mutex<Vec<Scratch>>,
 }
 
 /// What a graph is made of.
 #[derive(Default)]
 pub(super) struct Parts {
-    /// Bytes of a code row.
-    pub(super) stride: usize,
+    /// Steps of a row of codes.
+    pub(super) steps: usize,
     /// Most links of a point on the upper layers (`M`); the lowest has twice as many.
     pub(super) links: usize,
-    pub(super) codes: Vec<i8>,
+    pub(super) codes: Vec<Step>,
     pub(super) scales: Vec<f32>,
     /// Per point: how many, then the links of the lowest layer.
     pub(super) base: Vec<u32>,
@@ -111,11 +63,11 @@ impl Parts {
 const NO_UPPER: u32 = u32::MAX;
 
 impl Links {
-    pub(super) fn new(stride: usize, links: usize, points: usize) -> Self {
+    pub(super) fn new(steps: usize, links: usize, points: usize) -> Self {
         Self::from_parts(Parts {
-            stride,
+            steps,
             links,
-            codes: Vec::with_capacity(points * stride),
+            codes: Vec::with_capacity(points * steps),
             scales: Vec::with_capacity(points),
             base: Vec::with_capacity(points * (1 + 2 * links)),
             upper_at: Vec::with_capacity(points),
@@ -126,7 +78,7 @@ impl Links {
     }
 
     pub(super) fn from_parts(parts: Parts) -> Self {
-        Self { kernel: Kernel::best(), parts, marks: Mutex::default() }
+        Self { kernel: Kernel::best(), parts, scratch: Mutex::default() }
     }
 
     pub(super) fn parts(&self) -> &Parts {
@@ -134,26 +86,26 @@ impl Links {
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        let marks: usize = self.marks.lock().iter().map(|marks| marks.seen.len() * 4).sum();
+        let marks: usize = self.scratch.lock().iter().map(|scratch| scratch.marks.heap_bytes()).sum();
         let words = self.parts.scales.len()
             + self.parts.base.len()
             + self.parts.upper_at.len()
             + self.parts.upper.len();
-        self.parts.codes.len() + self.parts.levels.len() + words * 4 + marks
+        size_of_val(self.parts.codes.as_slice()) + self.parts.levels.len() + words * 4 + marks
     }
 
-    pub(super) fn row(&self, point: u32) -> &[i8] {
-        let start = point as usize * self.parts.stride;
-        self.parts.codes.get(start..start + self.parts.stride).unwrap_or(&[])
+    pub(super) fn row(&self, point: u32) -> &[Step] {
+        let start = point as usize * self.parts.steps;
+        self.parts.codes.get(start..start + self.parts.steps).unwrap_or(&[])
     }
 
     /// Code row and scale of a point.
-    pub(super) fn coded(&self, point: u32) -> (&[i8], f32) {
+    pub(super) fn coded(&self, point: u32) -> (&[Step], f32) {
         (self.row(point), self.parts.scales.get(point as usize).copied().unwrap_or(0.0))
     }
 
     /// Likeness of a row of codes to a point, up to the row's own scale.
-    pub(super) fn likeness(&self, code: &[i8], point: u32) -> f32 {
+    pub(super) fn likeness(&self, code: &[Step], point: u32) -> f32 {
         let scale = self.parts.scales.get(point as usize).copied().unwrap_or(0.0);
         self.kernel.dot(code, self.row(point)) as f32 * scale
     }
@@ -211,7 +163,7 @@ impl Links {
     }
 
     /// Adds the next point, keeping `breadth` candidates on each layer.
-    pub(super) fn insert(&mut self, code: &[i8], scale: f32, breadth: usize) {
+    pub(super) fn insert(&mut self, code: &[Step], scale: f32, breadth: usize) {
         let point = self.parts.scales.len() as u32;
         self.parts.codes.extend_from_slice(code);
         self.parts.scales.push(scale);
@@ -246,12 +198,13 @@ impl Links {
     }
 
     /// Greedily down from `top` to just above `level`.
-    fn descend(&self, code: &[i8], entry: u32, top: usize, level: usize) -> u32 {
+    fn descend(&self, code: &[Step], entry: u32, top: usize, level: usize) -> u32 {
         let mut at = Near { likeness: self.likeness(code, entry), point: entry };
         for layer in (level + 1..=top).rev() {
             loop {
                 let near = |point: &u32| Near { likeness: self.likeness(code, *point), point: *point };
-                match self.neighbours(at.point, layer).iter().map(near).max() {
+                let nearer = |a: &Near, b: &Near| a.likeness.total_cmp(&b.likeness);
+                match self.neighbours(at.point, layer).iter().map(near).max_by(nearer) {
                     Some(better) if better.likeness > at.likeness => at = better,
                     _ => break,
                 }
@@ -291,7 +244,7 @@ impl Links {
             let row = self.row(point);
             let near = |other: &u32| Near { likeness: self.likeness(row, *other), point: *other };
             let mut candidates: Vec<Near> = links.iter().map(near).collect();
-            candidates.sort_unstable_by(|a, b| b.cmp(a));
+            candidates.sort_by(|a, b| b.likeness.total_cmp(&a.likeness));
             let scale = self.parts.scales.get(point as usize).copied().unwrap_or(0.0);
             links = self.choose(scale, &candidates, most);
         }
@@ -317,7 +270,7 @@ impl Links {
     /// walk came to its end within `visits` looked-at points.
     pub(super) fn walk(
         &self,
-        code: &[i8],
+        code: &[Step],
         breadth: usize,
         visits: usize,
         keep: impl Fn(u32) -> bool,
@@ -329,71 +282,50 @@ impl Links {
 
     fn walk_layer(
         &self,
-        code: &[i8],
+        code: &[Step],
         starts: &[u32],
         layer: usize,
         breadth: usize,
         visits: usize,
         keep: impl Fn(u32) -> bool,
     ) -> (Vec<Near>, bool) {
-        let mut marks = self.marks.lock().pop().unwrap_or_default();
-        marks.begin(self.parts.scales.len());
-        let mut open: BinaryHeap<Near> = BinaryHeap::new();
-        let mut best: BinaryHeap<std::cmp::Reverse<Near>> = BinaryHeap::with_capacity(breadth + 1);
-        let mut looked = 0;
-        let mut take = |point: u32, open: &mut BinaryHeap<Near>, best: &mut BinaryHeap<_>| {
-            looked += 1;
-            let near = Near { likeness: self.likeness(code, point), point };
-            let worst = best.peek().map(|std::cmp::Reverse(worst): &std::cmp::Reverse<Near>| worst.likeness);
-            let is_full = best.len() >= breadth;
-            if !is_full || worst.is_some_and(|worst| near.likeness > worst) {
-                if open.peek().is_none_or(|next| near > *next) {
-                    self.ask_for_links(point, layer); // where the walk goes next, as it looks now
-                }
-                open.push(near);
-                if keep(point) {
-                    if !is_full {
-                        best.push(std::cmp::Reverse(near));
-                    } else if let Some(mut worst) = best.peek_mut() {
-                        worst.0 = near;
-                    }
-                }
-            }
-            looked < visits
-        };
-        let mut within = true;
-        for start in starts {
-            if marks.enter(*start) {
-                within &= take(*start, &mut open, &mut best);
-            }
+        if breadth == 0 {
+            return (Vec::new(), true);
         }
-        let mut fresh: Vec<u32> = Vec::with_capacity(2 * self.parts.links);
-        while within && let Some(next) = open.pop() {
-            let full = best.len() >= breadth;
-            if full && best.peek().is_some_and(|std::cmp::Reverse(worst)| next.likeness < worst.likeness) {
-                break;
+        let mut scratch = self.scratch.lock().pop().unwrap_or_default();
+        let Scratch { marks, pool, fresh } = &mut scratch;
+        marks.begin(self.parts.scales.len());
+        pool.begin(breadth);
+        let mut left = visits;
+        fresh.clear();
+        fresh.extend(starts.iter().filter(|start| marks.enter(**start)));
+        loop {
+            for point in fresh.iter() {
+                let near = Near { likeness: self.likeness(code, *point), point: *point };
+                if near.likeness > pool.floor() && pool.take(near, keep(*point)) {
+                    self.ask_for_links(*point, layer);
+                }
             }
-            if let Some(after) = open.peek() {
-                self.ask_for_links(after.point, layer);
+            left = left.saturating_sub(fresh.len());
+            let Some(next) = (left > 0).then(|| pool.step()).flatten() else { break };
+            if let Some(after) = pool.next() {
+                self.ask_for_links(after, layer);
             }
             fresh.clear();
-            for point in self.neighbours(next.point, layer) {
+            for point in self.neighbours(next, layer) {
                 if marks.enter(*point) {
                     prefetch(self.row(*point));
                     prefetch(self.parts.scales.get(*point as usize..=*point as usize).unwrap_or(&[]));
                     fresh.push(*point);
                 }
             }
-            for point in &fresh {
-                within &= take(*point, &mut open, &mut best);
-            }
         }
-        let mut kept = self.marks.lock();
-        if kept.len() < MARKS_KEPT {
-            kept.push(marks);
+        let found = pool.kept();
+        let mut kept = self.scratch.lock();
+        if kept.len() < SCRATCHES_KEPT {
+            kept.push(scratch);
         }
-        drop(kept);
-        (best.into_sorted_vec().into_iter().map(|std::cmp::Reverse(near)| near).collect(), within)
+        (found, left > 0)
     }
 }
 
@@ -411,19 +343,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_are_of_one_walk_and_growing_clears_none() {
-        let mut marks = Marks::default();
-        marks.begin(2);
-        assert!(marks.enter(1) && !marks.enter(1) && !marks.enter(2));
-        marks.begin(3);
-        assert_eq!((marks.walk, marks.seen.as_slice()), (2, &[0, 1, 0][..]));
-        assert!(marks.enter(1) && marks.enter(2));
-        marks.walk = u32::MAX;
-        marks.begin(3);
-        assert_eq!((marks.walk, marks.seen.as_slice()), (1, &[0, 0, 0][..]));
-    }
-
-    #[test]
     fn one_point_in_sixteen_stands_on_each_next_layer() {
         let levels: Vec<usize> = (0..64_000).map(level_of).collect();
         let above = |layer: usize| levels.iter().filter(|level| **level >= layer).count();
@@ -433,12 +352,12 @@ mod tests {
 
     /// Points on a circle, in the first two numbers of their codes.
     fn circle(points: u32) -> Links {
-        let mut links = Links::new(64, 4, points as usize);
+        let mut links = Links::new(1, 4, points as usize);
         for point in 0..points {
             let angle = point as f32 / points as f32 * std::f32::consts::TAU;
-            let mut code = [0_i8; 64];
-            (code[0], code[1]) = ((angle.cos() * 120.0) as i8, (angle.sin() * 120.0) as i8);
-            links.insert(&code, 1.0, 32);
+            let mut code = Step::ZERO;
+            (code.0[0], code.0[1]) = ((angle.cos() * 120.0) as i8, (angle.sin() * 120.0) as i8);
+            links.insert(&[code], 1.0, 32);
         }
         links
     }
@@ -479,7 +398,7 @@ mod tests {
         let row = links.row(0);
         let mut near: Vec<Near> =
             (1..200).map(|point| Near { likeness: links.likeness(row, point), point }).collect();
-        near.sort_unstable_by(|a, b| b.cmp(a));
+        near.sort_by(|a, b| b.likeness.total_cmp(&a.likeness));
         // On a circle the nearest on either side are nearer to all others.
         let chosen = links.choose(1.0, &near, 16);
         assert_eq!(chosen.len(), 8, "{chosen:?}");
