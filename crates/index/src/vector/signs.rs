@@ -13,7 +13,7 @@ const AHEAD: usize = 16;
 /// Rows asked of the memory before the first of them is looked at.
 const ASKED_FIRST: usize = 64;
 /// Planes of bits of a query.
-const PLANES: usize = 4;
+pub(super) const PLANES: usize = 4;
 /// Standard deviations between the estimate and the bound: about two vectors in a thousand lie above it, equal ones together.
 const DEVIATIONS: f32 = 3.0;
 
@@ -59,10 +59,10 @@ fn hadamard(values: &mut [f32]) {
 /// [`Spread`] in the last word.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(align(64))]
-pub(super) struct Line([u64; LINE]);
+pub(super) struct Line(pub(super) [u64; LINE]);
 
 /// Words of a line.
-const LINE: usize = 8;
+pub(super) const LINE: usize = 8;
 
 /// Lines per vector.
 pub(super) fn lines(dims: usize) -> usize {
@@ -106,11 +106,12 @@ pub(super) fn signs(vector: &[f32], out: &mut Vec<Line>) {
 
 /// A query to be compared with signs.
 pub(super) struct SignQuery {
-    planes: Vec<[u64; PLANES]>, // per word
+    /// Per line, nothing where the signs end.
+    pub(super) planes: Vec<[Line; PLANES]>,
+    /// Words of signs in the last line.
+    words: usize,
     step: f32,
     sum: i32,
-    /// Per vector.
-    lines: usize,
 }
 
 impl SignQuery {
@@ -120,27 +121,35 @@ impl SignQuery {
         turn(&mut query);
         let largest = query.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
         let step = if largest > 0.0 { largest / 7.5 } else { 1.0 };
-        let (mut planes, mut sum) = (Vec::with_capacity(query.len().div_ceil(64)), 0);
-        for part in query.chunks(64) {
-            let mut word = [0; PLANES];
+        let (mut planes, mut sum) = (vec![[Line::default(); PLANES]; lines(query.len())], 0);
+        for (part, planes) in query.chunks(64 * LINE).zip(&mut planes) {
             for (at, x) in part.iter().enumerate() {
                 let level = (x / step).round().clamp(-8.0, 7.0) as i32;
                 sum += level;
-                for (plane, bits) in word.iter_mut().enumerate() {
-                    *bits |= ((level >> plane & 1) as u64) << at; // two's complement
+                for (plane, Line(words)) in planes.iter_mut().enumerate() {
+                    if let Some(word) = words.get_mut(at / 64) {
+                        *word |= ((level >> plane & 1) as u64) << (at % 64); // two's complement
+                    }
                 }
             }
-            planes.push(word);
         }
-        Self { planes, step, sum, lines: lines(query.len()) }
+        let words = query.len().div_ceil(64).saturating_sub((planes.len().max(1) - 1) * LINE);
+        Self { planes, words, step, sum }
     }
 
     /// Asks the memory for `rows`, or the first of many: [`SignQuery::bounds`] asks for the others as it goes.
     pub(super) fn ask_for(&self, signs: &[Line], rows: &[u32]) {
         for row in rows.iter().take(ASKED_FIRST) {
             let at = *row as usize;
-            prefetch(signs.get(at * self.lines..(at + 1) * self.lines).unwrap_or(&[]));
+            prefetch(self.row(signs, at).unwrap_or(&[]));
         }
+    }
+
+    /// The lines of a vector.
+    #[inline(always)]
+    fn row<'s>(&self, signs: &'s [Line], at: usize) -> Option<&'s [Line]> {
+        let lines = self.planes.len();
+        signs.get(at * lines..(at + 1) * lines)
     }
 
     /// Appends the bound above the cosine with each of `rows`, numbers of vectors in `signs`: minus infinity
@@ -149,34 +158,46 @@ impl SignQuery {
         sign_bounds(self, signs, rows, out);
     }
 
+    /// [`SignQuery::bounds`] by one way to count: `product` of a vector's lines is that of the query's levels with the
+    /// bits that are set.
     #[inline(always)]
-    pub(super) fn bounds_here(&self, signs: &[Line], rows: &[u32], out: &mut Vec<f32>) {
-        let width = self.lines;
+    pub(super) fn bounds_by(
+        &self,
+        signs: &[Line],
+        rows: &[u32],
+        out: &mut Vec<f32>,
+        product: impl Fn(&[Line]) -> i32,
+    ) {
         out.reserve(rows.len());
         // A plain loop: adapters would not be compiled for the CPU of the caller.
         for (step, row) in rows.iter().enumerate() {
             if let Some(ahead) = rows.get(step + AHEAD) {
-                let at = *ahead as usize;
-                prefetch(signs.get(at * width..(at + 1) * width).unwrap_or(&[]));
+                prefetch(self.row(signs, *ahead as usize).unwrap_or(&[]));
             }
-            let at = *row as usize;
-            let Some(row) = signs.get(at * width..(at + 1) * width) else {
+            let Some(row) = self.row(signs, *row as usize) else {
                 out.push(f32::NEG_INFINITY);
                 continue;
             };
-            let mut counts = [0_u32; PLANES];
-            for (line, planes) in row.iter().zip(self.planes.chunks(LINE)) {
-                for (word, planes) in line.0.iter().zip(planes) {
-                    for (count, plane) in counts.iter_mut().zip(planes) {
-                        *count += (word & plane).count_ones();
-                    }
+            let spread = Spread::of(row.last().map_or(0, |line| line.0[LINE - 1]));
+            let twice = 2 * product(row) - self.sum;
+            out.push(twice as f32 * (self.step * spread.scale) + spread.slack);
+        }
+    }
+
+    /// The product of [`SignQuery::bounds_by`], word by word.
+    #[inline(always)]
+    pub(super) fn product(&self, row: &[Line]) -> i32 {
+        let mut counts = [0_u32; PLANES];
+        for (at, (line, planes)) in row.iter().zip(&self.planes).enumerate() {
+            let words = if at + 1 == row.len() { self.words } else { LINE };
+            for (count, plane) in counts.iter_mut().zip(planes) {
+                for (word, bits) in line.0.iter().zip(&plane.0).take(words) {
+                    *count += (word & bits).count_ones();
                 }
             }
-            let spread = Spread::of(row.last().map_or(0, |line| line.0[LINE - 1]));
-            let [one, two, four, sign] = counts.map(|count| count as i32);
-            let product = one + 2 * two + 4 * four - 8 * sign;
-            out.push((2 * product - self.sum) as f32 * (self.step * spread.scale) + spread.slack);
         }
+        let [one, two, four, sign] = counts.map(|count| count as i32);
+        one + 2 * two + 4 * four - 8 * sign
     }
 }
 
@@ -212,7 +233,7 @@ mod tests {
             let (asked, all) = (SignQuery::new(&query), (0..5_000).collect::<Vec<u32>>());
             let (mut fast, mut plain) = (Vec::new(), Vec::new());
             asked.bounds(&rows, &all, &mut fast);
-            asked.bounds_here(&rows, &all, &mut plain);
+            asked.bounds_by(&rows, &all, &mut plain, |row| asked.product(row));
             assert_eq!(fast, plain);
             let product = |v: &Vec<f32>| v.iter().zip(&query).map(|(x, y)| x * y).sum::<f32>();
             let above = vectors.iter().zip(&fast).filter(|(v, bound)| product(v) > **bound).count();

@@ -98,17 +98,24 @@ impl Kernel {
 pub(super) fn sign_bounds(query: &SignQuery, signs: &[Line], rows: &[u32], out: &mut Vec<f32>) {
     #[cfg(target_arch = "x86_64")]
     {
-        // Not generic over the work: a closure would be compiled without the feature.
         #[target_feature(enable = "popcnt")]
         fn with_popcnt(query: &SignQuery, signs: &[Line], rows: &[u32], out: &mut Vec<f32>) {
-            query.bounds_here(signs, rows, out);
+            query.bounds_by(signs, rows, out, |row| query.product(row));
+        }
+        #[target_feature(enable = "avx512f,avx512vpopcntdq")]
+        fn with_wide_popcnt(query: &SignQuery, signs: &[Line], rows: &[u32], out: &mut Vec<f32>) {
+            query.bounds_by(signs, rows, out, |row| x86::product(query, row));
+        }
+        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vpopcntdq") {
+            // SAFETY: the CPU has what the function asks for.
+            return unsafe { with_wide_popcnt(query, signs, rows, out) };
         }
         if is_x86_feature_detected!("popcnt") {
             // SAFETY: the CPU has what the function asks for.
             return unsafe { with_popcnt(query, signs, rows, out) };
         }
     }
-    query.bounds_here(signs, rows, out);
+    query.bounds_by(signs, rows, out, |row| query.product(row));
 }
 
 /// [`nearest_plainly`], eight tokens of the question at a time where the CPU can.
@@ -176,7 +183,7 @@ fn scalar(a: &[Step], b: &[Step]) -> i32 {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{LANES, Step, sum_of_lanes};
+    use super::{LANES, Line, SignQuery, Step, sum_of_lanes};
     use crate::late::{ABREAST, Group, TOKEN_DIMS};
     use half::f16;
     use std::arch::x86_64::{
@@ -187,8 +194,10 @@ mod x86 {
         _mm256_maddubs_epi16, _mm256_max_ps, _mm256_mul_ps, _mm256_set_m128i, _mm256_set1_epi8,
         _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256,
         _mm256_sign_epi8, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_epi8,
-        _mm256_sub_epi32, _mm512_add_epi32, _mm512_dpbusd_epi32, _mm512_load_si512, _mm512_reduce_add_epi32,
-        _mm512_set1_epi8, _mm512_setzero_si512, _mm512_sub_epi32, _mm512_xor_si512,
+        _mm256_sub_epi32, _mm512_add_epi32, _mm512_add_epi64, _mm512_and_si512, _mm512_dpbusd_epi32,
+        _mm512_load_si512, _mm512_popcnt_epi64, _mm512_reduce_add_epi32, _mm512_reduce_add_epi64,
+        _mm512_set1_epi8, _mm512_setzero_si512, _mm512_slli_epi64, _mm512_sub_epi32, _mm512_sub_epi64,
+        _mm512_xor_si512,
     };
 
     /// Four dimensions of eight tokens in one instruction; the sums of all fit an i16 (8 × 2 × 127 × 15 = 30,480).
@@ -244,6 +253,26 @@ mod x86 {
             unsafe { _mm256_storeu_ps(eight.as_mut_ptr(), sum) };
         }
         sum_of_lanes(&lanes, query, row)
+    }
+
+    /// [`SignQuery::product`], a line at a time.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512vpopcntdq")]
+    pub(super) fn product(query: &SignQuery, row: &[Line]) -> i32 {
+        let load = |line: &Line| {
+            // SAFETY: a line is 64 aligned bytes.
+            unsafe { _mm512_load_si512(line.0.as_ptr().cast::<__m512i>()) }
+        };
+        let mut sum = _mm512_setzero_si512();
+        for (line, [one, two, four, sign]) in row.iter().zip(&query.planes) {
+            let line = load(line);
+            let count = |plane: &Line| _mm512_popcnt_epi64(_mm512_and_si512(line, load(plane)));
+            // 1, 2, 4 and −8, by steps of two from the back.
+            let high = _mm512_sub_epi64(count(four), _mm512_slli_epi64::<1>(count(sign)));
+            let high = _mm512_add_epi64(count(two), _mm512_slli_epi64::<1>(high));
+            sum = _mm512_add_epi64(sum, _mm512_add_epi64(count(one), _mm512_slli_epi64::<1>(high)));
+        }
+        _mm512_reduce_add_epi64(sum) as i32
     }
 
     /// |b| × (a with b's sign): the byte product wants one unsigned side. Two products of at most
