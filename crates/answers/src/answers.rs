@@ -13,7 +13,7 @@ use crate::rows::{self, RowsAnswer};
 use quarry_embed::{EmbedderSlot, TextKind};
 use quarry_fetch::ChatModel;
 use quarry_fetch::chat::Options;
-use quarry_kb::{Answer, Excerpt, Kb, Question};
+use quarry_kb::{Answer, Excerpt, Kb, LEAST_CONFIDENCE, Question};
 use quarry_tables::Tables;
 use quarry_types::Scope;
 use serde_json::Value;
@@ -22,8 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// Least confidence of an answer from documents, from a table, and of the language model.
-const LEAST_DOCUMENTS: f32 = 0.25;
+/// Least confidence of an answer from a table, and of the language model; from documents [`LEAST_CONFIDENCE`].
 const LEAST_ROWS: f32 = 0.5;
 const LEAST_LLM: f32 = 0.4;
 /// The language model is not asked when the sources are less likely than this to hold the answer.
@@ -76,7 +75,7 @@ impl Found {
         let Some(rows) = &self.rows else { return false };
         let responded = self.documents.as_ref().filter(|answer| answer.responded);
         let documents = self.documents.as_ref().map_or(0.0, |answer| answer.confidence);
-        let enough = responded.is_some() && documents >= least.unwrap_or(LEAST_DOCUMENTS);
+        let enough = responded.is_some() && documents >= least.unwrap_or(LEAST_CONFIDENCE);
         prefers_rows(rows.confidence, documents, enough, least)
     }
 
@@ -447,7 +446,7 @@ async fn extract(
         }
     } else if let Some(answer) = &found.documents {
         reply.confidence = answer.confidence;
-        reply.min_confidence = min_confidence.unwrap_or(LEAST_DOCUMENTS);
+        reply.min_confidence = min_confidence.unwrap_or(LEAST_CONFIDENCE);
         reply.responded = answer.responded && answer.confidence >= reply.min_confidence;
         if reply.responded {
             let urls =

@@ -67,7 +67,7 @@ impl Default for KbSettings {
             // The largest file allowed takes a slow machine about half of it.
             attempt_deadline: Duration::from_secs(6 * 3_600),
             cache_bytes: 1 << 30,
-            answer_threshold: crate::answer::DEFAULT_THRESHOLD,
+            answer_threshold: crate::answer::LEAST_CONFIDENCE,
             search: SearchTuning::default(),
         }
     }

@@ -33,7 +33,9 @@ mod vectors;
 mod view;
 mod views;
 
-pub use answer::{Answer, Citation, Excerpt, Question, Support, Timing, Tokens, denies, support};
+pub use answer::{
+    Answer, Citation, Excerpt, LEAST_CONFIDENCE, Question, Support, Timing, Tokens, denies, support,
+};
 pub use base::Base;
 pub use error::Error;
 pub use file::{Facts, File, FilePatch, Published, Tags, TagsPatch, UpsertFile};

@@ -4,7 +4,7 @@ use crate::files::is_expired;
 use crate::kb::{Inner, Kb};
 use crate::passages::PassageMeta;
 use crate::places::Place;
-use crate::rank::{Task, WordLeg, explain};
+use crate::rank::{Task, Weighed, WordLeg, explain};
 use crate::records::{self, PassageRecord};
 use crate::view::{Snapshot, View};
 use crate::{Error, File, TagFilter};
@@ -100,8 +100,8 @@ pub struct ContextItem {
 #[derive(Debug, Clone)]
 pub(crate) struct Match {
     pub(crate) fused: Fused,
-    /// Its score by words and cosine alone.
-    pub(crate) plain: f32,
+    /// What the second stage saw of it.
+    pub(crate) weighed: Weighed,
     /// Why it stands here, when asked for.
     explain: Option<Value>,
     pub(crate) file: Arc<File>,
@@ -216,10 +216,10 @@ impl Inner {
             } else {
                 ranked.last.iter().take(search.limit).collect()
             };
-            let why = |hit: &Fused, of: &_| {
+            let why = |hit: &Fused, of: &Weighed| {
                 search.explain.then(|| explain(&snapshot, &ranked.words, ranked.plan, hit, of))
             };
-            let best = shown.into_iter().map(|(hit, of)| (*hit, of.plain, why(hit, of))).collect();
+            let best = shown.into_iter().map(|(hit, of)| (*hit, *of, why(hit, of))).collect();
             if let Some(matches) = self.read(&view, &snapshot, best, search.context_depth, now).await? {
                 let searching = begun.elapsed().saturating_sub(embedding);
                 return Ok(Found { matches, asked, embedding, searching });
@@ -233,7 +233,7 @@ impl Inner {
         &self,
         view: &View,
         snapshot: &Snapshot,
-        ranked: Vec<(Fused, f32, Option<Value>)>,
+        ranked: Vec<(Fused, Weighed, Option<Value>)>,
         depth: u32,
         now: Timestamp,
     ) -> Result<Option<Vec<Match>>, Error> {
@@ -241,7 +241,7 @@ impl Inner {
         let mut known: HashMap<u32, Arc<PassageRecord>> = HashMap::new();
         let (mut unknown, mut keys) = (HashSet::new(), Vec::new());
         let mut windows = Vec::with_capacity(ranked.len());
-        for (fused, plain, explain) in ranked {
+        for (fused, weighed, explain) in ranked {
             let Some(Place { generation, position, .. }) = snapshot.places.get(fused.id) else { continue };
             let Some(entry) = snapshot.files.get(&generation.file) else { continue };
             let Some(passages) = snapshot.generations.get(generation) else { continue };
@@ -266,7 +266,7 @@ impl Inner {
                     }
                 }
             }
-            windows.push((fused, plain, explain, entry.file.clone(), generation.number, window));
+            windows.push((fused, weighed, explain, entry.file.clone(), generation.number, window));
         }
         for record in self.store.get(view.bot(), &records::kb(), &keys).await? {
             let Some(record) = record else { return Ok(None) };
@@ -275,10 +275,10 @@ impl Inner {
             known.insert(record.ordinal, record);
         }
         let mut matches = Vec::with_capacity(windows.len());
-        for (fused, plain, explain, file, generation, window) in windows {
+        for (fused, weighed, explain, file, generation, window) in windows {
             let window: Vec<_> = window.iter().filter_map(|(_, id)| known.get(id).cloned()).collect();
             let Some(record) = known.get(&fused.id).cloned() else { continue };
-            matches.push(Match { fused, plain, explain, file, generation, record, window });
+            matches.push(Match { fused, weighed, explain, file, generation, record, window });
         }
         Ok(Some(matches))
     }

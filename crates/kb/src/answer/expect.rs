@@ -112,17 +112,23 @@ impl Expected {
     pub(crate) fn is_met_by(self, sentence: &str) -> Option<bool> {
         let lower = sentence.to_lowercase();
         let any = |list: &[&str]| lower.unicode_words().any(|word| list.contains(&word));
-        let digit = lower.bytes().any(|byte| byte.is_ascii_digit());
-        let number = || digit || any(NUMBERS);
+        let number = || has_digit(&lower) || any(NUMBERS);
         Some(match self {
             Self::Anything => return None,
             Self::Duration => number() && (any(SPANS) || has_clock(&lower)),
             Self::Money => any(MONEY) || lower.contains(['$', '€', '£', '¥']) || has_cents(&lower),
-            Self::Number => number(),
+            // A time of day counts nothing.
+            Self::Number => {
+                any(NUMBERS) || lower.split_whitespace().any(|part| has_digit(part) && !has_clock(part))
+            }
             Self::Moment => any(MOMENTS) || any(SPANS) || has_clock(&lower) || has_year(&lower),
             Self::Name => names_something(sentence),
         })
     }
+}
+
+fn has_digit(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 /// `0:43`, `14:00`.
@@ -223,6 +229,8 @@ mod tests {
             (Expected::Money, "MC-2450 | Pump | 58.90", true),
             (Expected::Money, "It is a pump.", false),
             (Expected::Number, "It holds six cups.", true),
+            (Expected::Number, "Weight | 71 kg", true),
+            (Expected::Number, "Workshop | Tuesday | 10:00 to 17:00", false),
             (Expected::Moment, "Open until 18:00.", true),
             (Expected::Moment, "Founded in 1987.", true),
             (Expected::Moment, "It is a pump.", false),

@@ -20,15 +20,16 @@ use crate::search::{Found, Match, Search};
 use crate::view::Snapshot;
 use crate::{Error, File, SearchHit, TagFilter};
 use cite::cite;
-use quarry_embed::TextKind;
+use quarry_embed::{Embedded, TextKind};
+use quarry_index::TokenCodes;
 use quarry_types::Scope;
 use select::{Choice, Evidence};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(crate) use memory::SentenceMemory;
-pub(crate) use select::DEFAULT_THRESHOLD;
+pub(crate) use memory::{Meaning, SentenceMemory};
+pub use select::LEAST_CONFIDENCE;
 pub use support::{Support, denies, support};
 
 /// Passages an answer is looked for in.
@@ -197,7 +198,7 @@ impl Kb {
         let selecting = Instant::now();
         let counter = self.inner.embedder.get().await?.token_counter();
         let question_tokens = counter.count_tokens(&search.query);
-        let Choice { sentences, confidence } = self.choose(&search.query, &asked.vector, &matches).await?;
+        let Choice { sentences, confidence } = self.choose(&search.query, &asked, &matches).await?;
         let responded = confidence >= threshold && !sentences.is_empty();
         let (answer, citations) = if responded { cite(&matches, &sentences) } else { Default::default() };
         let timing =
@@ -231,36 +232,39 @@ impl Kb {
         Ok(marks(&snapshot, wanted).1)
     }
 
-    async fn choose(&self, question: &str, vector: &[f32], matches: &[Match]) -> Result<Choice, Error> {
+    async fn choose(&self, question: &str, asked: &Embedded, matches: &[Match]) -> Result<Choice, Error> {
         let evidence = Evidence::gather(question, matches);
         let texts = evidence.texts_to_embed();
         if texts.is_empty() {
             return Ok(Choice::default());
         }
-        let vectors = self.inner.sentence_vectors(texts).await?;
-        Ok(evidence.select(vector, &vectors))
+        let meanings = self.inner.meanings(texts).await?;
+        Ok(evidence.select(asked, &meanings))
     }
 }
 
 impl crate::kb::Inner {
-    /// Vectors of sentences, embedding those that were not met lately.
-    async fn sentence_vectors(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Error> {
+    /// What the model makes of sentences, asking it about those that were not met lately.
+    async fn meanings(&self, texts: Vec<String>) -> Result<Vec<Meaning>, Error> {
         let fingerprint = self.embedder.get().await?.fingerprint().to_owned();
-        let mut vectors = self.sentences.recall(&fingerprint, &texts);
+        let mut meanings = self.sentences.recall(&fingerprint, &texts);
         let missing: Vec<usize> =
-            (0..texts.len()).filter(|at| matches!(vectors.get(*at), Some(None))).collect();
+            (0..texts.len()).filter(|at| matches!(meanings.get(*at), Some(None))).collect();
         if !missing.is_empty() {
             let new: Vec<String> = missing.iter().filter_map(|at| texts.get(*at).cloned()).collect();
-            let made = self.embedder.embed(new.clone(), TextKind::Query).await?;
-            let pairs = new.iter().map(String::as_str).zip(made.iter().map(Vec::as_slice));
+            let made = self.embedder.embed_tokens(new.clone(), TextKind::Query).await?;
+            let meaning =
+                |Embedded { vector, tokens }| Meaning { vector, tokens: TokenCodes::of(&tokens.numbers) };
+            let made: Vec<Meaning> = made.into_iter().map(meaning).collect();
+            let pairs = new.iter().map(String::as_str).zip(&made);
             self.sentences.keep(&fingerprint, pairs);
-            for (at, vector) in missing.into_iter().zip(made) {
-                if let Some(slot) = vectors.get_mut(at) {
-                    *slot = Some(vector);
+            for (at, meaning) in missing.into_iter().zip(made) {
+                if let Some(slot) = meanings.get_mut(at) {
+                    *slot = Some(meaning);
                 }
             }
         }
-        Ok(vectors.into_iter().map(Option::unwrap_or_default).collect())
+        Ok(meanings.into_iter().map(Option::unwrap_or_default).collect())
     }
 }
 

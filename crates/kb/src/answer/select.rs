@@ -4,18 +4,21 @@
 //! neighbours and its headings hold (weighted by how rare they are among the sentences at hand), by
 //! whether it has what the question asks for (a number, a date, …) and by its passage's score.
 
+use super::Meaning;
 use super::expect::{Expected, asks_for_steps};
 use super::extent::{grown, with_list};
 use super::sentences::{blocks, sentences, table_header};
 use super::terms::{emphasised, named, terms};
 use super::tongue::{Tongue, words};
 use crate::search::Match;
+use quarry_embed::Embedded;
+use quarry_index::{TokenMatch, TokenQuery};
 use quarry_types::{CharRange, PassageKind};
 use std::collections::{HashMap, HashSet};
 use unicode_segmentation::UnicodeSegmentation;
 
 /// Answers below this confidence are not given unless the caller asks otherwise.
-pub(crate) const DEFAULT_THRESHOLD: f32 = 0.25;
+pub const LEAST_CONFIDENCE: f32 = 0.35;
 /// Sentences compared by meaning, the most promising ones; `scripts/eval_questions` and
 /// `scripts/eval_answers` printed no better answers with 16.
 const EMBEDDED: usize = 8;
@@ -69,6 +72,8 @@ pub(crate) struct Candidate {
     prior: f32,
     /// Cosine of the passage to the question; 0 when it was found by words alone.
     passage_cosine: f32,
+    /// How near the passage's tokens come to the question's.
+    passage_tokens: Option<TokenMatch>,
 }
 
 /// The question's words and the sentences at hand.
@@ -164,7 +169,8 @@ impl Evidence {
                     met: None,
                     astray: 0.0,
                     prior: 0.0,
-                    passage_score: found.plain,
+                    passage_score: found.weighed.plain,
+                    passage_tokens: found.weighed.tokens,
                     passage_cosine: found.fused.dense.map_or(0.0, |(_, cosine)| cosine),
                 });
             }
@@ -218,21 +224,20 @@ impl Evidence {
     }
 
     /// The answer's sentences, the best passage's first and within a passage as they stand there.
-    pub(crate) fn select(self, question: &[f32], vectors: &[Vec<f32>]) -> Choice {
+    pub(crate) fn select(self, asked: &Embedded, meanings: &[Meaning]) -> Choice {
         let Self { candidates, dense, absent, named, strange } = self;
-        let mut scored: Vec<(f32, f32, Candidate)> = candidates
+        let cosine =
+            |meaning: &Meaning| -> f32 { asked.vector.iter().zip(&meaning.vector).map(|(a, b)| a * b).sum() };
+        let mut scored: Vec<(f32, &Meaning, Candidate)> = candidates
             .into_iter()
-            .zip(vectors)
-            .map(|(candidate, vector)| {
-                let cosine: f32 = question.iter().zip(vector).map(|(a, b)| a * b).sum();
-                let score = 0.5 * cosine + candidate.prior;
-                (score, cosine, candidate)
-            })
+            .zip(meanings)
+            .map(|(candidate, meaning)| (0.5 * cosine(meaning) + candidate.prior, meaning, candidate))
             .collect();
         scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let Some((best, cosine, first)) = scored.first() else { return Choice::default() };
+        let Some((best, meaning, first)) = scored.first() else { return Choice::default() };
+        let sentence = TokenQuery::new(&asked.tokens.numbers, &[]).matched(&meaning.tokens);
         let signs = Signs {
-            cosine: *cosine,
+            cosine: cosine(meaning),
             coverage: first.coverage,
             dense,
             absent,
@@ -240,6 +245,7 @@ impl Evidence {
                 as f32,
             unmet: f32::from(u8::from(first.met == Some(false))),
             strange: strange.min(2) as f32,
+            tokens: sentence.zip(first.passage_tokens),
         };
         let (best, leading) = (*best, first.passage);
         let mut chosen: Vec<Candidate> = Vec::new();
@@ -297,20 +303,38 @@ struct Signs {
     elsewhere: f32,
     unmet: f32,
     strange: f32,
+    /// How near the tokens of the sentence and of its passage come to the question's.
+    tokens: Option<(TokenMatch, TokenMatch)>,
 }
 
 impl Signs {
     /// How likely the documents hold the answer: a logistic regression on half of the paragraphs of
     /// XQuAD (English; each question once with and once without its paragraph), the sample questions and
-    /// the `dev` half of `testdata/strangers`, both classes weighted alike. `scripts/eval_questions` and
+    /// the `dev` half of `testdata/strangers`, both classes of each weighted alike. `scripts/eval_questions` and
     /// `scripts/eval_answers` print how well it separates and how well it is calibrated.
     fn confidence(&self) -> f32 {
-        let sum = 6.5 * self.cosine + 5.17 * self.coverage + 3.38 * self.dense
-            - 1.21 * self.absent
-            - 1.42 * self.elsewhere
-            - 2.56 * self.unmet
-            - self.strange
-            - 6.21;
+        let sum = match self.tokens {
+            Some((sentence, passage)) => {
+                7.13 * self.cosine + 5.77 * self.coverage + 1.23 * self.dense
+                    - 1.51 * self.elsewhere
+                    - 2.66 * self.unmet
+                    - 0.66 * self.strange
+                    + 1.33 * sentence.whole
+                    + 2.39 * sentence.weakest
+                    + 3.05 * passage.whole
+                    + 2.57 * passage.weakest
+                    - 11.26
+            }
+            // Of a model without a token space, and of passages indexed before there was one.
+            None => {
+                6.5 * self.cosine + 5.17 * self.coverage + 3.38 * self.dense
+                    - 1.21 * self.absent
+                    - 1.42 * self.elsewhere
+                    - 2.56 * self.unmet
+                    - self.strange
+                    - 6.21
+            }
+        };
         1.0 / (1.0 + (-sum).exp())
     }
 }

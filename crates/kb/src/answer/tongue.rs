@@ -106,6 +106,22 @@ const ALL: [(Tongue, &[&str]); 7] = [
     (Tongue::Dutch, DUTCH),
 ];
 
+/// Stems of words that ask for a measure or state one, and the stem of its noun: "how heavy" asks for the weight.
+const MEASURES: &[(Tongue, &[&str], &str)] = &[
+    (Tongue::English, &["heav", "weigh"], "weight"),
+    (Tongue::English, &["high", "tall"], "height"),
+    (Tongue::English, &["wid"], "width"),
+    (Tongue::English, &["deep"], "depth"),
+    (Tongue::English, &["thick"], "thicknes"),
+    (Tongue::German, &["schw", "wieg"], "gewich"),
+    (Tongue::German, &["hoch"], "hohe"),
+    (Tongue::Spanish, &["pesa", "pesad"], "peso"),
+    (Tongue::French, &["pese", "lourd"], "poid"),
+    (Tongue::Italian, &["pesa", "pesan"], "peso"),
+    (Tongue::Portuguese, &["pesa", "pesad"], "peso"),
+    (Tongue::Dutch, &["zwaa", "weeg"], "gewich"),
+];
+
 static SMALL: LazyLock<HashMap<Tongue, HashSet<&str>>> = LazyLock::new(|| {
     ALL.into_iter().map(|(tongue, words)| (tongue, words.iter().copied().collect())).collect()
 });
@@ -133,10 +149,13 @@ impl Tongue {
 
     /// The part of a lower-cased word that its forms share.
     pub(crate) fn stem(self, word: &str) -> String {
-        match self {
+        let stem = match self {
             Self::English => english_stem(word).to_owned(),
             _ => other_stem(word),
-        }
+        };
+        let is_one =
+            |(tongue, stems, _): &&(Self, &[&str], &str)| *tongue == self && stems.contains(&stem.as_str());
+        MEASURES.iter().find(is_one).map_or_else(|| stem.clone(), |(.., noun)| (*noun).to_owned())
     }
 
     /// Whether every noun has a capital.
@@ -155,9 +174,10 @@ fn english_stem(word: &str) -> &str {
     if !word.is_ascii() || word.len() < 4 || word.bytes().any(|b| b.is_ascii_digit()) {
         return word;
     }
-    for ending in
-        ["ations", "ation", "ings", "ing", "edly", "ied", "ies", "ed", "es", "ly", "ys", "s", "e", "y"]
-    {
+    for ending in [
+        "ations", "ation", "ments", "ment", "ings", "ing", "edly", "ied", "ies", "ed", "es", "ly", "ys", "s",
+        "e", "y",
+    ] {
         if let Some(stem) = word.strip_suffix(ending)
             && stem.len() >= 3
         {
@@ -218,6 +238,32 @@ mod tests {
             assert_eq!(Tongue::German.stem(one), Tongue::German.stem(other), "{one} {other}");
         }
         assert_eq!(Tongue::English.stem("filtering"), Tongue::English.stem("filters"));
+        assert_eq!(Tongue::English.stem("payments"), Tongue::English.stem("pay"));
         assert_eq!(Tongue::German.stem("e42"), "e42");
+    }
+
+    #[test]
+    fn a_measure_is_asked_for_by_its_adjective_and_stated_by_its_noun() {
+        for (tongue, asked, stated) in [
+            (Tongue::English, "heavy", "weight"),
+            (Tongue::English, "weighs", "weight"),
+            (Tongue::English, "tall", "height"),
+            (Tongue::English, "wide", "width"),
+            (Tongue::English, "deep", "depth"),
+            (Tongue::English, "thick", "thickness"),
+            (Tongue::German, "schwer", "gewicht"),
+            (Tongue::German, "wiegt", "gewicht"),
+            (Tongue::German, "hoch", "höhe"),
+            (Tongue::Spanish, "pesa", "peso"),
+            (Tongue::French, "pèse", "poids"),
+            (Tongue::French, "lourde", "poids"),
+            (Tongue::Italian, "pesante", "peso"),
+            (Tongue::Portuguese, "pesa", "peso"),
+            (Tongue::Dutch, "weegt", "gewicht"),
+            (Tongue::Dutch, "zwaar", "gewicht"),
+        ] {
+            assert_eq!(tongue.stem(asked), tongue.stem(stated), "{asked} {stated}");
+        }
+        assert_ne!(Tongue::French.stem("pesante"), Tongue::French.stem("poids"));
     }
 }

@@ -16,5 +16,6 @@ mod word_leg;
 pub(crate) use explain::explain;
 pub(crate) use legs::{Ranked, Task, Worded};
 pub use ranking::{RankedPassage, Ranking};
+pub(crate) use second::Weighed;
 pub use tuning::SearchTuning;
 pub(crate) use word_leg::WordLeg;
