@@ -81,7 +81,20 @@ impl EmbedderSlot {
     /// # Errors
     /// [`Error::NotLoaded`], or as [`Embedder::embed_tokens`].
     pub async fn embed_tokens(&self, texts: Vec<String>, kind: TextKind) -> Result<Vec<Embedded>, Error> {
-        self.run(texts, move |embedder, texts| embedder.embed_tokens(texts, kind)).await
+        self.embed_tokens_then(texts, kind, |made| made).await
+    }
+
+    /// The same, and goes on with them on the same thread.
+    ///
+    /// # Errors
+    /// As [`EmbedderSlot::embed_tokens`].
+    pub async fn embed_tokens_then<T: Send + 'static>(
+        &self,
+        texts: Vec<String>,
+        kind: TextKind,
+        then: impl FnOnce(Vec<Embedded>) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        self.run(texts, move |embedder, texts| embedder.embed_tokens(texts, kind).map(then)).await
     }
 
     /// Embeds a question and its tokens, cut at the model's limit, and goes on with it on the same thread, away from the

@@ -244,6 +244,32 @@ mod tests {
     }
 
     #[test]
+    fn bits_are_counted_the_same_by_word_and_by_line() {
+        for dims in [1, 63, 64, 65, 447, 448, 449, 511, 512, 513, 1024] {
+            let mut rng = StdRng::seed_from_u64(dims as u64);
+            let mut vector = || (0..dims).map(|_| rng.random_range(-1.0..1.0)).collect::<Vec<f32>>();
+            let query = SignQuery::new(&vector());
+            let mut rows = Vec::new();
+            (0..50).for_each(|_| signs(&vector(), &mut rows));
+            let all: Vec<u32> = (0..50).collect();
+            let (mut fast, mut plain) = (Vec::new(), Vec::new());
+            query.bounds(&rows, &all, &mut fast);
+            query.bounds_by(&rows, &all, &mut plain, |row| query.product(row));
+            assert_eq!(fast, plain, "{dims} dimensions");
+            // Of the bits alone: what is added up where they are set.
+            let level = |at: usize| -> i32 {
+                let bit = |plane: &Line| (plane.0[at % 512 / 64] >> (at % 64) & 1) as i32;
+                let [one, two, four, sign] = query.planes[at / 512].each_ref().map(bit);
+                one + 2 * two + 4 * four - 8 * sign
+            };
+            for row in rows.chunks(lines(dims)) {
+                let set = |at: &usize| row[at / 512].0[at % 512 / 64] >> (at % 64) & 1 == 1;
+                assert_eq!(query.product(row), (0..dims).filter(set).map(level).sum::<i32>(), "{dims}");
+            }
+        }
+    }
+
+    #[test]
     fn turning_keeps_products_and_spreads_single_dimensions() {
         for dims in [1, 2, 3, 64, 100, 384] {
             let mut vectors = [vec![0.0; dims], vec![0.5; dims]];

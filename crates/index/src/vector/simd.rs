@@ -7,6 +7,7 @@
 use super::signs::{Line, SignQuery};
 use crate::late::{ABREAST, Group, TOKEN_DIMS, nearest_plainly};
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 use std::sync::OnceLock;
 
 /// Codes in a [`Step`].
@@ -141,10 +142,11 @@ pub(super) fn dot_halves(query: &[f32], row: &[f16]) -> f32 {
 }
 
 fn dot_halves_plainly(query: &[f32], row: &[f16]) -> f32 {
-    let mut sums = [0.0; LANES];
+    let (mut sums, mut wide) = ([0.0; LANES], [0.0; LANES]);
     for (x, y) in query.chunks_exact(LANES).zip(row.chunks_exact(LANES)) {
-        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
-            *sum += x * y.to_f32();
+        y.convert_to_f32_slice(&mut wide);
+        for ((sum, x), y) in sums.iter_mut().zip(x).zip(&wide) {
+            *sum += x * y;
         }
     }
     sum_of_lanes(&sums, query, row)

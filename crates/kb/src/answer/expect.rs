@@ -117,10 +117,7 @@ impl Expected {
             Self::Anything => return None,
             Self::Duration => number() && (any(SPANS) || has_clock(&lower)),
             Self::Money => any(MONEY) || lower.contains(['$', '€', '£', '¥']) || has_cents(&lower),
-            // A time of day counts nothing.
-            Self::Number => {
-                any(NUMBERS) || lower.split_whitespace().any(|part| has_digit(part) && !has_clock(part))
-            }
+            Self::Number => any(NUMBERS) || counts_something(&lower),
             Self::Moment => any(MOMENTS) || any(SPANS) || has_clock(&lower) || has_year(&lower),
             Self::Name => names_something(sentence),
         })
@@ -129,6 +126,17 @@ impl Expected {
 
 fn has_digit(text: &str) -> bool {
     text.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+/// Whether there is a number other than a time of day, which counts nothing.
+fn counts_something(text: &str) -> bool {
+    let is_clock = |part: &str| {
+        part.trim_matches(':').split_once(':').is_some_and(|(hours, minutes)| {
+            let below = |text: &str, end: u8| text.parse::<u8>().is_ok_and(|number| number < end);
+            minutes.len() == 2 && below(hours, 25) && below(minutes, 60)
+        })
+    };
+    text.split(|c: char| !c.is_ascii_digit() && c != ':').any(|part| has_digit(part) && !is_clock(part))
 }
 
 /// `0:43`, `14:00`.
@@ -231,6 +239,9 @@ mod tests {
             (Expected::Number, "It holds six cups.", true),
             (Expected::Number, "Weight | 71 kg", true),
             (Expected::Number, "Workshop | Tuesday | 10:00 to 17:00", false),
+            (Expected::Number, "From 10:00,12 places", true),
+            (Expected::Number, "Open 10:00から、定員20名", true),
+            (Expected::Number, "At a scale of 1:100", true),
             (Expected::Moment, "Open until 18:00.", true),
             (Expected::Moment, "Founded in 1987.", true),
             (Expected::Moment, "It is a pump.", false),

@@ -252,10 +252,10 @@ impl crate::kb::Inner {
             (0..texts.len()).filter(|at| matches!(meanings.get(*at), Some(None))).collect();
         if !missing.is_empty() {
             let new: Vec<String> = missing.iter().filter_map(|at| texts.get(*at).cloned()).collect();
-            let made = self.embedder.embed_tokens(new.clone(), TextKind::Query).await?;
             let meaning =
                 |Embedded { vector, tokens }| Meaning { vector, tokens: TokenCodes::of(&tokens.numbers) };
-            let made: Vec<Meaning> = made.into_iter().map(meaning).collect();
+            let meant = move |made: Vec<Embedded>| made.into_iter().map(meaning).collect::<Vec<_>>();
+            let made = self.embedder.embed_tokens_then(new.clone(), TextKind::Query, meant).await?;
             let pairs = new.iter().map(String::as_str).zip(&made);
             self.sentences.keep(&fingerprint, pairs);
             for (at, meaning) in missing.into_iter().zip(made) {

@@ -10,6 +10,26 @@ pub(crate) fn terms(text: &str, tongue: Tongue) -> HashSet<String> {
     words(&lower).filter(|word| !tongue.is_small(word)).map(|word| tongue.stem(word)).collect()
 }
 
+/// Puts the nouns of measures beside the words of a text that state them, and in the place of those of a question that
+/// ask for them: "How heavy is it?" is answered by its weight, and by what it weighs.
+pub(crate) fn with_measures(
+    mut terms: HashSet<String>,
+    text: &str,
+    tongue: Tongue,
+    is_question: bool,
+) -> HashSet<String> {
+    let lower = text.to_lowercase();
+    for word in words(&lower) {
+        if let Some(noun) = tongue.measure(word) {
+            if is_question {
+                terms.remove(&tongue.stem(word));
+            }
+            terms.insert(tongue.stem(noun));
+        }
+    }
+    terms
+}
+
 /// Small words that a question writes with a capital in its middle: "the Down programme" is not "down".
 pub(crate) fn emphasised(question: &str, tongue: Tongue) -> HashSet<String> {
     let upper = |word: &str| word.chars().next().is_some_and(char::is_uppercase);
@@ -135,6 +155,34 @@ mod tests {
         assert_eq!(set("cleaning the filters"), set("How do I clean a filter?"));
         assert!(set("what is the").is_empty());
         assert!(set("error E42 at 60").contains("e42") && set("error E42 at 60").contains("60"));
+    }
+
+    #[test]
+    fn a_measure_is_asked_for_by_its_adjective_and_stated_by_its_noun() {
+        for (tongue, question, text) in [
+            (Tongue::English, "How heavy is it?", "Weight: 71 kg"),
+            (Tongue::English, "What is the weight?", "It weighs 71 kg."),
+            (Tongue::English, "How wide is it?", "Width: 60 cm"),
+            (Tongue::German, "Wie schwer ist sie?", "Gewicht: 71 kg"),
+            (Tongue::German, "Welches Gewicht hat sie?", "Sie wiegt 71 kg."),
+            (Tongue::Spanish, "¿Cuánto pesa?", "Peso: 71 kg"),
+            (Tongue::French, "Combien pèse-t-elle ?", "Poids : 71 kg"),
+            (Tongue::Italian, "Quanto pesa?", "Peso: 71 kg"),
+            (Tongue::Portuguese, "Quanto pesa?", "Peso: 71 kg"),
+            (Tongue::Dutch, "Hoe zwaar is hij?", "Gewicht: 71 kg"),
+        ] {
+            let asked = with_measures(terms(question, tongue), question, tongue, true);
+            let said = with_measures(terms(text, tongue), text, tongue, false);
+            let missing: Vec<_> =
+                asked.difference(&said).filter(|word| *word != "hat" && *word != "t").collect();
+            assert!(missing.is_empty(), "{question} {missing:?} {said:?}");
+        }
+        // What is high, heavy or called so is found as it was.
+        let text = "High Street, heavy load";
+        let said = with_measures(terms(text, Tongue::English), text, Tongue::English, false);
+        assert!(terms(text, Tongue::English).is_subset(&said));
+        let black = with_measures(terms("Schwarz", Tongue::German), "Schwarz", Tongue::German, false);
+        assert!(!black.contains("gewich"), "{black:?}");
     }
 
     #[test]

@@ -23,6 +23,12 @@ struct Scratch {
     fresh: Vec<u32>,
 }
 
+impl Scratch {
+    fn heap_bytes(&self) -> usize {
+        self.marks.heap_bytes() + self.pool.heap_bytes() + self.fresh.capacity() * 4
+    }
+}
+
 /// Code rows and links of all points, ready to be walked.
 pub(super) struct Links {
     kernel: Kernel,
@@ -86,12 +92,12 @@ impl Links {
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        let marks: usize = self.scratch.lock().iter().map(|scratch| scratch.marks.heap_bytes()).sum();
+        let scratch: usize = self.scratch.lock().iter().map(Scratch::heap_bytes).sum();
         let words = self.parts.scales.len()
             + self.parts.base.len()
             + self.parts.upper_at.len()
             + self.parts.upper.len();
-        size_of_val(self.parts.codes.as_slice()) + self.parts.levels.len() + words * 4 + marks
+        size_of_val(self.parts.codes.as_slice()) + self.parts.levels.len() + words * 4 + scratch
     }
 
     pub(super) fn row(&self, point: u32) -> &[Step] {
@@ -203,8 +209,7 @@ impl Links {
         for layer in (level + 1..=top).rev() {
             loop {
                 let near = |point: &u32| Near { likeness: self.likeness(code, *point), point: *point };
-                let nearer = |a: &Near, b: &Near| a.likeness.total_cmp(&b.likeness);
-                match self.neighbours(at.point, layer).iter().map(near).max_by(nearer) {
+                match self.neighbours(at.point, layer).iter().map(near).max() {
                     Some(better) if better.likeness > at.likeness => at = better,
                     _ => break,
                 }
@@ -244,7 +249,7 @@ impl Links {
             let row = self.row(point);
             let near = |other: &u32| Near { likeness: self.likeness(row, *other), point: *other };
             let mut candidates: Vec<Near> = links.iter().map(near).collect();
-            candidates.sort_by(|a, b| b.likeness.total_cmp(&a.likeness));
+            candidates.sort_unstable_by(|a, b| b.cmp(a));
             let scale = self.parts.scales.get(point as usize).copied().unwrap_or(0.0);
             links = self.choose(scale, &candidates, most);
         }
@@ -289,9 +294,6 @@ impl Links {
         visits: usize,
         keep: impl Fn(u32) -> bool,
     ) -> (Vec<Near>, bool) {
-        if breadth == 0 {
-            return (Vec::new(), true);
-        }
         let mut scratch = self.scratch.lock().pop().unwrap_or_default();
         let Scratch { marks, pool, fresh } = &mut scratch;
         marks.begin(self.parts.scales.len());
@@ -340,7 +342,10 @@ fn level_of(point: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
 
     #[test]
     fn one_point_in_sixteen_stands_on_each_next_layer() {
@@ -392,13 +397,67 @@ mod tests {
         assert_eq!(links.neighbours(0, 0), [21, 20, 1, 2, 3, 4, 5, 6]);
     }
 
+    /// The walk as it is described: of all that is open the nearest next, until that lies behind `breadth` found.
+    fn walked_plainly(links: &Links, code: &[Step], breadth: usize, keep: impl Fn(u32) -> bool) -> Vec<Near> {
+        let near = |point: u32| Near { likeness: links.likeness(code, point), point };
+        let entry = links.parts.entry.unwrap();
+        let mut open = vec![near(links.descend(code, entry, links.level(entry), 0))];
+        let mut seen: Vec<u32> = vec![open[0].point];
+        let mut found: Vec<Near> = open.iter().copied().filter(|near| keep(near.point)).collect();
+        while let Some(next) = open.iter().copied().max() {
+            let floor = found.get(breadth - 1).map_or(f32::NEG_INFINITY, |last| last.likeness);
+            if next.likeness < floor {
+                break;
+            }
+            open.retain(|near| *near != next);
+            for point in links.neighbours(next.point, 0) {
+                if !seen.contains(point) {
+                    seen.push(*point);
+                    open.push(near(*point));
+                    found.extend(open.last().filter(|near| keep(near.point)));
+                }
+            }
+            found.sort_unstable_by(|a, b| b.cmp(a));
+            found.truncate(breadth);
+        }
+        found
+    }
+
+    #[test]
+    fn a_walk_under_a_filter_goes_where_one_without_order_goes() {
+        let mut rng = StdRng::seed_from_u64(8);
+        let mut links = Links::new(1, 6, 800);
+        let mut code = || [Step(std::array::from_fn(|_| rng.random_range(-127..=127)))];
+        (0..800).for_each(|_| links.insert(&code(), 1.0, 40));
+        for _ in 0..20 {
+            let asked = code();
+            let near = |point: u32| links.likeness(&asked, point) > 0.0;
+            let filters: [&dyn Fn(u32) -> bool; 4] =
+                [&|_| true, &|point| point % 7 == 0, &near, &|point| !near(point)];
+            for keep in filters {
+                for breadth in [1, 10, 60] {
+                    let (found, whole) = links.walk(&asked, breadth, usize::MAX, keep);
+                    assert!(whole);
+                    // Which of two equally near points comes first is open.
+                    let likenesses =
+                        |found: &[Near]| found.iter().map(|near| near.likeness).collect::<Vec<_>>();
+                    let plainly = walked_plainly(&links, &asked, breadth, keep);
+                    assert_eq!(likenesses(&found), likenesses(&plainly));
+                    assert!(found.iter().all(|near| keep(near.point)));
+                }
+            }
+            let (_, whole) = links.walk(&asked, 10, 30, |point| !near(point));
+            assert!(!whole, "a walk that looks at more than it may has not come to its end");
+        }
+    }
+
     #[test]
     fn sparse_lists_are_filled_to_half() {
         let links = circle(200);
         let row = links.row(0);
         let mut near: Vec<Near> =
             (1..200).map(|point| Near { likeness: links.likeness(row, point), point }).collect();
-        near.sort_by(|a, b| b.likeness.total_cmp(&a.likeness));
+        near.sort_unstable_by(|a, b| b.cmp(a));
         // On a circle the nearest on either side are nearer to all others.
         let chosen = links.choose(1.0, &near, 16);
         assert_eq!(chosen.len(), 8, "{chosen:?}");

@@ -1,13 +1,32 @@
-//! What a walk remembers: the points it has seen and the best it has found.
+//! What a walk remembers: the points it has seen, the best it has found and where it has yet to go.
 //!
-//! Knows numbers and likenesses only. Invariant: a pool is ordered, nearest first, and holds what may be walked from or
-//! found: nothing that lies behind `breadth` kept points.
+//! Knows numbers and likenesses only. Invariant: what is found is ordered, nearest first, and never more than `breadth`.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
 
 /// A point with its likeness to what is sought.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Near {
     pub(super) likeness: f32,
     pub(super) point: u32,
+}
+
+impl PartialEq for Near {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+impl Eq for Near {}
+impl PartialOrd for Near {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Near {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.likeness.total_cmp(&other.likeness).then(other.point.cmp(&self.point))
+    }
 }
 
 /// Which points a walk has seen. A byte for each, so that those of a large graph stay in the caches.
@@ -47,77 +66,91 @@ impl Marks {
     }
 }
 
-/// A point in the pool.
+/// A point that was found.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     near: Near,
     /// Not walked from yet.
     is_open: bool,
-    /// Let through by the filter.
-    is_kept: bool,
 }
 
-/// The best points so far, nearest first; of equal ones the first seen is first.
+/// The best points so far, and the forbidden ones a walk may go on through.
 #[derive(Default)]
 pub(super) struct Pool {
-    places: Vec<Place>,
+    /// Nearest first; of equal ones the first seen is first.
+    found: Vec<Place>,
     breadth: usize,
-    kept: usize,
-    /// All before it have been walked from.
+    /// All found before it have been walked from.
     next: usize,
+    /// Not let through, not walked from yet. There may be many: they are not kept in order.
+    through: BinaryHeap<Near>,
 }
 
 impl Pool {
-    /// Empties it, for a walk that keeps `breadth` points.
+    /// Empties it, for a walk that keeps `breadth` points, one at least.
     pub(super) fn begin(&mut self, breadth: usize) {
-        self.places.clear();
-        self.places.reserve(breadth + 1);
-        (self.breadth, self.kept, self.next) = (breadth, 0, 0);
+        self.found.clear();
+        self.through.clear();
+        (self.breadth, self.next) = (breadth.max(1), 0);
+        self.found.reserve(self.breadth + 1);
     }
 
     /// What a point has to exceed to be of use.
     #[inline]
     pub(super) fn floor(&self) -> f32 {
-        match self.places.last() {
-            Some(last) if self.kept >= self.breadth => last.near.likeness,
+        match self.found.last() {
+            Some(last) if self.found.len() >= self.breadth => last.near.likeness,
             _ => f32::NEG_INFINITY,
         }
     }
 
-    /// Takes a point in that exceeds the floor; whether it is the next to walk from.
+    /// Takes in a point that exceeds the floor; whether it is the next to walk from.
     pub(super) fn take(&mut self, near: Near, is_kept: bool) -> bool {
-        let at = self.places.partition_point(|other| other.near.likeness >= near.likeness);
-        self.places.insert(at, Place { near, is_open: true, is_kept });
-        self.kept += usize::from(is_kept);
-        if self.kept > self.breadth {
-            self.places.pop();
-            self.kept -= 1;
+        if is_kept {
+            let at = self.found.partition_point(|other| other.near.likeness >= near.likeness);
+            self.found.insert(at, Place { near, is_open: true });
+            self.found.truncate(self.breadth);
+            self.next = self.next.min(at);
+        } else {
+            self.through.push(near);
         }
-        // What lies behind so many kept points is not walked from.
-        while self.kept == self.breadth && self.places.pop_if(|last| !last.is_kept).is_some() {}
-        let is_next = at <= self.next;
-        self.next = self.next.min(at);
-        is_next
+        self.next() == Some(near.point)
     }
 
     /// The nearest point not walked from yet, which it is from now on.
     pub(super) fn step(&mut self) -> Option<u32> {
-        let open = self.places.get_mut(self.next)?;
+        if let Some(forbidden) = self.forbidden() {
+            self.through.pop();
+            return Some(forbidden.point);
+        }
+        let open = self.found.get_mut(self.next)?;
         open.is_open = false;
         let point = open.near.point;
-        let rest = self.places.get(self.next..).unwrap_or(&[]);
+        let rest = self.found.get(self.next..).unwrap_or(&[]);
         self.next += rest.iter().take_while(|place| !place.is_open).count();
         Some(point)
     }
 
     /// What [`Pool::step`] would answer as things are.
     pub(super) fn next(&self) -> Option<u32> {
-        self.places.get(self.next).map(|place| place.near.point)
+        let found = || self.found.get(self.next).map(|place| place.near);
+        self.forbidden().or_else(found).map(|near| near.point)
+    }
+
+    /// The nearest forbidden point, where it is nearer than what was found and not walked from, and may lead on.
+    fn forbidden(&self) -> Option<Near> {
+        let nearest = *self.through.peek()?;
+        let open = self.found.get(self.next).map_or(self.floor(), |place| place.near.likeness);
+        (nearest.likeness > open).then_some(nearest)
     }
 
     /// The points let through, nearest first.
     pub(super) fn kept(&self) -> Vec<Near> {
-        self.places.iter().filter(|place| place.is_kept).map(|place| place.near).collect()
+        self.found.iter().map(|place| place.near).collect()
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.found.capacity() * size_of::<Place>() + self.through.capacity() * size_of::<Near>()
     }
 }
 
@@ -149,9 +182,9 @@ mod tests {
         assert!(!pool.take(near(0.4, 2), false), "farther than the next");
         assert_eq!((pool.step(), pool.next()), (Some(1), Some(2)));
         assert!(pool.take(near(0.6, 3), true));
-        assert_eq!(pool.floor(), 0.5, "two are kept: the third is of no use");
+        assert_eq!(pool.floor(), 0.5, "two are found: the third is of no use");
         assert_eq!((pool.step(), pool.next()), (Some(3), None));
-        assert!(pool.take(near(0.6, 4), false), "a forbidden point is walked through");
+        assert!(pool.take(near(0.7, 4), false), "a forbidden point is walked through");
         assert_eq!((pool.step(), pool.step()), (Some(4), None));
         assert_eq!(pool.kept(), [near(0.6, 3), near(0.5, 1)]);
         pool.begin(2);
