@@ -173,8 +173,7 @@ mod tests {
         ] {
             let asked = with_measures(terms(question, tongue), question, tongue, true);
             let said = with_measures(terms(text, tongue), text, tongue, false);
-            let missing: Vec<_> =
-                asked.difference(&said).filter(|word| *word != "hat" && *word != "t").collect();
+            let missing: Vec<_> = asked.difference(&said).collect();
             assert!(missing.is_empty(), "{question} {missing:?} {said:?}");
         }
         // What is high, heavy or called so is found as it was.
