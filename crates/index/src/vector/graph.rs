@@ -195,9 +195,9 @@ impl VectorIndex for HnswIndex {
             let breadth = k.saturating_mul(2).max(EF_CHECK).min(self.vectors.len());
             let keep = |id: u32| !self.unreachable.contains(id) && allowed.contains(id);
             let (near, _) = self.nearest(&query, breadth, usize::MAX, keep);
-            let rest = self.unreachable.iter().filter(|id| allowed.contains(*id));
+            let mut rest = self.unreachable.iter().filter(|id| allowed.contains(*id));
             self.vectors.rescore_nearest(&query, &near, k, &mut best);
-            self.vectors.rescore(&query, &mut { rest }, &mut best);
+            self.vectors.rescore(&query, &mut rest, &mut best);
         }
         Ok(best.into_hits())
     }
