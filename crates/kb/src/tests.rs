@@ -196,7 +196,7 @@ async fn a_new_generation_replaces_the_old_one_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn passages_with_the_words_together_come_first_and_repeats_last() {
+async fn passages_with_the_words_together_come_first_and_repeats_give_way() {
     let dir = tempfile::tempdir().unwrap();
     let world = open(dir.path(), KbSettings::default()).await;
     let bot = scope("a");
@@ -211,16 +211,41 @@ async fn passages_with_the_words_together_come_first_and_repeats_last() {
         world.kb.search(&bot, Search { explain: true, ..search("clean oven door vinegar") }).await.unwrap();
     let texts: Vec<&str> = hits.iter().map(|hit| hit.content.as_str()).collect();
     assert_eq!(hits.len(), 5, "nothing is lost");
-    assert_eq!(texts[0], near);
-    assert_ne!(texts[1], near, "{texts:?}");
-    assert_eq!(texts[3..].iter().filter(|text| **text == near).count(), 1, "{texts:?}");
-    assert_eq!(texts[3..].iter().filter(|text| text.starts_with("Our oven")).count(), 1, "{texts:?}");
+    // A copy gives way to what is nearly as good, and stands before what is not.
+    assert_eq!(texts[..3], [near, apart, near]);
+    assert!(texts[3..].iter().all(|text| text.starts_with("Our oven")), "{texts:?}");
     assert!(hits.windows(2).all(|pair| pair[0].score >= pair[1].score));
     let why = hits[0].explain.as_ref().unwrap();
     assert_eq!(why["second"]["sentence"], 1.0, "{why}");
     assert!(why["terms"]["vinegar"].as_f64().unwrap() > 0.0, "{why}");
     assert_eq!((&why["plan"]["vectors"], &why["plan"]["candidates"]), (&"exact".into(), &5.into()));
     assert!(why["lexical"]["rank"].is_u64() && why["dense"]["score"].is_f64(), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passages_that_differ_in_what_is_asked_for_are_all_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open(dir.path(), KbSettings::default()).await;
+    let bot = scope("a");
+    let terms = |plan: &str| {
+        format!(
+            "Customers with the {plan} plan may cancel the contract at any moment without giving a reason, by letter, by mail or at the counter of a branch."
+        )
+    };
+    for plan in ["gold", "silver", "bronze"] {
+        add(&world, &bot, plan, &[&terms(plan)]).await;
+    }
+    for n in 0..25 {
+        let filler = format!("Notice {n}: the lift in building {n} is checked in week {n}.");
+        add(&world, &bot, &format!("filler{n}"), &[&filler]).await;
+    }
+    let asked = "difference between gold plan and silver plan when cancelling";
+    let hits = world.kb.search(&bot, Search { limit: 3, ..search(asked) }).await.unwrap();
+    let texts: Vec<&str> = hits.iter().map(|hit| hit.content.as_str()).collect();
+    assert!(
+        ["gold", "silver", "bronze"].iter().all(|plan| texts.contains(&terms(plan).as_str())),
+        "{texts:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,10 +2,12 @@
 
 use super::Citation;
 use super::select::Candidate;
+use super::sentences::of_item;
 use crate::search::Match;
 use crate::{File, records};
 use quarry_types::{CharRange, PassageKind};
 use std::collections::HashMap;
+use unicode_segmentation::UnicodeSegmentation;
 
 /// Puts the sentences together and numbers their sources from 1. Sentences that follow one another
 /// become one quote; the rows of a table are written out with the names of their columns. Sentences of
@@ -38,7 +40,11 @@ pub(super) fn cite(matches: &[Match], chosen: &[Candidate]) -> (String, Vec<Cita
             continue;
         }
         let token = format!("【{}】", citations.len() + 1);
-        let said = header.and_then(|header| written_out(header, &quote)).unwrap_or_else(|| quote.clone());
+        let heading = found.record.passage.heading_path.last().map(String::as_str);
+        let said = header
+            .and_then(|header| written_out(header, &quote))
+            .or_else(|| heading.and_then(|heading| under_heading(heading, &quote)))
+            .unwrap_or_else(|| quote.clone());
         let other = citations.last().is_none_or(|last: &Citation| last.file.id != found.file.id);
         if !answer.is_empty() {
             let row = found.record.passage.kind != PassageKind::Paragraph;
@@ -105,9 +111,28 @@ fn written_out(header: &str, row: &str) -> Option<String> {
     (!told.is_empty()).then(|| format!("{first}: {}", told.join(", ")))
 }
 
+/// One item of a list under the heading that says what it is about: `Version 2.4: Exports are faster.`; `None` where the
+/// heading asks, or says nothing that the item does not.
+fn under_heading(heading: &str, quote: &str) -> Option<String> {
+    let item = of_item(quote).filter(|item| !item.contains('\n'))?;
+    let lower = item.to_lowercase();
+    let told = heading.to_lowercase().unicode_words().all(|word| lower.contains(word));
+    let asks = heading.trim_end().ends_with(['?', '？']);
+    (!told && !asks).then(|| format!("{}: {item}", heading.trim_end_matches([':', ' '])))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_item_is_told_under_its_heading() {
+        let told = under_heading("Version 2.4 (3 March):", "- Exports are faster.");
+        assert_eq!(told.as_deref(), Some("Version 2.4 (3 March): Exports are faster."));
+        assert_eq!(under_heading("What is new?", "- Exports are faster."), None);
+        assert_eq!(under_heading("Exports", "- Exports are faster."), None);
+        assert_eq!(under_heading("Version 2.4", "Exports are faster."), None);
+    }
 
     #[test]
     fn a_row_is_told_with_its_columns() {

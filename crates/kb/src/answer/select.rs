@@ -6,8 +6,8 @@
 
 use super::Meaning;
 use super::expect::{Expected, asks_for_steps};
-use super::extent::{grown, with_list};
-use super::sentences::{blocks, sentences, table_header};
+use super::extent::{announcing, grown, with_announced};
+use super::sentences::{blocks, is_item, sentences, table_header};
 use super::terms::{emphasised, named, terms, with_measures};
 use super::tongue::{Tongue, words};
 use crate::search::Match;
@@ -143,8 +143,8 @@ impl Evidence {
             let all = sentences(record);
             let blocks = blocks(record);
             let each: Vec<HashSet<String>> = all.iter().map(|(_, text)| terms(text)).collect();
-            for (at, (range, _)) in all.iter().enumerate() {
-                let (range, text) = with_list(&record.text, record.range.start, *range, &all, at);
+            for (at, (range, sentence)) in all.iter().enumerate() {
+                let Some((range, text)) = announcing(record, *range, sentence) else { continue };
                 let mut around = above.clone();
                 for near in each.iter().skip(at.saturating_sub(1)).take(if at == 0 { 2 } else { 3 }) {
                     around.extend(near.iter().cloned());
@@ -153,6 +153,7 @@ impl Evidence {
                 let key = header.as_ref().map(|_| terms(text.split('|').next().unwrap_or_default()));
                 let key = key.unwrap_or_default();
                 let grown = prose.then(|| grown(&blocks, &all, range, steps, same)).flatten();
+                let grown = grown.map(|(range, whole)| (with_announced(record, range), whole));
                 candidates.push(Candidate {
                     passage,
                     range,
@@ -205,7 +206,12 @@ impl Evidence {
         candidates.sort_by(|a, b| b.prior.total_cmp(&a.prior));
         candidates.truncate(READ);
         for candidate in &mut candidates {
-            candidate.met = expected.is_met_by(&beyond(question, &candidate.text));
+            // What an item of a list is about stands in the heading above it.
+            let said = match is_item(&candidate.text) {
+                true => format!("{} {}", candidate.lead, candidate.text),
+                false => candidate.text.clone(),
+            };
+            candidate.met = expected.is_met_by(&beyond(question, &said, expected == Expected::Name));
             candidate.prior += candidate.met.map_or(0.0, |met| if met { 0.1 } else { -0.1 });
         }
         candidates.sort_by(|a, b| b.prior.total_cmp(&a.prior));
@@ -370,11 +376,12 @@ fn weigh(wanted: &HashSet<String>, candidates: &mut [Candidate]) {
     }
 }
 
-/// A sentence without the numbers and codes that the question itself holds: "the Oro 800" tells no price.
-fn beyond(question: &str, sentence: &str) -> String {
+/// A sentence without the numbers and codes that the question itself holds ("the Oro 800" tells no price), or without
+/// any of its words: who leads the Oro is not told by "the Oro".
+fn beyond(question: &str, sentence: &str, all: bool) -> String {
     let lower = question.to_lowercase();
-    let given: HashSet<&str> =
-        words(&lower).filter(|word| word.bytes().any(|byte| byte.is_ascii_digit())).collect();
+    let digit = |word: &&str| word.bytes().any(|byte| byte.is_ascii_digit());
+    let given: HashSet<&str> = words(&lower).filter(|word| all || digit(word)).collect();
     if given.is_empty() {
         return sentence.to_owned();
     }

@@ -1,7 +1,7 @@
 //! The two legs and what becomes of them.
 
 use super::SearchTuning;
-use super::repeats::repeats_last;
+use super::repeats::lower_repeats;
 use super::second::{Question, Watch, Weighed, Weights, rerank};
 use crate::Error;
 use crate::files::is_expired;
@@ -94,7 +94,7 @@ impl Task<'_> {
         let weights = Weights { dense: tuning.dense_weight, ..Weights::default() };
         let question = Question { words: &words, tokens: &tokens, vector: &asked.vector };
         let mut last = rerank(snapshot, &question, &fused, &weights, watch)?;
-        repeats_last(snapshot, &mut last, 2 * search.limit);
+        lower_repeats(snapshot, &words, &mut last, 2 * search.limit);
         Ok(Ranked { lexical, dense, fused, last, words, plan })
     }
 
