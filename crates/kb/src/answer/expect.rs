@@ -84,16 +84,15 @@ impl Expected {
             words.windows(2).any(|pair| matches!(pair, [a, b] if first.contains(a) && next.contains(b)))
         };
         let long = (0..words.len()).any(|at| begins(words.get(at..).unwrap_or_default(), HOW_LONG));
-        let spans = words
-            .windows(2)
-            .any(|pair| matches!(pair, [a, unit] if HOW_MANY.contains(a) && SPANS.contains(unit)))
-            || words
-                .windows(3)
-                .any(|three| matches!(three, ["combien", "de" | "d", unit] if SPANS.contains(unit)));
+        // "How many days", "how many vacation days", "combien de jours".
+        let many = words.iter().position(|word| HOW_MANY.contains(word)).map_or(words.len(), |at| at + 1);
+        let counted = |list: &[&str]| words.iter().skip(many).take(3).any(|word| list.contains(word));
+        let spans = counted(SPANS);
         let hour = after(&["qué", "que", "che", "quelle", "quel", "welchem", "welchen", "welcher"], HOURS);
         if spans || long {
             Self::Duration
         } else if has(PRICES)
+            || counted(MONEY)
             || asks_for_payment(&words)
             || after(&["how"], &["expensive", "cheap"])
             || after(&["which", "what"], &["amount"])
@@ -207,6 +206,8 @@ mod tests {
         for (question, expected) in [
             ("How long is the warranty?", Expected::Duration),
             ("How many days do I have?", Expected::Duration),
+            ("How many vacation days do employees get?", Expected::Duration),
+            ("Combien de jours ai-je ?", Expected::Duration),
             ("How much does it cost?", Expected::Money),
             ("How much water does it use?", Expected::Number),
             ("What is the maximum load?", Expected::Number),

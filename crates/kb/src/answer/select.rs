@@ -8,7 +8,7 @@ use super::Meaning;
 use super::expect::{Expected, asks_for_steps};
 use super::extent::{announcing, grown, with_announced};
 use super::sentences::{blocks, is_item, sentences, table_header};
-use super::terms::{emphasised, named, terms, with_measures};
+use super::terms::{asked_kind, emphasised, named, terms, with_measures};
 use super::tongue::{Tongue, words};
 use crate::search::Match;
 use quarry_embed::Embedded;
@@ -48,6 +48,8 @@ pub(crate) struct Candidate {
     pub(crate) text: String,
     /// The row that names its columns, for a row of a table.
     pub(crate) header: Option<String>,
+    /// Whether its heading says what is asked for, or what it is an item of, and it does not.
+    pub(crate) told_above: bool,
     /// What to quote when it is quoted alone: it with what explains it.
     pub(crate) grown: Option<CharRange>,
     /// Whether that is a list or a paragraph which answers whole.
@@ -121,6 +123,7 @@ impl Evidence {
         let wanted = with_measures(plain(question), question, tongue, true);
         let terms = |text: &str| with_measures(plain(text), text, tongue, false);
         let steps = asks_for_steps(question);
+        let kind = asked_kind(question, tongue);
         let mut candidates = Vec::new();
         let mut passages: Vec<HashSet<String>> = Vec::with_capacity(matches.len());
         for (passage, found) in matches.iter().enumerate() {
@@ -154,10 +157,14 @@ impl Evidence {
                 let key = key.unwrap_or_default();
                 let grown = prose.then(|| grown(&blocks, &all, range, steps, same)).flatten();
                 let grown = grown.map(|(range, whole)| (with_announced(record, range), whole));
+                let own = terms(&text);
+                let in_heading =
+                    kind.as_ref().is_some_and(|kind| heading.contains(kind) && !own.contains(kind));
                 candidates.push(Candidate {
                     passage,
                     range,
-                    terms: terms(&text),
+                    told_above: in_heading || is_item(&text),
+                    terms: own,
                     text,
                     header: header.clone(),
                     grown: grown.map(|(range, _)| range),
@@ -206,8 +213,7 @@ impl Evidence {
         candidates.sort_by(|a, b| b.prior.total_cmp(&a.prior));
         candidates.truncate(READ);
         for candidate in &mut candidates {
-            // What an item of a list is about stands in the heading above it.
-            let said = match is_item(&candidate.text) {
+            let said = match candidate.told_above {
                 true => format!("{} {}", candidate.lead, candidate.text),
                 false => candidate.text.clone(),
             };

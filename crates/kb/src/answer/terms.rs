@@ -1,5 +1,6 @@
 //! The words of a question that must be covered by an answer.
 
+use super::asking::WHICH;
 use super::tongue::{Tongue, words};
 use std::collections::HashSet;
 use unicode_segmentation::UnicodeSegmentation;
@@ -28,6 +29,13 @@ pub(crate) fn with_measures(
         }
     }
     terms
+}
+
+/// What a question asks for out of several, as [`terms`] writes it: the version of "which version".
+pub(crate) fn asked_kind(question: &str, tongue: Tongue) -> Option<String> {
+    let lower = question.to_lowercase();
+    let mut after = words(&lower).skip_while(|word| !WHICH.contains(word)).skip(1);
+    after.next().filter(|word| !tongue.is_small(word)).map(|word| tongue.stem(word))
 }
 
 /// Small words that a question writes with a capital in its middle: "the Down programme" is not "down".
@@ -196,6 +204,19 @@ mod tests {
             of("HOW DO I WASH IT DOWN").is_empty()
                 && of("It is locked inside. How do I get it out?").is_empty()
         );
+    }
+
+    #[test]
+    fn what_is_asked_for_out_of_several() {
+        for (question, kind) in [
+            ("Which version added the flat white?", Some("version")),
+            ("On what days are you open?", Some("day")),
+            ("What is the price?", None),
+            ("In welchem Stock ist das Labor?", Some("stock")),
+            ("How long?", None),
+        ] {
+            assert_eq!(asked_kind(question, Tongue::of(question)).as_deref(), kind, "{question}");
+        }
     }
 
     #[test]
