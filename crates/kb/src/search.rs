@@ -284,11 +284,20 @@ impl Inner {
     }
 }
 
+/// What a search answers with. A neighbour stands in the content of the best hit it belongs to, and not again in that of
+/// others: whoever reads them all reads it once. `context` names the neighbours of each.
 pub(crate) fn show(matches: Vec<Match>, search: &Search) -> Vec<SearchHit> {
+    let mut shown: HashSet<(FileId, u32)> = HashSet::new();
     matches
         .into_iter()
         .map(|mut found| {
-            let mut content = join(&in_order(&found.window));
+            let own = found.record.passage.position;
+            let new = |position: u32, shown: &mut HashSet<_>| shown.insert((found.file.id.clone(), position));
+            let window: Vec<_> = (found.window.iter())
+                .filter(|record| new(record.passage.position, &mut shown) || record.passage.position == own)
+                .cloned()
+                .collect();
+            let mut content = join(&in_order(&window));
             let breadcrumb = found.record.passage.heading_path.join(" > ");
             if search.include_breadcrumb && !breadcrumb.is_empty() {
                 content = format!("{breadcrumb}\n\n{content}");

@@ -223,6 +223,28 @@ async fn passages_with_the_words_together_come_first_and_repeats_give_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn neighbours_are_shown_once_with_the_best_hit_they_belong_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open(dir.path(), KbSettings::default()).await;
+    let bot = scope("a");
+    let texts: Vec<String> =
+        (0..6).map(|n| format!("Part {n} of the kettle handbook says thing{n}.")).collect();
+    add(&world, &bot, "book", &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let wanted = Search { context_depth: 2, with_context: true, ..search("kettle handbook thing3") };
+    let hits = world.kb.search(&bot, wanted).await.unwrap();
+    assert_eq!(hits.len(), 6);
+    assert_eq!(hits[0].content, texts[1..6].join("\n\n"));
+    for text in &texts {
+        let times: usize = hits.iter().map(|hit| hit.content.matches(text.as_str()).count()).sum();
+        assert!(times <= 2, "as a neighbour and as a hit: {text} {times} times");
+    }
+    for hit in &hits {
+        let current = hit.context.as_ref().unwrap().iter().find(|item| item.kind == "current").unwrap();
+        assert!(hit.content.contains(&current.text) && hit.context.as_ref().unwrap().len() >= 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn passages_that_differ_in_what_is_asked_for_are_all_found() {
     let dir = tempfile::tempdir().unwrap();
     let world = open(dir.path(), KbSettings::default()).await;

@@ -56,8 +56,12 @@ pub(crate) fn emphasised(question: &str, tongue: Tongue) -> HashSet<String> {
 pub(crate) fn named(question: &str, tongue: Tongue) -> HashSet<String> {
     let all: Vec<&str> = words(question).collect();
     let digit = |word: &str| word.bytes().any(|byte| byte.is_ascii_digit());
+    let loud = |word: &&&str| !word.chars().any(char::is_lowercase);
+    // WHO SHOUTS NAMES NOTHING.
+    let shouted = all.iter().filter(loud).count() * 2 > all.len();
     let marked = |at: usize| {
         at > 0
+            && !shouted
             && all.get(at).is_some_and(|word| {
                 word.chars().next().is_some_and(char::is_uppercase) && !tongue.is_small(&word.to_lowercase())
             })
@@ -223,6 +227,7 @@ mod tests {
     fn names_are_told_from_nouns() {
         let names = |text: &str| named(text, Tongue::of(text));
         assert_eq!(names("How heavy is the Veya V4?"), HashSet::from(["veya".into(), "v4".into()]));
+        assert_eq!(names("WHAT DOES ERROR E7 MEAN?"), HashSet::from(["e7".into()]));
         assert!(names("Wie lange gilt die Garantie?").is_empty());
         assert!(names("Wie schwer ist die Brook W740?").contains("brook"));
     }

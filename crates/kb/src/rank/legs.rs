@@ -57,8 +57,9 @@ impl Task<'_> {
         } else {
             (!search.admits_all()).then(|| snapshot.allowed.of(snapshot, search))
         };
-        let hits = snapshot.lexical.search(&search.query, self.depth(), &these(&allowed))?;
-        Ok(Worded { hits, words: snapshot.lexical.query_words(&search.query)?, allowed })
+        let asked = snapshot.lexical.spelled(&search.query)?;
+        let hits = snapshot.lexical.search(&asked, self.depth(), &these(&allowed))?;
+        Ok(Worded { hits, words: snapshot.lexical.query_words(&asked)?, allowed })
     }
 
     /// Ranks the passages of the files the filter lets through. `worded` gives the other leg, and may wait for it.
