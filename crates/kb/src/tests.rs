@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 mod models;
 mod publishing;
+mod replacing;
 
 struct World {
     kb: Kb,
@@ -78,6 +79,15 @@ fn passages(texts: &[&str]) -> Vec<NewPassage> {
     let new =
         |text: &&str| NewPassage { content: (*text).to_owned(), kind: PassageKind::Paragraph, page: None };
     texts.iter().map(new).collect()
+}
+
+fn after(ms: i64) -> Timestamp {
+    Timestamp(Timestamp::now().as_ms() + ms)
+}
+
+async fn sweep(world: &World, scope: &Scope, now: Timestamp) -> Result<usize, Error> {
+    let view = world.kb.inner.views.of(scope).await?;
+    world.kb.sweep(scope, &view, now).await
 }
 
 async fn settled(kb: &Kb) {
@@ -476,7 +486,7 @@ async fn uploads_are_bound_to_their_upsert() {
     let old = world.kb.upsert_file(&bot, upsert("x", 3)).await.unwrap();
     let new = world.kb.upsert_file(&bot, upsert("x", 4)).await.unwrap();
     assert_eq!((&old.id, old.version + 1), (&new.id, new.version));
-    assert!(matches!(world.kb.begin_upload(&bot, &old.id, old.version).await, Err(Error::Outdated)));
+    assert!(matches!(world.kb.begin_upload(&bot, &old.id, old.version).await, Err(Error::Superseded)));
     let mut upload = world.kb.begin_upload(&bot, &new.id, new.version).await.unwrap();
     assert!(matches!(upload.write("12345".into()).await, Err(Error::TooLarge(_))));
     let short = world.kb.begin_upload(&bot, &new.id, new.version).await.unwrap();
@@ -524,6 +534,7 @@ enum Step {
     Passages { key: u8, texts: Vec<u8> },
     Delete { key: u8 },
     Copy { key: u8, to: u8, overwrite: bool },
+    Sweep { hours: i64 },
     Settle,
 }
 
@@ -534,6 +545,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(key, texts)| Step::Passages { key, texts }),
         (0..4_u8).prop_map(|key| Step::Delete { key }),
         (0..4_u8, 0..4_u8, any::<bool>()).prop_map(|(key, to, overwrite)| Step::Copy { key, to, overwrite }),
+        (0..2_i64).prop_map(|hours| Step::Sweep { hours }),
         Just(Step::Settle),
     ];
     prop::collection::vec(step, 1..14)
@@ -557,6 +569,7 @@ async fn play(world: &World, bot: &Scope, steps: &[Step]) {
             Step::Copy { key, to, overwrite } => {
                 drop(kb.copy_file(bot, &format!("k{key}"), bot, &format!("k{to}"), *overwrite).await);
             }
+            Step::Sweep { hours } => drop(sweep(world, bot, after(hours * 3_600_000)).await),
             Step::Settle => settled(kb).await,
         }
     }
