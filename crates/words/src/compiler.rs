@@ -41,6 +41,8 @@ pub struct Proposal {
     pub descending: bool,
     /// Most rows wanted, 1 to 1,000.
     pub limit: Option<usize>,
+    /// Only this row of the order is asked for, counted from 1 ("the second cheapest"); `limit` reaches to it.
+    pub nth: Option<usize>,
     /// Counts, sums and the like.
     pub group: Option<Value>,
     /// The columns asked for; empty means all.
@@ -140,6 +142,7 @@ impl Compiler {
             }),
             descending: order.descending,
             limit: order.limit,
+            nth: order.nth,
             group: group.as_ref().map(|group| group.to_json(fields)),
             select: asked.select.iter().map(|column| name(*column)).collect(),
             unused,
