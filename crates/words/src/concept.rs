@@ -97,7 +97,7 @@ const FAMILIES: &[Family] = &[
     Family(C::Payment, &["payment", "paid"], &["paid", "paying", "pay"]),
     Family(C::Age, &["age"], &["aged"]),
     Family(C::Score, &["rating", "score", "star", "review", "satisfaction", "grade", "feedback"], &["rated"]),
-    Family(C::Stock, &["stock", "inventory", "quantity", "qty", "onhand"], &["unit"]),
+    Family(C::Stock, &["stock", "inventory", "quantity", "qty", "onhand"], &["unit", "piece"]),
     Family(
         C::Size,
         &["area", "size", "surface", "sqm", "sqft", "footage", "space", "volume", "m2"],
@@ -179,7 +179,7 @@ const FAMILIES: &[Family] = &[
     Family(
         C::Hired,
         &["hired", "hire", "joined", "employed", "employment"],
-        &["joined", "joining", "recruited", "started", "hiring"],
+        &["joined", "joining", "recruited", "start", "started", "hiring"],
     ),
     Family(
         C::Opened,
@@ -309,6 +309,21 @@ impl Concept {
                 | C::Quantity
         )
     }
+}
+
+/// What rows with a column about one of these are called, beside the name of their table.
+const ROWS: &[(&[Concept], &[&str])] = &[
+    (&[C::Teacher], &["course", "class", "lesson", "workshop", "training"]),
+    (&[C::Capacity, C::Attendance, C::Organizer], &["event", "show", "session"]),
+    (&[C::Pay, C::Hired], &["employee", "colleague"]),
+    (&[C::Bed, C::Bath], &["home", "house", "property"]),
+    (&[C::Ordered], &["order", "purchase"]),
+];
+
+/// Words for the rows of a table whose columns are about these.
+pub(crate) fn row_words(about: impl Fn(Concept) -> bool) -> impl Iterator<Item = &'static str> {
+    let known = move |(concepts, _): &&(&[Concept], &[&str])| concepts.iter().any(|concept| about(*concept));
+    ROWS.iter().filter(known).flat_map(|(_, words)| words.iter().copied())
 }
 
 /// Concepts a preposition before a value hints at.

@@ -100,8 +100,9 @@ fn path(column: Option<usize>, fields: &[Field]) -> &str {
     column.and_then(|column| fields.get(column)).map_or("id", |field| field.name.as_str())
 }
 
-/// `customer.city` and key → `customerCityKey`, as answers spell it.
-fn answer_name(path: &str, op: &str) -> String {
+/// The name of a group's result: `customer.city` and key → `customerCityKey`.
+#[must_use]
+pub fn answer_name(path: &str, op: &str) -> String {
     let mut name = String::new();
     let segments = path.split(|letter: char| !letter.is_alphanumeric()).filter(|segment| !segment.is_empty());
     for segment in segments.chain([op]) {
