@@ -4,7 +4,7 @@
 
 use crate::Error;
 use crate::ask::{Ask, Mode, most_tables};
-use crate::follow_up::standalone;
+use crate::follow_up::{carried, standalone};
 use crate::links::{cleaned, visible};
 use crate::log::{LoggedQuery, QueryLog};
 use crate::model::{Checker, Citable, Fenced, NO_ANSWER, Pieces, Prompt, marker, spread};
@@ -206,8 +206,9 @@ impl Answers {
         };
         let asking = Instant::now();
         let mut rows: Option<RowsAnswer> = None;
+        let carried = carried(&ask.question, ask.recent());
         for name in &names {
-            let answer = rows::ask(&self.deps.tables, scope, name, question).await?;
+            let answer = rows::ask(&self.deps.tables, scope, name, question, carried.as_ref()).await?;
             if let Some(answer) = answer
                 && rows.as_ref().is_none_or(|best| answer.confidence > best.confidence)
             {

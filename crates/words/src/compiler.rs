@@ -101,6 +101,12 @@ impl Compiler {
         let order = parser.order(group.as_ref());
         let conditions = parser.conditions();
         let tree = match (conditions, order.condition.clone()) {
+            // "the next event after May": the day that is named counts, not today.
+            (Some(tree), Some(more))
+                if tree.tests().iter().any(|test| Some(test.column) == more.column()) =>
+            {
+                Some(tree)
+            }
             (Some(tree), Some(more)) => Some(Tree::all(vec![tree, more], &self.lexicon.fields)),
             (tree, more) => tree.or(more),
         };

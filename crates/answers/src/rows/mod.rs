@@ -2,10 +2,12 @@
 //!
 //! Knows no documents. Invariant: a number in an answer is a value of a row or the result of the plan.
 
+mod carry;
 mod read;
 mod say;
 
 use crate::Error;
+use crate::follow_up::Carried;
 use crate::reply::{Plan, RowCitation};
 use quarry_tables::{Find, Row, Table, Tables};
 use quarry_types::Scope;
@@ -38,7 +40,7 @@ pub(crate) struct Line {
     pub(crate) citations: Vec<RowCitation>,
 }
 
-/// Asks one table.
+/// Asks one table; `carried` = what the question takes along from the one before.
 ///
 /// # Errors
 /// `NoTable`, or when the tables fail.
@@ -47,8 +49,18 @@ pub(crate) async fn ask(
     scope: &Scope,
     name: &str,
     question: &str,
+    carried: Option<&Carried>,
 ) -> Result<Option<RowsAnswer>, Error> {
     let (table, _) = tables.get(scope, name).await?;
+    if let Some(carried) = carried {
+        let before = best_reading(tables, scope, &table, &carried.before).await?;
+        let now = best_reading(tables, scope, &table, &carried.now).await?;
+        if let Some(reading) = carry::joined(&before, now, carried.kind)
+            && let Some(answer) = run(tables, scope, &table, &reading).await?
+        {
+            return Ok(Some(answer));
+        }
+    }
     let mut reading = best_reading(tables, scope, &table, question).await?;
     reading.tell_of_row(&table);
     let well = reading.trust >= READ_WELL;

@@ -27,6 +27,17 @@ impl Reading {
         Self { question: question.to_owned(), trust, proposal, asked, missed }
     }
 
+    /// The reading joined with the one before, told as an answer to `question`.
+    pub(super) fn carried(self, question: String, trust: f32, proposal: Proposal) -> Self {
+        let asked = words(&question);
+        Self { question, trust, proposal, asked, ..self }
+    }
+
+    #[cfg(test)]
+    pub(super) fn trusted(question: &str, trust: f32, proposal: Proposal) -> Self {
+        Self { question: question.to_owned(), trust, proposal, asked: words(question), missed: Vec::new() }
+    }
+
     pub(super) fn asks_how_many(&self) -> bool {
         COUNTS.iter().any(|count| self.asked.windows(count.len()).any(|two| two == *count))
     }
