@@ -65,9 +65,9 @@ pub(crate) enum Carry {
 pub(crate) fn carried(question: &str, turns: &[Turn]) -> Option<Carried> {
     let (before, _) = earlier(turns);
     let before = before.filter(|before| before.len() <= MAX_QUESTION_BYTES)?;
-    let english =
-        |text: &str| spoken_in(text).is_some_and(|grammar| std::ptr::eq(grammar, &raw const ENGLISH));
-    if is_foreign(question) || !(english(question) || (spoken_in(question).is_none() && english(&before))) {
+    let other =
+        |text: &str| spoken_in(text).is_some_and(|grammar| !std::ptr::eq(grammar, &raw const ENGLISH));
+    if is_foreign(question) || other(question) || other(&before) {
         return None;
     }
     let all = words(question);

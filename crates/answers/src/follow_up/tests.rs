@@ -51,7 +51,7 @@ fn follow_ups_carry_their_subject() {
             "What about Sundays?",
             "When are your phone lines open on Sundays?",
         ),
-        ("When are your phone lines open?", "and May?", "When are your phone lines open in May?"),
+        ("When are your phone lines open?", "and June?", "When are your phone lines open in June?"),
         ("Who plays on Friday?", "And Saturday?", "Who plays on Saturday?"),
     ] {
         assert_eq!(after(question, before).as_deref(), Some(whole), "{before} / {question}");
