@@ -108,7 +108,7 @@ const FAMILIES: &[Family] = &[
     Family(C::Length, &["length"], &["long"]),
     Family(
         C::Duration,
-        &["duration", "minute", "hour", "second", "runtime", "time"],
+        &["duration", "minute", "hour", "second", "runtime", "time", "week"],
         &["lasting", "took", "taking"],
     ),
     Family(C::Speed, &["speed", "mph", "kmh"], &[]),

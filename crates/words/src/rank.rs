@@ -86,7 +86,7 @@ impl Parser<'_> {
                 self.column_at(most, choose::is_number).filter(|_| verb.is_none())
             {
                 verb = Some((measured, most));
-            } else if !self.is_small(most) && !(named.is_none() && self.is_verb(most)) {
+            } else if !self.is_small(most) && (named.is_some() || !self.is_verb(most)) {
                 break;
             }
             most += 1;

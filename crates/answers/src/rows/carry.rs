@@ -7,6 +7,9 @@ use super::read::{Proposal, Reading};
 use crate::follow_up::Carry;
 use serde_json::{Value, json};
 
+/// Where the order begins in an explanation.
+const ORDERS: [&str; 2] = [", ordered by ", ", at most "];
+
 /// The follow-up as a whole query; `None` when one of both was not understood or does not need the other.
 pub(super) fn joined(before: &Reading, now: Reading, kind: Carry) -> Option<Reading> {
     if before.trust < READ_WELL || now.trust < READ_WELL {
@@ -55,15 +58,22 @@ fn merged(before: Option<&Value>, now: Option<&Value>) -> Option<Value> {
 /// What an explanation says of its rows: between "where" and the order.
 fn condition(explanation: &str) -> Option<&str> {
     let (_, told) = explanation.split_once("where ")?;
-    let ends = [", ordered by ", ", at most ", ". "].iter().filter_map(|end| told.find(end)).min();
+    let ends = ORDERS.iter().chain(&[". "]).filter_map(|end| told.find(end)).min();
     let told = ends.and_then(|end| told.get(..end)).unwrap_or(told);
     Some(told.trim_end_matches('.'))
 }
 
+/// An explanation with a condition on its rows added, before their order.
 fn of_rows(explanation: &str, rows: &str) -> String {
     let (first, rest) = explanation.split_once(". ").unwrap_or((explanation.trim_end_matches('.'), ""));
-    let joint = if first.contains("where ") { ", of those where" } else { " of the rows where" };
-    format!("{first}{joint} {rows}. {rest}").trim_end().to_owned()
+    let order = ORDERS.iter().filter_map(|order| first.find(order)).min().unwrap_or(first.len());
+    let (what, order) = first.split_at(order);
+    let joint = match what {
+        _ if what.contains("where ") => ", of those where",
+        _ if what.ends_with("ows") => " where",
+        _ => " of the rows where",
+    };
+    format!("{what}{joint} {rows}{order}. {rest}").trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -110,6 +120,9 @@ mod tests {
         let joined = joined(&pending(), reading("which is the largest?", now), Carry::Rows).unwrap();
         assert_eq!(joined.proposal.filter, pending().proposal.filter);
         assert_eq!((joined.proposal.limit, joined.proposal.group), (Some(1), None));
+        let told = "Rows where status is \"pending\" and country is \"Peru\", ordered by total, highest first, at most 1.";
+        assert_eq!(joined.proposal.explanation, told);
+        assert_eq!(of_rows("Average of price.", "a is 1"), "Average of price of the rows where a is 1.");
     }
 
     #[test]

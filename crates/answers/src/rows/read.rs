@@ -333,7 +333,7 @@ mod tests {
         let beyond = |question: &str, unused: &[&str]| {
             let unused = unused.iter().map(|word| (*word).to_owned()).collect();
             Reading::new(question, &chairs(), Proposal { unused, ..Proposal::default() })
-                .asks_beyond(&[row.clone()])
+                .asks_beyond(std::slice::from_ref(&row))
         };
         assert!(!beyond("What is the warranty of the oven?", &["warranty"]));
         assert!(beyond("What is the delivery time of the oven?", &["delivery", "time"]));
