@@ -186,6 +186,8 @@ impl Parser<'_> {
                         | Word::Per
                         | Word::Text(_)
                         | Word::Aggregate(_)
+                        | Word::Most
+                        | Word::Least
                         | Word::OutOfStock
                         | Word::Free
                         | Word::Upcoming

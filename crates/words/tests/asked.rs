@@ -84,6 +84,7 @@ fn who_asks_for_people() {
     assert_eq!((largest.limit, largest.group), (Some(1), None));
     let most = read("who placed the most bookings?");
     assert_eq!(most.group, Some(json!({"customer": "key", "id": "count"})));
+    assert_eq!(read("who booked the most?").group, most.group);
 }
 
 #[test]
