@@ -116,8 +116,8 @@ impl Parser<'_> {
             } else if let Some((measured, place)) = verb {
                 group.measure(Some(measured), self.extreme_of(measured, much));
                 own.push(place);
-            } else if named.is_none() && next >= self.terms.len() {
-                // "who ordered the most?"
+            } else if next >= self.terms.len() {
+                // "who ordered the most?", "which material is used most?"
                 group.measure(None, Measure::Count);
             } else {
                 return false;

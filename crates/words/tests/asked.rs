@@ -85,6 +85,7 @@ fn who_asks_for_people() {
     let most = read("who placed the most bookings?");
     assert_eq!(most.group, Some(json!({"customer": "key", "id": "count"})));
     assert_eq!(read("who booked the most?").group, most.group);
+    assert_eq!(read("which state is used most?").group, Some(json!({"state": "key", "id": "count"})));
 }
 
 #[test]
