@@ -4,7 +4,7 @@
 
 use crate::Error;
 use crate::ask::{Ask, Mode, Turn, Who, most_tables};
-use crate::follow_up::standalone;
+use crate::follow_up::{carried, standalone};
 use crate::links::{cleaned, visible};
 use crate::log::{LoggedQuery, QueryLog};
 use crate::manners::{last_asked, without_manners};
@@ -147,11 +147,11 @@ impl Answers {
         let asked = plain.as_deref().unwrap_or(&ask.question);
         let mut understood_as = standalone(asked, ask.recent()).or_else(|| plain.clone());
         let mut question = understood_as.clone().unwrap_or_else(|| ask.question.clone());
-        let (mut found, mut timing) = self.find(scope, &ask, &question).await?;
+        let (mut found, mut timing) = self.find(scope, &ask, asked, &question).await?;
         if let Some(alone) = asked_alone(asked, ask.recent())
             && !found.answers(ask.min_confidence)
         {
-            let (again, took) = self.find(scope, &ask, &alone).await?;
+            let (again, took) = self.find(scope, &ask, &alone, &alone).await?;
             timing = timing.and(&took);
             if again.answers(ask.min_confidence) {
                 (found, question, understood_as) = (again, alone.clone(), Some(alone));
@@ -214,8 +214,14 @@ impl Answers {
         self.deps.log.write(scope, entry).await.map(Some)
     }
 
-    /// Looks the question up in documents and tables.
-    async fn find(&self, scope: &Scope, ask: &Ask, question: &str) -> Result<(Found, Took), Error> {
+    /// Looks the question up in documents and tables; `asked` = as it was said, before a follow-up was made whole.
+    async fn find(
+        &self,
+        scope: &Scope,
+        ask: &Ask,
+        asked: &str,
+        question: &str,
+    ) -> Result<(Found, Took), Error> {
         let mut timing = Took::default();
         let (names, marks) = match &ask.tables {
             Some(names) => (names.clone(), BTreeSet::new()),
@@ -225,8 +231,9 @@ impl Answers {
         };
         let asking = Instant::now();
         let mut rows: Option<RowsAnswer> = None;
+        let carried = carried(asked, ask.recent());
         for name in &names {
-            let answer = rows::ask(&self.deps.tables, scope, name, question).await?;
+            let answer = rows::ask(&self.deps.tables, scope, name, question, carried.as_ref()).await?;
             if let Some(answer) = answer
                 && rows.as_ref().is_none_or(|best| answer.confidence > best.confidence)
             {

@@ -8,6 +8,7 @@ use crate::concept::Concept;
 use crate::group::{Group, Measure};
 use crate::parser::Parser;
 use crate::phrase::Word;
+use crate::term::Term;
 use crate::tree::{Op, Tree};
 use crate::vocabulary::Kind;
 
@@ -27,8 +28,15 @@ impl Parser<'_> {
         }
         let pinned = tree.is_some_and(|tree| self.names_a_row(tree));
         let mut named: Vec<(usize, usize)> = Vec::new();
+        // "who placed …" asks for people, not for what the verb names.
+        let asks_who =
+            self.terms.iter().position(|term| term.is(Word::Who)).filter(|at| self.skip_small(0) > *at);
+        let verb = asks_who.map(|at| self.skip_small(at + 1));
         for at in 0..self.terms.len() {
             let valued = self.terms.get(at).is_none_or(|term| !term.values.is_empty());
+            if verb == Some(at) && self.column_at(at, choose::is_person).is_none() {
+                continue;
+            }
             if self.used.get(at) == Some(&true) || (valued && !self.asks_when) {
                 continue;
             }
@@ -66,7 +74,7 @@ impl Parser<'_> {
             return asked;
         }
         // "how much does it cost" asks for the price, not for some other cost.
-        let costs = self.terms.iter().any(|term| term.is(Word::HowMuch));
+        let costs = self.asks_price();
         for (at, column) in named {
             let column = if costs { choose::money(self.lexicon).unwrap_or(column) } else { column };
             if !asked.select.contains(&column) {
@@ -78,14 +86,43 @@ impl Parser<'_> {
             asked.select.extend(self.by_question_word());
         }
         // "how much does … cost": the last word says no more than the first two.
-        if costs && !asked.select.is_empty() {
-            for at in 0..self.terms.len() {
-                if matches!(self.folded(at), "cost" | "costs") {
-                    self.mark(at, at + 1);
-                }
+        for at in 0..self.terms.len() {
+            let costly = costs && matches!(self.folded(at), "cost" | "costs");
+            if !asked.select.is_empty() && (costly || self.repeats(at, &asked.select)) {
+                self.mark(at, at + 1);
             }
         }
         asked
+    }
+
+    /// "how much is …", but not "how much protein has …".
+    fn asks_price(&self) -> bool {
+        (0..self.terms.len()).any(|at| self.asks_price_at(at))
+    }
+
+    pub(crate) fn asks_price_at(&self, at: usize) -> bool {
+        let priced = |column: usize| {
+            let concepts = self.field(column).map(|field| &field.concepts);
+            concepts.is_some_and(|own| {
+                [Concept::Price, Concept::Total, Concept::Pay].iter().any(|one| own.contains(one))
+            })
+        };
+        let other = |term: &Term| {
+            let letters = self.text(at + 1).chars().any(char::is_alphanumeric);
+            let said = term.word.is_some() || term.row || !term.values.is_empty() || term.number.is_some();
+            letters && !said && term.columns.first().is_none_or(|hit| !priced(hit.column))
+        };
+        self.terms.get(at).is_some_and(|term| term.is(Word::HowMuch))
+            && !self.terms.get(at + 1).is_some_and(other)
+    }
+
+    /// A word that only says again which column is asked for: "left" beside `seats_left`.
+    pub(crate) fn repeats(&self, at: usize, columns: &[usize]) -> bool {
+        self.terms.get(at).is_some_and(|term| {
+            let says = matches!(term.word, None | Some(Word::Filler));
+            let same = term.columns.first().is_some_and(|hit| columns.contains(&hit.column));
+            says && same && term.values.is_empty() && term.number.is_none()
+        })
     }
 
     /// Whether the conditions name one row by its own name.
@@ -156,15 +193,36 @@ impl Parser<'_> {
             .any(|token| matches!(token.folded.as_str(), "all" | "every" | "different" | "which"))
     }
 
-    fn by_question_word(&self) -> Option<usize> {
+    /// The column of people a verb speaks of ("who handled …"), or the one that answers "who".
+    fn who(&mut self, asks: usize) -> Option<usize> {
+        let free = |at: &usize| self.used.get(*at) == Some(&false);
+        let named = (0..self.terms.len()).filter(free).find_map(|at| {
+            let (column, _) = self.column_at(at, choose::is_person)?;
+            Some((column, at))
+        });
+        if let Some((column, at)) = named {
+            self.mark(at, at + 1);
+            return Some(column);
+        }
+        let column = choose::who(self.lexicon)?;
+        // "who placed …" of orders: the verb says what the rows are.
+        let verb = self.skip_small(asks + 1);
+        let told = self.term(verb).is_some_and(|term| term.word.is_none() && !term.columns.is_empty());
+        if told && self.field(column).is_some_and(choose::is_person) {
+            self.mark(verb, verb + 1);
+        }
+        Some(column)
+    }
+
+    fn by_question_word(&mut self) -> Option<usize> {
         let first = (0..self.terms.len()).find(|at| {
             !matches!(self.terms.get(*at).and_then(|term| term.word), Some(Word::Filler | Word::Show))
                 || self.folded(*at) == "how"
         })?;
         match self.terms.get(first)?.word? {
-            Word::Who => choose::title(self.lexicon),
+            Word::Who => self.who(first),
             Word::Where => choose::about(self.lexicon, &[Concept::Place, Concept::Nation], &[Kind::Text]),
-            Word::HowMuch => choose::money(self.lexicon),
+            Word::HowMuch if self.asks_price_at(first) => choose::money(self.lexicon),
             _ if self.folded(first) == "how" => {
                 let grade = self.terms.get(first + 1)?.grade?;
                 choose::by_grade(self.lexicon, &grade).map(|(column, _)| column)

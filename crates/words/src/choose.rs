@@ -59,6 +59,35 @@ pub(crate) fn title(lexicon: &Lexicon) -> Option<usize> {
     called.or_else(|| first_about(lexicon, &[Concept::Title], |field| text(field) && field.words.len() == 1))
 }
 
+const PEOPLE: [Concept; 6] = [
+    Concept::Customer,
+    Concept::Author,
+    Concept::Teacher,
+    Concept::Organizer,
+    Concept::Assignee,
+    Concept::Boss,
+];
+
+/// Whether a column tells of people.
+pub(crate) fn is_person(field: &Field) -> bool {
+    field.kind == Kind::Text && PEOPLE.iter().any(|concept| field.concepts.contains(concept))
+}
+
+/// The column that answers "who" when no verb names one: the row's own name, or else a column of people.
+pub(crate) fn who(lexicon: &Lexicon) -> Option<usize> {
+    let title = title(lexicon);
+    let called = |column: &usize| {
+        let words = lexicon.fields.get(*column).map_or(&[][..], |field| field.words.as_slice());
+        words.iter().any(|word| word.folded == "name")
+    };
+    title.filter(called).or_else(|| about(lexicon, &PEOPLE, &[Kind::Text])).or(title)
+}
+
+/// The column of amounts that a "total" without a column is about.
+pub(crate) fn total(lexicon: &Lexicon) -> Option<usize> {
+    first_about(lexicon, &[Concept::Total], |field| is_number(field) && !field.in_list)
+}
+
 /// The columns a free text is sought in.
 pub(crate) fn prose(lexicon: &Lexicon) -> Vec<usize> {
     let with = |fits: &dyn Fn(&Field) -> bool| -> Vec<usize> {

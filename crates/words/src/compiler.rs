@@ -41,6 +41,8 @@ pub struct Proposal {
     pub descending: bool,
     /// Most rows wanted, 1 to 1,000.
     pub limit: Option<usize>,
+    /// Only this row of the order is asked for, counted from 1 ("the second cheapest"); `limit` reaches to it.
+    pub nth: Option<usize>,
     /// Counts, sums and the like.
     pub group: Option<Value>,
     /// The columns asked for; empty means all.
@@ -99,6 +101,12 @@ impl Compiler {
         let order = parser.order(group.as_ref());
         let conditions = parser.conditions();
         let tree = match (conditions, order.condition.clone()) {
+            // "the next event after May": the day that is named counts, not today.
+            (Some(tree), Some(more))
+                if tree.tests().iter().any(|test| Some(test.column) == more.column()) =>
+            {
+                Some(tree)
+            }
             (Some(tree), Some(more)) => Some(Tree::all(vec![tree, more], &self.lexicon.fields)),
             (tree, more) => tree.or(more),
         };
@@ -140,6 +148,7 @@ impl Compiler {
             }),
             descending: order.descending,
             limit: order.limit,
+            nth: order.nth,
             group: group.as_ref().map(|group| group.to_json(fields)),
             select: asked.select.iter().map(|column| name(*column)).collect(),
             unused,
@@ -177,6 +186,8 @@ impl Parser<'_> {
                         | Word::Per
                         | Word::Text(_)
                         | Word::Aggregate(_)
+                        | Word::Most
+                        | Word::Least
                         | Word::OutOfStock
                         | Word::Free
                         | Word::Upcoming

@@ -38,6 +38,7 @@ pub(crate) enum Concept {
     Boss,
     Organizer,
     Author,
+    Teacher,
     Status,
     Urgency,
     Category,
@@ -96,7 +97,7 @@ const FAMILIES: &[Family] = &[
     Family(C::Payment, &["payment", "paid"], &["paid", "paying", "pay"]),
     Family(C::Age, &["age"], &["aged"]),
     Family(C::Score, &["rating", "score", "star", "review", "satisfaction", "grade", "feedback"], &["rated"]),
-    Family(C::Stock, &["stock", "inventory", "quantity", "qty", "onhand"], &["unit"]),
+    Family(C::Stock, &["stock", "inventory", "quantity", "qty", "onhand"], &["unit", "piece"]),
     Family(
         C::Size,
         &["area", "size", "surface", "sqm", "sqft", "footage", "space", "volume", "m2"],
@@ -107,7 +108,7 @@ const FAMILIES: &[Family] = &[
     Family(C::Length, &["length"], &["long"]),
     Family(
         C::Duration,
-        &["duration", "minute", "hour", "second", "runtime", "time"],
+        &["duration", "minute", "hour", "second", "runtime", "time", "week"],
         &["lasting", "took", "taking"],
     ),
     Family(C::Speed, &["speed", "mph", "kmh"], &[]),
@@ -163,6 +164,11 @@ const FAMILIES: &[Family] = &[
         &["author", "writer", "artist", "creator", "director"],
         &["written", "wrote", "authored", "directed"],
     ),
+    Family(
+        C::Teacher,
+        &["teacher", "instructor", "trainer", "tutor", "lecturer", "coach", "speaker"],
+        &["teach", "teaches", "teaching", "taught"],
+    ),
     Family(C::Status, &["status", "state", "stage", "phase"], &[]),
     Family(C::Urgency, &["priority", "urgency", "severity", "importance"], &[]),
     Family(C::Category, &["category", "type", "kind", "group", "class", "genre"], &[]),
@@ -173,7 +179,7 @@ const FAMILIES: &[Family] = &[
     Family(
         C::Hired,
         &["hired", "hire", "joined", "employed", "employment"],
-        &["joined", "joining", "recruited", "started", "hiring"],
+        &["joined", "joining", "recruited", "start", "started", "hiring"],
     ),
     Family(
         C::Opened,
@@ -303,6 +309,21 @@ impl Concept {
                 | C::Quantity
         )
     }
+}
+
+/// What rows with a column about one of these are called, beside the name of their table.
+const ROWS: &[(&[Concept], &[&str])] = &[
+    (&[C::Teacher], &["course", "class", "lesson", "workshop", "training"]),
+    (&[C::Capacity, C::Attendance, C::Organizer], &["event", "show", "session"]),
+    (&[C::Pay, C::Hired], &["employee", "colleague"]),
+    (&[C::Bed, C::Bath], &["home", "house", "property"]),
+    (&[C::Ordered], &["order", "purchase"]),
+];
+
+/// Words for the rows of a table whose columns are about these.
+pub(crate) fn row_words(about: impl Fn(Concept) -> bool) -> impl Iterator<Item = &'static str> {
+    let known = move |(concepts, _): &&(&[Concept], &[&str])| concepts.iter().any(|concept| about(*concept));
+    ROWS.iter().filter(known).flat_map(|(_, words)| words.iter().copied())
 }
 
 /// Concepts a preposition before a value hints at.

@@ -50,6 +50,9 @@ impl Understood<'_> {
         if let Some(limit) = self.order.limit {
             let _ = write!(text, ", at most {limit}");
         }
+        if self.order.nth.is_some() {
+            text.push_str(", the last of them");
+        }
         text.push('.');
         for (wrong, right) in self.respelled {
             let _ = write!(text, " Read {wrong:?} as {right:?}.");

@@ -145,6 +145,11 @@ impl Field {
         }
     }
 
+    /// Whether a word of its name is this one.
+    pub(crate) fn is_called(&self, word: &str) -> bool {
+        self.words.iter().any(|own| own.singular == word)
+    }
+
     /// How strongly the tokens from here name this column, and how many of them do.
     pub(crate) fn named_at(&self, tokens: &[Token], from: usize) -> Option<(f32, usize)> {
         let (start, inside) = self.after_container(tokens, from);

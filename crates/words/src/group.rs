@@ -3,12 +3,15 @@
 //! Takes its terms out before conditions are read. Invariant: the group names only columns that can be
 //! grouped, and the names of its results are those the tables answer with.
 
-use crate::choose;
+use crate::choose::{self, adds_up as adds};
 use crate::field::Field;
 use crate::parser::Parser;
 use crate::phrase::{Sum, Word};
 use crate::vocabulary::Kind;
 use serde_json::{Map, Value, json};
+
+/// How clearly a number column must be named to be what "how many" asks for.
+const SAID: f32 = 0.7;
 
 /// What is computed of a column, in the words of the query language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,8 +100,9 @@ fn path(column: Option<usize>, fields: &[Field]) -> &str {
     column.and_then(|column| fields.get(column)).map_or("id", |field| field.name.as_str())
 }
 
-/// `customer.city` and key → `customerCityKey`, as answers spell it.
-fn answer_name(path: &str, op: &str) -> String {
+/// The name of a group's result: `customer.city` and key → `customerCityKey`.
+#[must_use]
+pub fn answer_name(path: &str, op: &str) -> String {
     let mut name = String::new();
     let segments = path.split(|letter: char| !letter.is_alphanumeric()).filter(|segment| !segment.is_empty());
     for segment in segments.chain([op]) {
@@ -227,12 +231,12 @@ impl Parser<'_> {
                             }
                         }
                         self.take(place);
-                    } else if sum == Sum::Total && self.row_next(at + 1) {
-                        group.measure(None, Measure::Count);
-                        self.take(at);
+                    } else if sum == Sum::Total {
+                        self.read_total(group, at);
                     }
                     pending.clear();
                 }
+                Some(Word::HowMuch) => self.read_amount(group, at),
                 Some(Word::Distinct) => {
                     let next = self.skip_small(at + 1);
                     if let Some(column) = self.key_at(next) {
@@ -242,6 +246,68 @@ impl Parser<'_> {
                     }
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// A total of no named column: "total of all paid orders", "total orders", "… in total".
+    fn read_total(&mut self, group: &mut Group, at: usize) {
+        let added =
+            |(_, measure): &(Option<usize>, Measure)| matches!(measure, Measure::Sum | Measure::Count);
+        let last = self.term(at).and_then(|term| self.tokens.get(term.to.checked_sub(1)?));
+        let of = last.is_some_and(|token| token.folded == "of");
+        // "the highest total", "sorted by total"
+        let ranks = |at: usize| {
+            let ranked = matches!(self.word(at), Some(Word::By | Word::Sort | Word::Most | Word::Least));
+            ranked || self.term(at).is_some_and(|term| term.grade.is_some())
+        };
+        let alone = self.skip_small(at + 1) >= self.terms.len() && self.folded(at) == "total";
+        let ends = alone && !(0..at).any(ranks);
+        let summed = choose::total(self.lexicon).filter(|_| (of || ends) && !self.names_one_row());
+        if group.measures.iter().any(added) {
+            self.take(at);
+        } else if let Some(column) = summed {
+            group.measure(Some(column), Measure::Sum);
+            self.take(at);
+        } else if self.row_next(at + 1) {
+            group.measure(None, Measure::Count);
+            self.take(at);
+        }
+    }
+
+    /// "how much stock is there", "how much has Ada spent": amounts of several rows add up.
+    fn read_amount(&mut self, group: &mut Group, at: usize) {
+        if self.names_one_row() || !group.measures.is_empty() {
+            return;
+        }
+        let noun = at + 1;
+        let counted = self.column_at(noun, |field| choose::is_number(field) && adds(field));
+        let column = match counted {
+            Some((column, strength)) if strength >= SAID => {
+                self.take(noun);
+                column
+            }
+            _ => {
+                let spent = choose::total(self.lexicon).filter(|_| self.asks_price_at(at));
+                let valued = self.terms.iter().any(|term| !term.values.is_empty());
+                let Some(column) =
+                    spent.filter(|column| valued && choose::money(self.lexicon) == Some(*column))
+                else {
+                    return;
+                };
+                column
+            }
+        };
+        group.measure(Some(column), Measure::Sum);
+        self.take(at);
+        self.take_repeated(column);
+    }
+
+    /// Takes the words that only say again which column is measured.
+    fn take_repeated(&mut self, column: usize) {
+        for at in 0..self.terms.len() {
+            if self.term(at).is_some() && self.repeats(at, &[column]) {
+                self.take(at);
             }
         }
     }
@@ -296,9 +362,11 @@ impl Parser<'_> {
             }
         }
         let row = term.is_some_and(|term| term.row || term.is(Word::Row));
-        let named = self
-            .column_at(next, |field| !field.is_system && !field.in_list)
-            .filter(|(_, strength)| *strength >= 0.8 && !row);
+        let named =
+            self.column_at(next, |field| !field.is_system && !field.in_list).filter(|(column, strength)| {
+                let number = self.kind(*column) == Kind::Number;
+                *strength >= if number { SAID } else { 0.8 } && !row
+            });
         if let Some((column, _)) = named {
             let compared = self.about_column(next).is_some();
             match self.kind(column) {
@@ -310,6 +378,7 @@ impl Parser<'_> {
                     if !self.names_one_row() {
                         group.measure(Some(column), Measure::Sum);
                         self.take(next);
+                        self.take_repeated(column);
                     }
                     return;
                 }

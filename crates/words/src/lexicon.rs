@@ -3,7 +3,7 @@
 //! Built once per vocabulary. Knows no grammar: it answers candidates with a strength from 0 to 1.
 //! Invariant: looking up costs no more than the candidates that share a word with the question.
 
-use crate::concept::{Concept, concepts_of_word};
+use crate::concept::{Concept, concepts_of_word, row_words};
 use crate::field::{Field, FieldValue, SAME};
 use crate::fold::{name_words, one_edit_apart, shared_prefix, singular};
 use crate::phrase::is_known;
@@ -100,6 +100,9 @@ impl Lexicon {
             spellings: Vec::new(),
             known: HashSet::new(),
         };
+        let about = |concept: Concept| fields.iter().any(|field| field.concepts.contains(&concept));
+        let called = row_words(about).filter(|word| !fields.iter().any(|field| field.is_called(word)));
+        lexicon.table.extend(called.map(str::to_owned));
         let mut words: BTreeSet<String> = lexicon.table.iter().cloned().collect();
         words.extend(OPERATORS.iter().map(|word| (*word).to_owned()));
         for (column, field) in fields.iter().enumerate() {

@@ -32,4 +32,5 @@ mod vocabulary;
 
 pub use compiler::{Compiler, MAX_TEXT_BYTES, Proposal};
 pub use error::Error;
+pub use group::answer_name;
 pub use vocabulary::{Collector, Column, Kind, Vocabulary};

@@ -6,6 +6,7 @@ use crate::choose;
 use crate::concept::{Concept, Degree};
 use crate::field::Field;
 use crate::group::{Group, limit_of};
+use crate::number::{Number, Unit};
 use crate::parser::Parser;
 use crate::phrase::Word;
 use crate::tree::{Literal, Tree, day_text};
@@ -17,6 +18,8 @@ pub(crate) struct Order {
     pub(crate) by: Option<By>,
     pub(crate) descending: bool,
     pub(crate) limit: Option<usize>,
+    /// Only this row of the order is meant: "the second most expensive".
+    pub(crate) nth: Option<usize>,
     /// What the order implies: "next events" have not been yet.
     pub(crate) condition: Option<Tree>,
 }
@@ -188,8 +191,13 @@ impl Parser<'_> {
                 let (column, next) = self.dated_beside(column, at, at + 2);
                 return Some((column, up == much, next));
             }
-            let (column, _) = self.column_at(next, numeric)?;
-            return Some((column, much, next + 1));
+            if let Some((column, _)) = self.column_at(next, numeric) {
+                return Some((column, much, next + 1));
+            }
+            // "who earns the most"
+            let verb = self.verb_before(at)?;
+            let (column, _) = self.column_at(verb, choose::is_number)?;
+            return Some((column, much, at + 1));
         }
         if matches!(term.word, Some(Word::Top | Word::Bottom)) {
             let place = self.skip_small(next + usize::from(self.number(next).is_some()));
@@ -216,7 +224,8 @@ impl Parser<'_> {
         if let Some(much) = grade.general
             && let Some((column, strength)) = self.column_at(next, numeric)
         {
-            let row = self.term(next).is_some_and(|term| term.row) && strength < 0.9;
+            let day = self.kind(column) == Kind::DateTime;
+            let row = self.term(next).is_some_and(|term| term.row) && (day || strength < 0.9);
             if !row && self.about_column(next).is_none() {
                 return Some((column, much, next + 1));
             }
@@ -224,6 +233,21 @@ impl Parser<'_> {
         let (column, much) = choose::by_grade(self.lexicon, &grade)?;
         let (column, next) = self.dated_beside(column, at, at + 1);
         Some((column, much, next))
+    }
+
+    /// The term before a "the most" that ends the question.
+    fn verb_before(&self, at: usize) -> Option<usize> {
+        let ends = (at + 1..self.terms.len()).all(|at| self.is_small(at));
+        (0..at)
+            .rev()
+            .find(|before| !self.is_small(*before))
+            .filter(|before| ends && self.about_column(*before).is_none())
+    }
+
+    /// The place an ordinal before a superlative names: "second most expensive".
+    pub(crate) fn place_before(&self, at: usize) -> Option<usize> {
+        let number = self.number(at.checked_sub(1)?).filter(|number| number.unit == Unit::Ordinal)?;
+        limit_of(Number::of(number.value)).filter(|place| *place > 1)
     }
 
     /// A date named beside a word of time is the one meant: "latest resolved", "hired most recently".
@@ -249,7 +273,10 @@ impl Parser<'_> {
         (order.by, order.descending) = (Some(By::Column(column)), descending);
         let before = at.checked_sub(1).and_then(|before| self.number(before)).and_then(limit_of);
         let mut from = at;
-        if let Some(limit) = before {
+        if let Some(place) = self.place_before(at) {
+            (order.limit, order.nth) = (Some(place), Some(place));
+            from -= 1;
+        } else if let Some(limit) = before {
             order.limit = Some(limit);
             from -= 1;
             if from > 0 && matches!(self.word(from - 1), Some(Word::Top | Word::First)) {
@@ -306,6 +333,9 @@ impl Parser<'_> {
         };
         if let Some(before) = from.checked_sub(1).filter(|before| same(*before)) {
             from = before;
+        }
+        if let Some(verb) = self.verb_before(at).filter(|verb| most && self.repeats(*verb, &[column])) {
+            self.take(verb);
         }
         self.take_all(from, next);
         true

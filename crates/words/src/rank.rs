@@ -69,8 +69,13 @@ impl Parser<'_> {
     fn has_most(&mut self, group: &mut Group, at: usize) -> bool {
         let asked = matches!(self.word(at), Some(Word::What | Word::Who));
         let key = if asked { self.skip_small(at + 1) } else { at };
-        let Some(column) = self.ranked_key(key) else { return false };
-        let mut most = key + 1;
+        let who = self.word(at) == Some(Word::Who);
+        let person = |column: &usize| !who || self.field(*column).is_some_and(choose::is_person);
+        let named = self.ranked_key(key).filter(|column| person(column));
+        // "who ordered the most": nothing names the people.
+        let unnamed = || choose::who(self.lexicon).filter(|column| who && person(column));
+        let mut most = if named.is_some() { key + 1 } else { key };
+        let Some(column) = named.or_else(unnamed) else { return false };
         let mut has = asked;
         // "which country spends the most": the verb is what is measured.
         let mut verb = None;
@@ -81,7 +86,7 @@ impl Parser<'_> {
                 self.column_at(most, choose::is_number).filter(|_| verb.is_none())
             {
                 verb = Some((measured, most));
-            } else if !self.is_small(most) {
+            } else if !self.is_small(most) && (named.is_some() || !self.is_verb(most)) {
                 break;
             }
             most += 1;
@@ -90,8 +95,11 @@ impl Parser<'_> {
             return false;
         }
         let limit = (self.word(at) == Some(Word::Who) || !self.is_plural(key)).then_some(1);
-        let mut own = vec![at, key, most];
-        let much = if let Some(much) = self.extreme(most).filter(|_| !self.is_graded(most)) {
+        let mut own: Vec<usize> = (at..=most).collect();
+        // "who placed the largest order" asks for one row, "who placed the most orders" for a count.
+        let extreme = self.extreme(most).filter(|_| !self.is_graded(most));
+        let graded = self.term(most).is_some_and(|term| term.grade.is_some());
+        let much = if let Some(much) = extreme.filter(|_| named.is_some() || !graded) {
             let next = self.skip_small(most + 1);
             let mut row = next;
             while self.is_value(row) {
@@ -108,6 +116,9 @@ impl Parser<'_> {
             } else if let Some((measured, place)) = verb {
                 group.measure(Some(measured), self.extreme_of(measured, much));
                 own.push(place);
+            } else if next >= self.terms.len() {
+                // "who ordered the most?", "which material is used most?"
+                group.measure(None, Measure::Count);
             } else {
                 return false;
             }
@@ -138,6 +149,13 @@ impl Parser<'_> {
         (group.descending, group.limit) = (Some(much), limit);
         own.into_iter().for_each(|at| self.take(at));
         true
+    }
+
+    /// A word that may be what somebody did: neither a value nor a degree.
+    fn is_verb(&self, at: usize) -> bool {
+        self.term(at).is_some_and(|term| {
+            term.word.is_none() && term.values.is_empty() && term.number.is_none() && term.grade.is_none()
+        })
     }
 
     /// "most expensive": the word only raises an adjective.
@@ -217,7 +235,10 @@ impl Parser<'_> {
             if group.keys.is_empty() && self.extreme(at).is_none() {
                 continue;
             }
-            let Some((column, much, next)) = self.ranked(at) else { continue };
+            let Some((column, much, next)) = self.ranked(at).filter(|_| self.place_before(at).is_none())
+            else {
+                continue;
+            };
             let asked = (0..at).all(|before| self.is_small(before))
                 && (0..at).any(|before| self.word(before) == Some(Word::What));
             let named = (at..next)

@@ -7,7 +7,7 @@ use crate::concept::{Grade, grade_of};
 use crate::date::{Span, span_at};
 use crate::lexicon::{ColumnHit, Lexicon, ValueHit};
 use crate::number::{Number, number_at};
-use crate::phrase::{Word, phrases_at};
+use crate::phrase::{Sum, Word, phrases_at};
 use crate::token::{Piece, Token, tokenize};
 use crate::vocabulary::Kind;
 use std::collections::BTreeMap;
@@ -215,8 +215,30 @@ fn fits_here(word: Word, tokens: &[Token], from: usize, len: usize) -> bool {
             number_next
         }
         Word::Not if len == 1 && tokens.get(from).is_some_and(|token| token.folded == "!") => false,
+        // "gluten-free" costs money.
+        Word::Free => !joined_before(tokens, from),
+        // "the phone number of" is nothing that is counted.
+        Word::Aggregate(Sum::Count) => !named_before(tokens, from),
         _ => true,
     }
+}
+
+/// Whether a hyphen ties the token to the word before it.
+fn joined_before(tokens: &[Token], from: usize) -> bool {
+    from.checked_sub(1)
+        .and_then(|at| tokens.get(at))
+        .is_some_and(|token| token.folded == "-" && !token.spaced && from > 1)
+}
+
+/// Whether "number of" has a noun of its own before it.
+fn named_before(tokens: &[Token], from: usize) -> bool {
+    let Some(at) =
+        from.checked_sub(1).filter(|_| tokens.get(from).is_some_and(|token| token.folded == "number"))
+    else {
+        return false;
+    };
+    let small = phrases_at(tokens, at).iter().any(|(word, len)| *len == 1 && *word != Word::Row);
+    !small && tokens.get(at).is_some_and(Token::is_word)
 }
 
 /// Values spelled like small words ("IT", "Other") count where they are meant.

@@ -22,6 +22,11 @@ pub(super) struct Grammar {
     pub(super) impersonal: &'static [&'static str],
     /// What a thing has: "the price of the lamp" is a question about the lamp.
     pub(super) attributes: &'static [&'static str],
+    /// Days and months in their first form, and what stands before each at the end of a question.
+    pub(super) days: &'static [&'static str],
+    pub(super) months: &'static [&'static str],
+    pub(super) on_day: &'static str,
+    pub(super) in_month: &'static str,
     /// Further words the language is known by.
     pub(super) others: &'static [&'static str],
     /// Whether all nouns are written with a capital.
@@ -48,7 +53,7 @@ pub(super) static ENGLISH: Grammar = Grammar {
     ],
     demonstratives: &[],
     determiners: &["the", "a", "an", "my", "your", "our", "this", "that", "these", "those"],
-    prepositions: &["for", "on", "of", "in", "with", "at", "from", "to", "by", "under", "about", "as"],
+    prepositions: &["for", "on", "of", "in", "with", "at", "from", "to", "by", "under", "about", "as", "per"],
     question_words: &["what", "which", "who", "whom", "whose", "when", "where", "why", "how"],
     verbs: &[
         "is", "are", "was", "were", "do", "does", "did", "can", "could", "may", "must", "should", "will",
@@ -85,6 +90,34 @@ pub(super) static ENGLISH: Grammar = Grammar {
         "noise",
         "volume",
     ],
+    days: &[
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "weekend",
+        "weekday",
+        "holiday",
+    ],
+    months: &[
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ],
+    on_day: "on",
+    in_month: "in",
     others: &["there", "i", "much", "many", "and", "not", "long", "often"],
     capitals_nouns: false,
 };
@@ -168,6 +201,34 @@ pub(super) static GERMAN: Grammar = Grammar {
     choices: &["welche", "welcher", "welches", "welchen", "wer"],
     impersonal: &["gibt", "geht"],
     attributes: &[],
+    days: &[
+        "montag",
+        "dienstag",
+        "mittwoch",
+        "donnerstag",
+        "freitag",
+        "samstag",
+        "sonnabend",
+        "sonntag",
+        "wochenende",
+        "feiertag",
+    ],
+    months: &[
+        "januar",
+        "februar",
+        "märz",
+        "april",
+        "mai",
+        "juni",
+        "juli",
+        "august",
+        "september",
+        "oktober",
+        "november",
+        "dezember",
+    ],
+    on_day: "am",
+    in_month: "im",
     others: &["nicht", "man", "ich", "mir", "und", "oder", "es", "noch", "auch"],
     capitals_nouns: true,
 };
@@ -207,6 +268,23 @@ pub(super) static SPANISH: Grammar = Grammar {
     choices: &["cuál", "cual", "cuáles", "quién", "quien", "qué"],
     impersonal: &["hay", "tienen", "tengo"],
     attributes: &[],
+    days: &["lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"],
+    months: &[
+        "enero",
+        "febrero",
+        "marzo",
+        "abril",
+        "mayo",
+        "junio",
+        "julio",
+        "agosto",
+        "septiembre",
+        "octubre",
+        "noviembre",
+        "diciembre",
+    ],
+    on_day: "el",
+    in_month: "en",
     others: &["no", "si", "y", "me"],
     capitals_nouns: false,
 };
@@ -295,6 +373,23 @@ pub(super) static FRENCH: Grammar = Grammar {
     choices: &["quel", "quelle", "quels", "quelles", "qui"],
     impersonal: &["faut-il", "a-t-il", "y", "est-il", "existe-t-il", "avez", "avez-vous", "ai"],
     attributes: &[],
+    days: &["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"],
+    months: &[
+        "janvier",
+        "février",
+        "mars",
+        "avril",
+        "mai",
+        "juin",
+        "juillet",
+        "août",
+        "septembre",
+        "octobre",
+        "novembre",
+        "décembre",
+    ],
+    on_day: "le",
+    in_month: "en",
     others: &["je", "on", "ne", "pas", "et", "vous"],
     capitals_nouns: false,
 };
@@ -351,6 +446,23 @@ pub(super) static ITALIAN: Grammar = Grammar {
     choices: &["quale", "quali", "qual", "chi"],
     impersonal: &["c'è", "ci", "hanno", "ho"],
     attributes: &[],
+    days: &["lunedì", "martedì", "mercoledì", "giovedì", "venerdì", "sabato", "domenica"],
+    months: &[
+        "gennaio",
+        "febbraio",
+        "marzo",
+        "aprile",
+        "maggio",
+        "giugno",
+        "luglio",
+        "agosto",
+        "settembre",
+        "ottobre",
+        "novembre",
+        "dicembre",
+    ],
+    on_day: "di",
+    in_month: "a",
     others: &["non", "e", "mi"],
     capitals_nouns: false,
 };
@@ -399,6 +511,23 @@ pub(super) static PORTUGUESE: Grammar = Grammar {
     choices: &["qual", "quais", "quem"],
     impersonal: &["há", "têm", "tenho"],
     attributes: &[],
+    days: &["segunda", "terça", "quarta", "quinta", "sexta", "sábado", "domingo"],
+    months: &[
+        "janeiro",
+        "fevereiro",
+        "março",
+        "abril",
+        "maio",
+        "junho",
+        "julho",
+        "agosto",
+        "setembro",
+        "outubro",
+        "novembro",
+        "dezembro",
+    ],
+    on_day: "no",
+    in_month: "em",
     others: &["não", "e", "me"],
     capitals_nouns: false,
 };
@@ -516,3 +645,14 @@ pub(super) const MEASURES: &[&str] = &[
     "mês",
     "ano",
 ];
+
+/// Words for rows that were spoken of.
+pub(super) const ROW_PRONOUNS: &[&str] = &["they", "them", "those", "these", "ones", "their"];
+/// Words that are never what a question is about.
+pub(super) const NO_SUBJECT: &[&str] = &["there", "i", "we", "you", "me", "us", "here", "get"];
+/// Words before the head of a noun phrase that stay when the head is exchanged.
+pub(super) const MEASURED: &[&str] =
+    &["average", "mean", "median", "total", "highest", "lowest", "minimum", "maximum", "combined"];
+/// Beginnings of questions for several things, whose noun follows.
+pub(super) const LISTINGS: &[&str] =
+    &["show me all", "show me", "show all", "show", "list all", "list", "how many", "which"];

@@ -12,7 +12,7 @@ mod piece;
 mod text;
 
 use crate::ask::{MAX_QUESTION_BYTES, Turn, Who};
-use grammar::{ALL, DATES, ENGLISH, FOREIGN, Grammar, MEASURES};
+use grammar::{ALL, DATES, ENGLISH, FOREIGN, Grammar, MEASURES, ROW_PRONOUNS};
 use text::{Word, has_no_spaces, words};
 
 /// Longest follow-up in words that is read as a mere piece of a question.
@@ -22,6 +22,13 @@ const LONG_LEAD: usize = 3;
 
 /// The question made whole with what was said before (oldest first); `None` when it stands alone.
 pub(crate) fn standalone(question: &str, turns: &[Turn]) -> Option<String> {
+    let (before, answer) = earlier(turns);
+    let whole = resolved(question, &before?, answer)?;
+    (whole.len() <= MAX_QUESTION_BYTES).then_some(whole)
+}
+
+/// The last question, made whole, and its answer.
+fn earlier(turns: &[Turn]) -> (Option<String>, Option<&str>) {
     let mut before: Option<String> = None;
     let mut answer: Option<&str> = None;
     for turn in turns {
@@ -33,8 +40,50 @@ pub(crate) fn standalone(question: &str, turns: &[Turn]) -> Option<String> {
             Who::Assistant => answer = Some(&turn.text),
         }
     }
-    let whole = resolved(question, &before?, answer)?;
-    (whole.len() <= MAX_QUESTION_BYTES).then_some(whole)
+    (before, answer)
+}
+
+/// What a follow-up takes along from the question before when both are queries of one table.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Carried {
+    /// The question before, made whole.
+    pub(crate) before: String,
+    /// What is said now.
+    pub(crate) now: String,
+    pub(crate) kind: Carry,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carry {
+    /// "And delivered?": the query before, of other rows.
+    Query,
+    /// "Which of them …?": the rows before, asked something else.
+    Rows,
+}
+
+/// What an English follow-up takes along; `None` when it stands alone.
+pub(crate) fn carried(question: &str, turns: &[Turn]) -> Option<Carried> {
+    let (before, _) = earlier(turns);
+    let before = before.filter(|before| before.len() <= MAX_QUESTION_BYTES)?;
+    let other =
+        |text: &str| spoken_in(text).is_some_and(|grammar| !std::ptr::eq(grammar, &raw const ENGLISH));
+    if is_foreign(question) || other(question) || other(&before) {
+        return None;
+    }
+    let all = words(question);
+    let lead = lead(&all, &ENGLISH);
+    let rest = all.get(lead..).unwrap_or_default();
+    let asks_of_rows = rest.iter().any(|word| ROW_PRONOUNS.contains(&word.bare.as_str()))
+        || english::without_noun(rest, "").is_some()
+        || english::asks_for_most(rest);
+    let piece = is_piece(rest, lead, &ENGLISH) && !(0..rest.len()).any(|at| points(rest, at, &ENGLISH));
+    let kind = match (asks_of_rows, piece) {
+        (true, _) => Carry::Rows,
+        (false, true) => Carry::Query,
+        (false, false) => return None,
+    };
+    let now = rest.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
+    Some(Carried { before, now, kind })
 }
 
 fn resolved(question: &str, before: &str, answer: Option<&str>) -> Option<String> {
@@ -49,6 +98,12 @@ fn resolved(question: &str, before: &str, answer: Option<&str>) -> Option<String
     let rest = all.get(lead..).unwrap_or_default();
     if is_piece(rest, lead, grammar) && !(0..rest.len()).any(|at| points(rest, at, grammar)) {
         return Some(piece::swapped(before, rest, grammar));
+    }
+    if std::ptr::eq(grammar, &raw const ENGLISH)
+        && let Some(listed) = text::listed(before, grammar)
+        && let Some(whole) = english::without_noun(rest, &listed)
+    {
+        return Some(whole);
     }
     let named = answer.and_then(|answer| entity(before, answer, grammar));
     let subject = named.or_else(|| text::subject(before, grammar))?;
@@ -192,12 +247,20 @@ fn entity(before: &str, answer: &str, grammar: &Grammar) -> Option<String> {
     if asked.get(choice + 1).is_some_and(measured) {
         return None;
     }
-    let first = answer.lines().next().unwrap_or_default();
+    // Of several lines none is the one that was meant.
+    let mut lines = answer.lines().filter(|line| !line.trim().is_empty());
+    let first = lines.next().filter(|_| lines.next().is_none())?;
     let first = first.split('【').next().unwrap_or_default();
     // The lines of a table begin with the name of their row; a word before a colon may be "Important".
     if let Some((label, _)) = first.split_once(": ").filter(|(label, _)| label.split(' ').count() <= 5) {
         let own = words(label);
         let named = own.iter().skip(1).any(Word::is_name) || own.iter().any(Word::has_digit);
+        // "Who teaches Rust?" is answered by what stands behind the row's name.
+        let people = asked.get(choice).is_some_and(|word| word.bare == "who");
+        let told = first.split_once(": ").map_or("", |(_, told)| told);
+        if let Some(person) = Some(person(told)).filter(|person| people && !person.is_empty()) {
+            return Some(person);
+        }
         let own: Vec<&Word<'_>> = own.iter().collect();
         return (named && names_a_thing(&own)).then(|| label.trim().to_owned());
     }
@@ -208,6 +271,14 @@ fn entity(before: &str, answer: &str, grammar: &Grammar) -> Option<String> {
     let run: Vec<&Word<'_>> = run.filter_map(|at| all.get(at)).collect();
     let name: Vec<&str> = run.iter().map(|word| word.trimmed()).collect();
     names_a_thing(&run).then(|| name.join(" "))
+}
+
+/// The capitalised words at the end of a text: a person's name after the column it stands in.
+fn person(told: &str) -> String {
+    let all = words(told);
+    let from = all.iter().rposition(|word| !word.starts_upper()).map_or(0, |at| at + 1);
+    let name: Vec<&str> = all.iter().skip(from).map(Word::trimmed).collect();
+    name.join(" ")
 }
 
 /// Whether words name something: one has a capital and none is a day or month.

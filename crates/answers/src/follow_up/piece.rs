@@ -1,7 +1,7 @@
 //! "And the W900?": the question before with a part of it exchanged.
 
-use super::grammar::{ENGLISH, Grammar};
-use super::text::{Word, names, words};
+use super::grammar::{ENGLISH, Grammar, MEASURED};
+use super::text::{Word, day_or_month, names, words};
 
 /// The question before with its last part replaced by the piece: by the same preposition, else name for
 /// name, else the last noun phrase; with the piece appended when nothing fits.
@@ -28,6 +28,22 @@ pub(super) fn swapped(before: &str, piece: &[Word<'_>], grammar: &Grammar) -> St
             None => append(),
         };
     }
+    // "What about Sundays?": a day beside no other day.
+    let dated = |word: &Word<'_>| day_or_month(word, grammar);
+    let spoken: Vec<&Word<'_>> = piece.iter().filter(|word| !word.is_in(grammar.determiners)).collect();
+    if let [date] = spoken.as_slice()
+        && let Some(is_day) = dated(date).filter(|_| !all.iter().any(|word| dated(word).is_some()))
+    {
+        let before = if is_day { grammar.on_day } else { grammar.in_month };
+        // "sonntags" and "el domingo" stand by themselves.
+        let alone = is_determined || (grammar.capitals_nouns && !date.starts_upper());
+        let said = if alone { new.to_owned() } else { format!("{before} {new}") };
+        let question = join(0, all.len());
+        return format!(
+            "{} {said}?",
+            question.trim_end_matches(|c: char| c.is_whitespace() || "?!.".contains(c))
+        );
+    }
     // A name takes the place of a name, its article with it.
     let places = names(&all, grammar);
     let named = piece.iter().enumerate().any(|(at, word)| match grammar.capitals_nouns {
@@ -45,17 +61,32 @@ pub(super) fn swapped(before: &str, piece: &[Word<'_>], grammar: &Grammar) -> St
     }
     // "how many chairs are there" and "tables": what is counted is replaced.
     let counted = all.iter().position(|word| matches!(word.bare.as_str(), "many" | "much" | "which"));
-    if let Some(at) = counted.filter(|_| !is_determined && std::ptr::eq(grammar, &raw const ENGLISH))
+    let which = |at: &usize| all.get(*at).is_some_and(|word| word.bare == "which");
+    if let Some(at) =
+        counted.filter(|at| (!is_determined || which(at)) && std::ptr::eq(grammar, &raw const ENGLISH))
         && let Some(end) =
             (at + 2..all.len()).find(|end| all.get(*end).is_some_and(|word| word.is_in(grammar.verbs)))
     {
-        return glue(join(0, at + 1), join(end, all.len()));
+        let bare = first.filter(|_| is_determined).and_then(|word| new.strip_prefix(word.text));
+        let (head, tail) = (join(0, at + 1), join(end, all.len()));
+        return bare.map_or_else(
+            || glue(head.clone(), tail.clone()),
+            |bare| format!("{head} {} {tail}", bare.trim()),
+        );
     }
     let article = all.iter().rposition(|word| word.is_in(grammar.determiners)).filter(|at| *at > 0);
     match article {
         Some(at) => {
             let ends = |word: &Word<'_>| word.is_in(grammar.verbs) || word.is_in(grammar.prepositions);
             let end = (at + 1..all.len()).find(|end| all.get(*end).is_some_and(ends)).unwrap_or(all.len());
+            // "and the rating?" after "the average price": the average stays.
+            let measured = all.get(at + 1).is_some_and(|word| MEASURED.contains(&word.bare.as_str()));
+            let bare = first.filter(|_| is_determined).and_then(|word| new.strip_prefix(word.text));
+            if let Some(bare) = bare.filter(|_| measured && end > at + 2) {
+                let tail = join(end, all.len());
+                let text = format!("{} {} {tail}", join(0, at + 2), bare.trim());
+                return format!("{}?", text.trim().trim_end_matches(['?', '.', '!', ' ']));
+            }
             glue(join(0, if is_determined { at } else { at + 1 }), join(end, all.len()))
         }
         None => append(),

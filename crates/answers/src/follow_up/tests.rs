@@ -35,6 +35,24 @@ fn follow_ups_carry_their_subject() {
         ("What is the price of the Ember E340?", "What is its weight?", "What is the Ember E340's weight?"),
         ("Do you sell robots?", "How much do they cost?", "How much do robots cost?"),
         ("how many chairs are there?", "and tables?", "how many tables are there?"),
+        ("how many chairs are there?", "which of them are new?", "which of chairs are new?"),
+        ("show me all lamps", "how many are there?", "how many lamps are there?"),
+        ("show orders from Rome", "which is the largest?", "which is the largest of the orders from Rome?"),
+        ("which courses are online?", "how much do they cost?", "how much do online courses cost?"),
+        ("How many days of leave do I get?", "Can I carry them over?", "Can I carry days of leave over?"),
+        ("which sofa is the cheapest?", "and the chair?", "which chair is the cheapest?"),
+        (
+            "what is the average price per category?",
+            "and the rating?",
+            "what is the average rating per category?",
+        ),
+        (
+            "When are your phone lines open?",
+            "What about Sundays?",
+            "When are your phone lines open on Sundays?",
+        ),
+        ("When are your phone lines open?", "and June?", "When are your phone lines open in June?"),
+        ("Who plays on Friday?", "And Saturday?", "Who plays on Saturday?"),
     ] {
         assert_eq!(after(question, before).as_deref(), Some(whole), "{before} / {question}");
     }
@@ -87,6 +105,9 @@ fn follow_ups_in_other_languages_carry_their_subject() {
             "Wie lange gilt die Garantie auf die Spülmaschine?",
         ),
         ("Was kostet der Eintritt für Erwachsene?", "Und für Kinder?", "Was kostet der Eintritt für Kinder?"),
+        ("Wann hat die Kasse geöffnet?", "Und Sonntag?", "Wann hat die Kasse geöffnet am Sonntag?"),
+        ("Wann hat die Kasse geöffnet?", "Und sonntags?", "Wann hat die Kasse geöffnet sonntags?"),
+        ("¿Cuándo abre la piscina?", "¿Y el domingo?", "¿Cuándo abre la piscina el domingo?"),
         ("Wo steht der Automat?", "Was kostet das?", "Was kostet das – der Automat?"),
         ("¿Cuánto cuesta la lavadora W740?", "¿Y cuánto pesa?", "¿Y cuánto pesa – la lavadora W740?"),
         ("¿Cuánto cuesta la lavadora W740?", "¿Cómo la limpio?", "¿Cómo la limpio – la lavadora W740?"),
@@ -152,6 +173,45 @@ fn what_was_named_in_the_answer_is_spoken_of() {
         let turns = [turn(Who::User, before), turn(Who::Assistant, answer)];
         assert_eq!(standalone(question, &turns).as_deref(), Some(whole), "{before} / {question}");
     }
+}
+
+#[test]
+fn several_lines_name_nothing_and_who_names_a_person() {
+    let turn = |who, text: &str| Turn { who, text: text.to_owned() };
+    for (before, answer, question, whole) in [
+        (
+            "Which courses are online?",
+            "Rust for All: online yes【1】\nTax Basics: online yes【2】",
+            "How much do they cost?",
+            "How much do online courses cost?",
+        ),
+        (
+            "Who teaches Rust for All?",
+            "Rust for All: teacher Mara Lindt【1】",
+            "What else does she teach?",
+            "What else does Mara Lindt teach?",
+        ),
+    ] {
+        let turns = [turn(Who::User, before), turn(Who::Assistant, answer)];
+        assert_eq!(standalone(question, &turns).as_deref(), Some(whole), "{before} / {question}");
+    }
+}
+
+#[test]
+fn queries_of_tables_are_carried_on() {
+    let kind = |before: &str, now: &str| carried(now, &asked(&[before])).map(|carried| carried.kind);
+    for now in
+        ["which of them are red?", "how many are there?", "only the black ones", "which is the cheapest?"]
+    {
+        assert_eq!(kind("show me all lamps", now), Some(Carry::Rows), "{now}");
+    }
+    for now in ["and delivered?", "what about chairs?", "under $25?"] {
+        assert_eq!(kind("how many orders are pending?", now), Some(Carry::Query), "{now}");
+    }
+    for now in ["how many chairs are there?", "Do you deliver to Rome?", "Wie viele sind es?"] {
+        assert_eq!(kind("show me all lamps", now), None, "{now}");
+    }
+    assert_eq!(carried("how many are there?", &[]), None);
 }
 
 #[test]

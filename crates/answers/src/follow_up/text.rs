@@ -1,6 +1,6 @@
 //! Words of a question, its names and what it is about.
 
-use super::grammar::Grammar;
+use super::grammar::{ENGLISH, Grammar, LISTINGS, NO_SUBJECT};
 
 /// A word between spaces.
 pub(super) struct Word<'a> {
@@ -74,6 +74,11 @@ pub(super) fn subject(question: &str, grammar: &Grammar) -> Option<String> {
         word.is_in(grammar.determiners)
             && all.get(at + 1).is_some_and(|next| !stop(next) && !next.is_in(grammar.prepositions))
     });
+    if let Some(listed) = listed(question, grammar)
+        && article.as_ref().is_none_or(|(at, _)| ranks(&all, *at))
+    {
+        return Some(listed);
+    }
     let found = match article {
         Some((at, _)) => phrase(at),
         None => match names(&all, grammar).first() {
@@ -89,7 +94,61 @@ pub(super) fn subject(question: &str, grammar: &Grammar) -> Option<String> {
     let from = of.filter(attribute).map_or(0, |of| of + 1);
     let text = found.get(from..).unwrap_or_default().join(" ");
     let text = text.trim_matches(|c: char| c.is_whitespace() || "?!.,;:¿¡".contains(c));
-    (!text.is_empty()).then(|| text.to_owned())
+    let idle = words(text).iter().all(|word| NO_SUBJECT.contains(&word.bare.as_str()));
+    (!text.is_empty() && !idle).then(|| text.to_owned())
+}
+
+/// Whether the article there begins "the quietest" after "which … is", which names nothing.
+fn ranks(all: &[Word<'_>], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|at| all.get(at));
+    all.first().is_some_and(|word| word.bare == "which")
+        && before.is_some_and(|word| matches!(word.bare.as_str(), "is" | "are" | "has" | "have"))
+}
+
+/// What an English question lists or counts, with what it says of it: "pending orders" of "how many
+/// orders are pending", "orders from Rome" of "show orders from Rome".
+pub(super) fn listed(question: &str, grammar: &Grammar) -> Option<String> {
+    let all = words(question);
+    let begins = |listing: &&&str| {
+        let parts: Vec<&str> = listing.split(' ').collect();
+        parts.len() < all.len() && parts.iter().zip(&all).all(|(part, word)| word.bare == *part)
+    };
+    let listing = LISTINGS.iter().find(begins).filter(|_| std::ptr::eq(grammar, &raw const ENGLISH))?;
+    let from = listing.split(' ').count();
+    let verb = |word: &Word<'_>| word.is_in(grammar.verbs);
+    let end = (from..all.len()).find(|at| all.get(*at).is_some_and(verb)).unwrap_or(all.len());
+    let said = |from: usize, to: usize| {
+        let part = all.get(from..to).unwrap_or_default();
+        let text = part.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
+        text.trim_matches(|c: char| c.is_whitespace() || "?!.,;:".contains(c)).to_owned()
+    };
+    let small = |word: &Word<'_>| word.is_in(grammar.pronouns) || word.is_in(grammar.prepositions);
+    if all.get(from..end)?.first().is_none_or(small) {
+        return None;
+    }
+    let noun = said(from, end);
+    let is = all.get(end).is_some_and(|word| matches!(word.bare.as_str(), "is" | "are"));
+    let rest = all.get(end + 1..).unwrap_or_default();
+    let plain = |word: &Word<'_>| !NO_SUBJECT.contains(&word.bare.as_str()) && !verb(word);
+    let state =
+        is && rest.first().is_some_and(|word| !word.is_in(grammar.determiners)) && rest.iter().all(plain);
+    Some(match rest {
+        [_] if state => format!("{} {noun}", said(end + 1, all.len())),
+        _ if state => format!("{noun} {}", said(end + 1, all.len())),
+        _ => noun,
+    })
+}
+
+/// Whether the word is a day (`true`) or a month (`false`).
+pub(super) fn day_or_month(word: &Word<'_>, grammar: &Grammar) -> Option<bool> {
+    // "may" is a month when it is written as one.
+    if word.bare == "may" && !word.starts_upper() {
+        return None;
+    }
+    let one = |list: &[&str]| {
+        list.iter().any(|date| word.bare.strip_prefix(date).is_some_and(|end| matches!(end, "" | "s")))
+    };
+    if one(grammar.days) { Some(true) } else { one(grammar.months).then_some(false) }
 }
 
 /// Whether a text is in a script that puts no spaces between words.

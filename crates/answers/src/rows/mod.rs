@@ -2,20 +2,24 @@
 //!
 //! Knows no documents. Invariant: a number in an answer is a value of a row or the result of the plan.
 
+mod carry;
 mod read;
 mod say;
 
 use crate::Error;
+use crate::follow_up::Carried;
 use crate::reply::{Plan, RowCitation};
-use quarry_tables::{Find, Interpretation, Row, Table, Tables};
+use quarry_tables::{Find, Row, Table, Tables};
 use quarry_types::Scope;
-use read::Reading;
+use read::{ANOTHER_THING, Proposal, Reading};
 use serde_json::Value;
 
 /// Rows told and cited.
 const MOST_ROWS: usize = 10;
 /// Rows of a plan that are returned.
 const PLAN_ROWS: usize = 20;
+/// Rows that are looked at for those that share a place in an order.
+const MOST_FOUND: usize = 1_000;
 /// Below this a reading is not trusted and rows are searched instead.
 const READ_WELL: f32 = 0.5;
 /// A searched row at this similarity is as likely right as not.
@@ -36,7 +40,7 @@ pub(crate) struct Line {
     pub(crate) citations: Vec<RowCitation>,
 }
 
-/// Asks one table.
+/// Asks one table; `carried` = what the question takes along from the one before.
 ///
 /// # Errors
 /// `NoTable`, or when the tables fail.
@@ -45,22 +49,43 @@ pub(crate) async fn ask(
     scope: &Scope,
     name: &str,
     question: &str,
+    carried: Option<&Carried>,
 ) -> Result<Option<RowsAnswer>, Error> {
     let (table, _) = tables.get(scope, name).await?;
-    let mut best: Option<(f32, Interpretation)> = None;
-    for text in read::wordings(question, &table) {
-        let interpretation = tables.interpret(scope, name, &text, None).await?;
-        let trust = read::trust(question, &interpretation.proposal);
-        if best.as_ref().is_none_or(|(most, _)| trust > *most + 0.05) {
-            best = Some((trust, interpretation));
+    if let Some(carried) = carried {
+        let before = best_reading(tables, scope, &table, &carried.before).await?;
+        let now = best_reading(tables, scope, &table, &carried.now).await?;
+        if let Some(reading) = carry::joined(&before, now, carried.kind)
+            && let Some(answer) = run(tables, scope, &table, &reading).await?
+        {
+            return Ok(Some(answer));
         }
     }
-    if let Some((trust, interpretation)) = best.filter(|(trust, _)| *trust >= READ_WELL)
-        && let Some(answer) = run(tables, scope, &table, Reading { trust, interpretation }).await?
-    {
+    let mut reading = best_reading(tables, scope, &table, question).await?;
+    reading.tell_of_row(&table);
+    let well = reading.trust >= READ_WELL;
+    if well && let Some(answer) = run(tables, scope, &table, &reading).await? {
         return Ok(Some(answer));
     }
-    search(tables, scope, &table, question).await
+    search(tables, scope, &table, &reading).await
+}
+
+/// The wording of a question that is understood best.
+async fn best_reading(
+    tables: &Tables,
+    scope: &Scope,
+    table: &Table,
+    question: &str,
+) -> Result<Reading, Error> {
+    let mut best: Option<Reading> = None;
+    for text in read::wordings(question, table) {
+        let proposal = tables.interpret(scope, &table.name, &text, None).await?.proposal;
+        let reading = Reading::new(question, table, proposal);
+        if best.as_ref().is_none_or(|best| reading.trust > best.trust + 0.05) {
+            best = Some(reading);
+        }
+    }
+    Ok(best.unwrap_or_else(|| Reading::new(question, table, Proposal::default())))
 }
 
 /// Runs a plan and tells what it gave; `None` when it names a row that is not there.
@@ -68,9 +93,9 @@ async fn run(
     tables: &Tables,
     scope: &Scope,
     table: &Table,
-    reading: Reading,
+    reading: &Reading,
 ) -> Result<Option<RowsAnswer>, Error> {
-    let proposal = &reading.interpretation.proposal;
+    let proposal = &reading.proposal;
     let find = |group: Option<Value>, limit: usize| Find {
         filter: proposal.filter.clone(),
         order_by: proposal.order_by.clone().filter(|_| group.is_some() == proposal.group.is_some()),
@@ -79,12 +104,22 @@ async fn run(
         limit,
         ..Find::default()
     };
-    let limit = proposal.limit.unwrap_or(PLAN_ROWS).clamp(1, PLAN_ROWS);
+    let place = place(proposal);
+    let limit = match place {
+        Some(place) => place.saturating_add(PLAN_ROWS).min(MOST_FOUND),
+        None => proposal.limit.unwrap_or(PLAN_ROWS).clamp(1, PLAN_ROWS),
+    };
     let found = tables.find(scope, &table.name, find(proposal.group.clone(), limit)).await?;
-    let has_more = found.has_more && !asked_for_no_more(proposal.limit);
-    let shown = found.rows.into_rows();
+    let mut has_more = found.has_more && !asked_for_no_more(proposal.limit);
+    let mut shown = found.rows.into_rows();
+    if let (Some(place), Some(by)) = (place, proposal.order_by.as_deref()) {
+        has_more = found.has_more && equal(shown.last(), shown.get(place - 1), by);
+        shown = tied(&shown, place, by);
+        shown.truncate(PLAN_ROWS);
+    }
     let lines = if proposal.group.is_some() {
-        let telling = say::Telling { table, proposal, rows: &[], has_more };
+        let counts = reading.asks_how_many();
+        let telling = say::Telling { table, proposal, rows: &[], has_more, counts };
         let mut members = Vec::new();
         for group in shown.iter().take(MOST_ROWS) {
             let (condition, most) = telling.of_group(group);
@@ -97,7 +132,7 @@ async fn run(
         }
         say::Telling { rows: &members, ..telling }.groups(&shown)
     } else {
-        say::Telling { table, proposal, rows: &shown, has_more }.rows()
+        say::Telling { table, proposal, rows: &shown, has_more, counts: false }.rows()
     };
     if lines.is_empty() {
         return Ok(None);
@@ -119,6 +154,29 @@ async fn run(
     Ok(Some(RowsAnswer { lines, plan, confidence: reading.trust }))
 }
 
+/// The one place in an order that is asked for: "the cheapest", "the second cheapest".
+fn place(proposal: &Proposal) -> Option<usize> {
+    proposal.order_by.as_ref()?;
+    let first = proposal.limit.filter(|limit| *limit == 1);
+    proposal.nth.or(first).filter(|place| (1..MOST_FOUND).contains(place))
+}
+
+/// The rows as good as the one at a place, counted from 1: nothing tells them apart.
+fn tied(rows: &[Row], place: usize, by: &str) -> Vec<Row> {
+    let Some(asked) = rows.get(place.saturating_sub(1)) else { return Vec::new() };
+    let told = say::at(asked, by).is_some_and(|value| !value.is_null());
+    let alike = |row: &&Row| equal(Some(row), Some(asked), by);
+    if told { rows.iter().filter(alike).cloned().collect() } else { vec![asked.clone()] }
+}
+
+/// Whether two rows have one value in a column; 20 and 20.0 are one.
+fn equal(a: Option<&Row>, b: Option<&Row>, column: &str) -> bool {
+    match (a.and_then(|row| say::at(row, column)), b.and_then(|row| say::at(row, column))) {
+        (Some(Value::Number(a)), Some(Value::Number(b))) => a.as_f64() == b.as_f64(),
+        (a, b) => a.is_some() && a == b,
+    }
+}
+
 /// Whether everything that was asked for fits among the rows that are returned.
 fn asked_for_no_more(limit: Option<usize>) -> bool {
     limit.is_some_and(|limit| limit <= PLAN_ROWS)
@@ -137,24 +195,25 @@ async fn search(
     tables: &Tables,
     scope: &Scope,
     table: &Table,
-    question: &str,
+    reading: &Reading,
 ) -> Result<Option<RowsAnswer>, Error> {
     if !is_searchable(table) {
         return Ok(None);
     }
-    let words: String = question.chars().take(1_000).collect();
+    let words: String = reading.question.chars().take(1_000).collect();
     let find = Find { search: Some(words.clone()), limit: 3, ..Find::default() };
     let found = tables.find(scope, &table.name, find).await?;
     let similarity = |row: &Row| row.get("similarity").and_then(Value::as_f64).unwrap_or(0.0);
     let Some(best) = found.rows.first().map(similarity) else { return Ok(None) };
     let near: Vec<Row> = found.rows.iter().filter(|row| similarity(row) >= 0.9 * best).cloned().collect();
     let proposal = Default::default();
-    let telling = say::Telling { table, proposal: &proposal, rows: &near, has_more: false };
+    let telling = say::Telling { table, proposal: &proposal, rows: &near, has_more: false, counts: false };
     let lines = telling.rows();
     #[allow(clippy::cast_possible_truncation, reason = "0..=1")]
     let confidence = 1.0 / (1.0 + (-12.0 * (best as f32 - SIMILAR)).exp());
     // A search finds something near whatever is asked, so it is never as sure as a plan.
     let confidence = 0.8 * confidence;
+    let confidence = if reading.asks_beyond(&near) { confidence * ANOTHER_THING } else { confidence };
     let plan = Plan {
         table: table.name.clone(),
         explanation: "Rows nearest in meaning to the question.".to_owned(),
@@ -190,6 +249,25 @@ mod tests {
     fn more_is_told_only_of_what_was_asked_for() {
         assert!(asked_for_no_more(Some(3)) && asked_for_no_more(Some(PLAN_ROWS)));
         assert!(!asked_for_no_more(Some(50)) && !asked_for_no_more(None));
+    }
+
+    #[test]
+    fn rows_that_share_a_place_are_all_told() {
+        let row = |name: &str, price: Value| {
+            Row::from_iter([("name".to_owned(), json!(name)), ("price".to_owned(), price)])
+        };
+        let rows = [row("a", json!(20)), row("b", json!(20.0)), row("c", json!(35)), row("d", Value::Null)];
+        let names = |place: usize| -> Vec<Value> {
+            tied(&rows, place, "price").iter().map(|row| row["name"].clone()).collect()
+        };
+        assert_eq!(names(1), ["a", "b"]);
+        assert_eq!(names(2), ["a", "b"]);
+        assert_eq!(names(3), ["c"]);
+        assert_eq!(names(4), ["d"]);
+        assert!(names(5).is_empty() && names(0) == ["a", "b"]);
+        let of = |limit, nth| Proposal { order_by: Some("price".into()), limit, nth, ..Proposal::default() };
+        assert_eq!([place(&of(Some(1), None)), place(&of(Some(2), Some(2)))], [Some(1), Some(2)]);
+        assert_eq!([place(&of(Some(3), None)), place(&of(None, None))], [None, None]);
     }
 
     #[test]

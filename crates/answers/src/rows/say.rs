@@ -6,6 +6,7 @@ use super::read::Proposal;
 use super::{Line, MOST_ROWS};
 use crate::reply::RowCitation;
 use quarry_tables::{Row, Table};
+use quarry_words::answer_name;
 use serde_json::{Map, Value};
 
 /// Columns that say what a row is, best first.
@@ -23,12 +24,14 @@ pub(super) struct Telling<'a> {
     pub(super) proposal: &'a Proposal,
     pub(super) rows: &'a [Row],
     pub(super) has_more: bool,
+    /// Values are counted before they are listed.
+    pub(super) counts: bool,
 }
 
 impl Telling<'_> {
     /// One line per row.
     pub(super) fn rows(&self) -> Vec<Line> {
-        let label = self.label();
+        let label = label(self.table);
         let mut lines: Vec<Line> =
             self.rows.iter().take(MOST_ROWS).filter_map(|row| self.row(row, label.as_deref())).collect();
         let left = self.rows.len().saturating_sub(MOST_ROWS);
@@ -47,8 +50,7 @@ impl Telling<'_> {
         }
         let whole = columns.is_empty();
         if whole {
-            columns = self
-                .columns()
+            columns = self::columns(self.table)
                 .into_iter()
                 .filter(|column| Some(*column) != label)
                 .take(MOST_COLUMNS)
@@ -85,7 +87,7 @@ impl Telling<'_> {
         let mut lines = Vec::new();
         for group in groups.iter().take(MOST_ROWS) {
             let of = keys.iter().filter_map(|key| {
-                let value = group.get(&format!("{key}Key"))?;
+                let value = group.get(&answer_name(key, "key"))?;
                 Some((*key, value))
             });
             let of: Vec<(&str, &Value)> = of.collect();
@@ -127,7 +129,7 @@ impl Telling<'_> {
         let mut condition = Map::new();
         for (path, op) in plan {
             if holds(op, "key") {
-                let value = group.get(&format!("{path}Key")).cloned().unwrap_or(Value::Null);
+                let value = group.get(&answer_name(path, "key")).cloned().unwrap_or(Value::Null);
                 condition.insert(path.clone(), value);
             }
         }
@@ -152,27 +154,38 @@ impl Telling<'_> {
     fn results(&self, plan: &Map<String, Value>, group: &Row) -> Vec<(String, Option<String>)> {
         let mut told = Vec::new();
         for (path, op) in plan {
-            for (name, suffix, words) in [
-                ("count", "Count", ""),
-                ("sum", "Sum", "total"),
-                ("avg", "Avg", "average"),
-                ("min", "Min", "lowest"),
-                ("max", "Max", "highest"),
-                ("unique", "Unique", ""),
+            for (name, words) in [
+                ("count", ""),
+                ("sum", "total"),
+                ("avg", "average"),
+                ("min", "lowest"),
+                ("max", "highest"),
+                ("unique", ""),
             ] {
                 if !holds(op, name) {
                     continue;
                 }
-                let Some(value) = group.get(&format!("{path}{suffix}")).and_then(text) else { continue };
+                let Some(result) = group.get(&answer_name(path, name)) else { continue };
+                let Some(value) = text(result) else { continue };
                 told.push(match name {
                     "count" if path == "id" => (value, None),
                     "count" => (format!("{value} with {}", spoken(path)), None),
-                    "unique" => (value, Some(path.clone())),
+                    "unique" => (self.listed(result, value), Some(path.clone())),
+                    // "total total" says no more.
+                    _ if spoken(path) == words => (format!("{words} {value}"), Some(path.clone())),
                     _ => (format!("{words} {} {value}", spoken(path)), Some(path.clone())),
                 });
             }
         }
         told
+    }
+
+    /// Values that occur, with their number before them when it was asked for.
+    fn listed(&self, values: &Value, told: String) -> String {
+        match values.as_array().filter(|_| self.counts) {
+            Some(values) => format!("{} ({told})", values.iter().filter(|value| !value.is_null()).count()),
+            None => told,
+        }
     }
 
     /// What the counted rows have in common, from the explanation.
@@ -183,7 +196,7 @@ impl Telling<'_> {
 
     /// Columns of the conditions and the order: what a list of rows is about.
     fn mentioned(&self) -> Vec<&str> {
-        let known = self.columns();
+        let known = columns(self.table);
         let mut said: Vec<&str> = Vec::new();
         let mut add = |name: &str| {
             if let Some(column) = known.iter().find(|column| **column == name)
@@ -193,7 +206,7 @@ impl Telling<'_> {
             }
         };
         let filtered = self.proposal.filter.as_ref().and_then(Value::as_object);
-        let label = self.label();
+        let label = label(self.table);
         let by_name =
             filtered.is_some_and(|filter| label.as_ref().is_some_and(|label| filter.contains_key(label)));
         // One row asked for by its name is told whole.
@@ -209,46 +222,9 @@ impl Telling<'_> {
         said
     }
 
-    fn columns(&self) -> Vec<&str> {
-        let columns = self.table.schema.get("properties").and_then(Value::as_object);
-        columns.map_or_else(Vec::new, |columns| {
-            columns.keys().map(String::as_str).filter(|name| !SYSTEM.contains(name)).collect()
-        })
-    }
-
-    /// The column that names a row.
-    fn label(&self) -> Option<String> {
-        let columns = self.columns();
-        let like = |wanted: &&str| {
-            columns
-                .iter()
-                .find(|column| column.eq_ignore_ascii_case(wanted))
-                .map(|column| (*column).to_owned())
-        };
-        let close = || {
-            columns
-                .iter()
-                .find(|column| {
-                    let lower = column.to_lowercase();
-                    lower.ends_with("name") || lower.ends_with("title")
-                })
-                .map(|column| (*column).to_owned())
-        };
-        let texts = || {
-            let schema = self.table.schema.get("properties")?.as_object()?;
-            let text = |kind: &Value| kind.get("type").and_then(Value::as_str) == Some("string");
-            schema
-                .iter()
-                .find(|(name, kind)| text(kind) && !SYSTEM.contains(&name.as_str()))
-                .map(|(name, _)| name.clone())
-        };
-        LABELS.iter().find_map(like).or_else(close).or_else(|| self.table.key_column.clone()).or_else(texts)
-    }
-
     /// The row as `column: value` pairs.
     fn quote(&self, row: &Row) -> String {
-        let pairs = self
-            .columns()
+        let pairs = columns(self.table)
             .into_iter()
             .filter_map(|column| Some(format!("{column}: {}", raw(row.get(column)?)?)));
         let mut quote = String::new();
@@ -270,12 +246,46 @@ impl Telling<'_> {
     }
 }
 
+/// The columns that hold content.
+fn columns(table: &Table) -> Vec<&str> {
+    let columns = table.schema.get("properties").and_then(Value::as_object);
+    columns.map_or_else(Vec::new, |columns| {
+        columns.keys().map(String::as_str).filter(|name| !SYSTEM.contains(name)).collect()
+    })
+}
+
+/// The column that names a row.
+pub(super) fn label(table: &Table) -> Option<String> {
+    let columns = columns(table);
+    let like = |wanted: &&str| {
+        columns.iter().find(|column| column.eq_ignore_ascii_case(wanted)).map(|column| (*column).to_owned())
+    };
+    let close = || {
+        columns
+            .iter()
+            .find(|column| {
+                let lower = column.to_lowercase();
+                lower.ends_with("name") || lower.ends_with("title")
+            })
+            .map(|column| (*column).to_owned())
+    };
+    let texts = || {
+        let schema = table.schema.get("properties")?.as_object()?;
+        let text = |kind: &Value| kind.get("type").and_then(Value::as_str) == Some("string");
+        schema
+            .iter()
+            .find(|(name, kind)| text(kind) && !SYSTEM.contains(&name.as_str()))
+            .map(|(name, _)| name.clone())
+    };
+    LABELS.iter().find_map(like).or_else(close).or_else(|| table.key_column.clone()).or_else(texts)
+}
+
 /// The column and value of a plan's greatest or least value.
 fn extreme<'a>(plan: &'a Map<String, Value>, group: &'a Row) -> Option<(&'a str, &'a Value)> {
     for (path, op) in plan {
-        for (name, suffix) in [("max", "Max"), ("min", "Min")] {
+        for name in ["max", "min"] {
             if holds(op, name)
-                && let Some(extreme) = group.get(&format!("{path}{suffix}"))
+                && let Some(extreme) = group.get(&answer_name(path, name))
             {
                 return Some((path, extreme));
             }
@@ -293,7 +303,7 @@ fn holds(op: &Value, name: &str) -> bool {
 }
 
 /// The value at a column or a dotted path.
-fn at<'r>(row: &'r Row, path: &str) -> Option<&'r Value> {
+pub(super) fn at<'r>(row: &'r Row, path: &str) -> Option<&'r Value> {
     if let Some(value) = row.get(path) {
         return Some(value);
     }

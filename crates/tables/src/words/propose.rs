@@ -150,6 +150,7 @@ fn read(value: &Value) -> Result<Proposal, String> {
         order_by: text("orderBy")?,
         descending,
         limit,
+        nth: None,
         group: object("group")?,
         select,
         explanation: text("explanation")?.unwrap_or_default().chars().take(MAX_EXPLANATION_CHARS).collect(),
