@@ -8,6 +8,7 @@ use crate::reply::{Reply, Source};
 use quarry_store::{Coll, Key};
 use quarry_types::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::borrow::Cow;
 
 /// Results kept of a question.
 const MAX_RESULTS: usize = 20;
@@ -92,7 +93,10 @@ pub struct LoggedResult {
     pub key: String,
     /// The score it had.
     pub score: f32,
-    /// Its text, at most 2,000 characters.
+    /// Headings above it, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headings: Vec<String>,
+    /// Its text below the header of its table, at most 2,000 characters.
     pub text: String,
 }
 
@@ -200,6 +204,14 @@ fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
 
+/// A passage as it is searched.
+fn shown(found: &quarry_kb::Excerpt) -> Cow<'_, str> {
+    match &found.table_header {
+        Some(header) => Cow::Owned(format!("{header}\n{}", found.text)),
+        None => Cow::Borrowed(&found.text),
+    }
+}
+
 impl LoggedQuery {
     /// What is kept of a reply.
     pub(crate) fn of(
@@ -214,7 +226,8 @@ impl LoggedQuery {
             file_id: found.file.id.to_string(),
             key: found.file.key.clone(),
             score: found.score,
-            text: cut(&found.text, MAX_TEXT_CHARS),
+            headings: found.heading_path.clone(),
+            text: cut(&shown(found), MAX_TEXT_CHARS),
         });
         let citations = reply.citations.iter().map(|source| match source {
             Source::Passage(citation) => LoggedSource {

@@ -118,6 +118,7 @@ pub(super) mod tests {
             file_id: "f".into(),
             key: format!("{id}.md"),
             score: 0.5,
+            headings: Vec::new(),
             text: format!("text\tof {id}"),
         };
         LoggedQuery {
