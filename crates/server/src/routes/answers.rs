@@ -108,6 +108,12 @@ pub(crate) async fn rate_query(call: Call) -> Answer {
     body::json(&json!({ "query": wire::logged_query(&entry) }))
 }
 
+/// `DELETE /v1/quarry/queries/{id}`.
+pub(crate) async fn remove_query(call: Call) -> Answer {
+    call.state.answers.log().remove(call.scope()?, call.matched.param(0)).await?;
+    body::json(&json!({}))
+}
+
 /// `DELETE /v1/quarry/queries`.
 pub(crate) async fn clear_queries(call: Call) -> Answer {
     let removed = call.state.answers.log().clear(call.scope()?).await?;
