@@ -73,12 +73,14 @@ fn said(output: &Output) -> String {
 fn what_the_grades_name_and_the_set_lacks_is_told_and_counts() {
     let folder = tempfile::tempdir().unwrap();
     set(folder.path());
-    let queries = "{\"_id\":\"q1\",\"text\":\"how hot does the oven get\"}\n{\"_id\":\"q2\",\"text\":\" \"}\n";
+    let queries =
+        "{\"_id\":\"q1\",\"text\":\"how hot does the oven get\"}\n{\"_id\":\"q2\",\"text\":\" \"}\n";
     std::fs::write(folder.path().join("queries.jsonl"), queries).unwrap();
     std::fs::write(folder.path().join("qrels/test.tsv"), "q1\toven\t1\nq2\toven\t1\nq9\tgone\t1\n").unwrap();
     let args = ["eval", "--data", ".", "--search", "candidates=50,dense=6", "--json", "--cache", "vectors"];
     let output = quarry(folder.path(), &args);
-    let report: Value = serde_json::from_slice(&output.stdout).expect(&said(&output));
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
     let counts = ["queries", "judged", "queries_without_text", "queries_missing", "documents_missing"];
     assert_eq!(counts.map(|name| report[name].as_u64().unwrap()), [3, 3, 1, 1, 1]);
     assert_eq!(report["search"], "candidates=50,dense=6,recall=0.99,links=16");
@@ -137,7 +139,9 @@ fn a_signal_leaves_no_temporary_files() {
     let folder = tempfile::tempdir().unwrap();
     set(folder.path());
     let docs: String = (0..3000)
-        .map(|number| format!("{{\"_id\":\"d{number}\",\"text\":\"Article {number} tells of {}.\"}}\n", number * 7))
+        .map(|number| {
+            format!("{{\"_id\":\"d{number}\",\"text\":\"Article {number} tells of {}.\"}}\n", number * 7)
+        })
         .collect();
     std::fs::write(folder.path().join("corpus.jsonl"), docs).unwrap();
     let temporary = folder.path().join("tmp");

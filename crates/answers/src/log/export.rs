@@ -180,10 +180,7 @@ mod tests {
             assert!(set.add(&newer) && set.add(&older));
             set.text
         };
-        assert_eq!(
-            written(Part::Qrels),
-            "query-id\tcorpus-id\tscore\n1\tnew-p-a\t1\n2\tnew-p-a\t1\n"
-        );
+        assert_eq!(written(Part::Qrels), "query-id\tcorpus-id\tscore\n1\tnew-p-a\t1\n2\tnew-p-a\t1\n");
         let corpus = written(Part::Corpus);
         assert_eq!((corpus.lines().count(), corpus.matches("text\\tof a").count()), (3, 1), "{corpus}");
         assert!(corpus.starts_with(r#"{"_id":"new-p-a","title":"Hours > Shop","text":"text\tof a""#));

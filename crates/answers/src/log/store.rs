@@ -165,7 +165,8 @@ impl QueryLog {
         after: Option<&str>,
         limit: usize,
     ) -> Result<LogPage, Error> {
-        let unknown = || Error::Invalid("nextToken is of no page of this list; leave it out to begin anew".into());
+        let unknown =
+            || Error::Invalid("nextToken is of no page of this list; leave it out to begin anew".into());
         let after = after.map(|text| record::read_cursor(text).ok_or_else(unknown)).transpose()?;
         let settings = self.settings(scope).await?;
         let oldest = oldest(&settings);

@@ -8,7 +8,9 @@ use std::path::Path;
 pub(super) fn print_all(text: &str) -> Result<(), String> {
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-        Err(cause) if cause.kind() != ErrorKind::BrokenPipe => Err(format!("cannot print the result: {cause}")),
+        Err(cause) if cause.kind() != ErrorKind::BrokenPipe => {
+            Err(format!("cannot print the result: {cause}"))
+        }
         _ => Ok(()),
     }
 }

@@ -84,7 +84,11 @@ pub(crate) async fn list_queries(call: Call) -> Answer {
     };
     let limit = limit(&call, 200, 50)?;
     let after = call.query.text("nextToken").filter(|token| !token.is_empty());
-    let page = call.state.answers.log().list(call.scope()?, &filter, after, limit).await?;
+    let page = call.state.answers.log().list(call.scope()?, &filter, after, limit).await;
+    let page = page.map_err(|error| match error {
+        Error::Invalid(message) => ApiError::query(message),
+        other => other.into(),
+    })?;
     let queries: Vec<Value> = page.queries.iter().map(wire::logged_query).collect();
     body::json(&json!({ "queries": queries, "meta": wire::Meta { next_token: page.next } }))
 }

@@ -124,7 +124,8 @@ pub(super) fn eval(args: &EvalArgs) -> Result<(), Failure> {
         None => {}
     }
     let (report, run) = in_temporary(async |within| {
-        let model = Model { folder: args.model_dir.clone(), cache: args.cache.clone(), threads: args.threads };
+        let model =
+            Model { folder: args.model_dir.clone(), cache: args.cache.clone(), threads: args.threads };
         let indexing =
             Indexing { model: model.load()?, chars: None, tuning: tuning.unwrap_or_default(), within };
         let corpus = Corpus::open(&set, indexing, &Note).await?;
@@ -277,7 +278,8 @@ mod tests {
     fn a_run_file_keeps_its_order_by_scores_alone() {
         let docs =
             ["a", "b", "c"].map(|id| set::Doc { id: id.into(), title: String::new(), text: String::new() });
-        let set = Set { name: String::new(), docs: docs.into(), queries: Vec::new(), gaps: set::Gaps::default() };
+        let set =
+            Set { name: String::new(), docs: docs.into(), queries: Vec::new(), gaps: set::Gaps::default() };
         let query = Query {
             id: "q".into(),
             text: String::new(),

@@ -96,9 +96,9 @@ impl Set {
         let docs = self.docs.iter().map(|doc| ("corpus.jsonl", &doc.id));
         let queries = self.queries.iter().map(|query| ("queries.jsonl", &query.id));
         match docs.chain(queries).find(|(_, id)| id.contains(char::is_whitespace)) {
-            Some((file, id)) => {
-                Err(format!("{file}: a run file cannot hold the _id {id:?} with its white space; leave --run out"))
-            }
+            Some((file, id)) => Err(format!(
+                "{file}: a run file cannot hold the _id {id:?} with its white space; leave --run out"
+            )),
             None => Ok(()),
         }
     }
@@ -194,13 +194,18 @@ fn is_there(path: &Path) -> Result<bool, String> {
 
 /// Columns parted by tabs, or else by white space.
 fn columns(line: &str) -> Vec<&str> {
-    if line.contains('\t') { line.split('\t').map(str::trim).collect() } else { line.split_whitespace().collect() }
+    if line.contains('\t') {
+        line.split('\t').map(str::trim).collect()
+    } else {
+        line.split_whitespace().collect()
+    }
 }
 
 /// Whether a line names the columns.
 fn is_header(line: &str) -> bool {
     let columns = columns(line);
-    let name = columns.first().map(|name| name.to_lowercase().replace(['-', '_', ' '], "")).unwrap_or_default();
+    let name =
+        columns.first().map(|name| name.to_lowercase().replace(['-', '_', ' '], "")).unwrap_or_default();
     ["queryid", "query", "qid", "topic", "topicid"].contains(&name.as_str())
         && columns.last().is_some_and(|grade| grade.parse::<f64>().is_err())
 }
@@ -219,7 +224,8 @@ fn graded(line: &str) -> Result<(&str, &str, f64), String> {
 
 /// The text of a file, without a byte order mark.
 fn read(path: &Path) -> Result<String, String> {
-    let text = std::fs::read_to_string(path).map_err(|cause| format!("cannot read {}: {cause}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|cause| format!("cannot read {}: {cause}", path.display()))?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 

@@ -84,7 +84,10 @@ mod tests {
         let gain = Gain::of(&high, &low);
         assert!((gain.mean - 0.15).abs() < 1e-12 && (gain.margin - 0.1).abs() < 1e-12, "{gain:?}");
         assert!(gain.is_clear() && !Gain::of(&low, &high).is_clear() && !Gain::of(&low, &low).is_clear());
-        assert!(!Gain::of(&tried(50, &[1.0], 1.0), &tried(50, &[0.0], 1.0)).is_clear(), "one query tells nothing");
+        assert!(
+            !Gain::of(&tried(50, &[1.0], 1.0), &tried(50, &[0.0], 1.0)).is_clear(),
+            "one query tells nothing"
+        );
     }
 
     #[test]

@@ -262,7 +262,10 @@ fn reason(set: &Set, tried: &[Tried], now: &Tried, best: &Tried) -> String {
     };
     if set.queries.len() < ENOUGH_QUERIES {
         let count = set.queries.len();
-        let _ = write!(out, "\nonly {count} graded queries: with fewer than {ENOUGH_QUERIES} most of it is chance");
+        let _ = write!(
+            out,
+            "\nonly {count} graded queries: with fewer than {ENOUGH_QUERIES} most of it is chance"
+        );
     }
     out
 }

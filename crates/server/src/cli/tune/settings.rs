@@ -21,7 +21,8 @@ pub(super) struct SettingsFile {
 impl SettingsFile {
     /// Reads it, or what an absent one would hold, and makes sure that it can be replaced.
     pub(super) fn open(path: &Path) -> Result<Self, String> {
-        let failed = |what: &str, cause: &dyn std::fmt::Display| format!("cannot {what} {}: {cause}", path.display());
+        let failed =
+            |what: &str, cause: &dyn std::fmt::Display| format!("cannot {what} {}: {cause}", path.display());
         let (target, text) = match path.canonicalize() {
             Ok(target) => {
                 let text = std::fs::read_to_string(&target).map_err(|cause| failed("read", &cause))?;
@@ -32,7 +33,8 @@ impl SettingsFile {
             }
             Err(cause) => return Err(failed("read", &cause)),
         };
-        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder =
+            target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         tempfile::tempfile_in(folder).map_err(|cause| failed("write", &cause))?;
         let tuning = tuning_of(&text).map_err(|cause| failed("use", &cause))?;
         Ok(Self { path: target, text, tuning })
@@ -44,7 +46,8 @@ impl SettingsFile {
         let text = with_search(&self.text, &value).ok_or_else(|| {
             format!("cannot change {}; set search = \"{value}\" by hand", self.path.display())
         })?;
-        quarry_store::replace_file(&self.path, text.as_bytes()).map_err(|cause| format!("cannot write {cause}"))
+        quarry_store::replace_file(&self.path, text.as_bytes())
+            .map_err(|cause| format!("cannot write {cause}"))
     }
 }
 
@@ -94,7 +97,10 @@ mod tests {
         let at_top = |old: &str| format!("search = \"dense=2\"\n{old}");
         for (old, new) in [
             ("", at_top("")),
-            ("listen = \"h:1\"\n# search = no\nsearching = 1\n", at_top("listen = \"h:1\"\n# search = no\nsearching = 1\n")),
+            (
+                "listen = \"h:1\"\n# search = no\nsearching = 1\n",
+                at_top("listen = \"h:1\"\n# search = no\nsearching = 1\n"),
+            ),
             ("[limits]\nsearch = \"dense=9\"\n", at_top("[limits]\nsearch = \"dense=9\"\n")),
             ("text = '''\nsearch = \"dense=9\"\n'''\n", at_top("text = '''\nsearch = \"dense=9\"\n'''\n")),
             (" search=\"dense=1\" # why\na = 1", " search=\"dense=2\" # why\na = 1".to_owned()),
@@ -112,14 +118,19 @@ mod tests {
     fn files_that_cannot_be_changed_are_refused_before_anything_is_measured() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("quarry.toml");
-        for wrong in ["search = 5\n", "search.dense = 1\n", "a = \n", "search = \"dense=x\"\n", "a = 1\na = 2\n"] {
+        for wrong in
+            ["search = 5\n", "search.dense = 1\n", "a = \n", "search = \"dense=x\"\n", "a = 1\na = 2\n"]
+        {
             std::fs::write(&path, wrong).unwrap();
             let said = SettingsFile::open(&path).err().unwrap();
             assert!(said.contains("quarry.toml"), "{said}");
         }
         assert!(SettingsFile::open(&folder.path().join("absent/quarry.toml")).is_err());
         assert!(SettingsFile::open(folder.path()).is_err());
-        assert_eq!(SettingsFile::open(&folder.path().join("new.toml")).unwrap().tuning, SearchTuning::default());
+        assert_eq!(
+            SettingsFile::open(&folder.path().join("new.toml")).unwrap().tuning,
+            SearchTuning::default()
+        );
     }
 
     #[test]
