@@ -4,7 +4,8 @@
     python models/build/token_space.py FOLDER...     (packages of requirements.txt)
 
 FOLDER: retrieval sets in the BEIR layout; only their passages are read, no questions and no grades. Writes
-token_space.bin beside the model: one line of JSON (tensor, width, dims, vocabulary, sha256 of the rest), then
+token_space.bin beside the model: one line of JSON (sha256 of the graph it was made with, tensor, width, dims, vocabulary,
+sha256 of the rest), then
 little-endian float32: the mean (width) and the main directions (dims x width, each divided by the fourth root of the
 variance along it, which is half a whitening), then a byte for each token of the vocabulary: 0 marks and punctuation,
 1 words that say nothing, 2 all others.
@@ -38,7 +39,8 @@ def main():
     tokenizer.enable_truncation(LIMIT)
     tokenizer.no_padding()
     kind = kinds(tokenizer)
-    graph = onnx.load(MODEL / "model.int8.onnx")
+    model = (MODEL / "model.int8.onnx").read_bytes()
+    graph = onnx.load_from_string(model)
     graph.graph.output.append(onnx.helper.make_tensor_value_info(TENSOR, onnx.TensorProto.FLOAT, None))
     session = onnxruntime.InferenceSession(graph.SerializeToString())
     sample, choice = [], random.Random(1)
@@ -64,6 +66,7 @@ def main():
     directions *= np.sign(directions[np.arange(DIMS), np.abs(directions).argmax(1)])[:, None]
     body = mean.astype("<f4").tobytes() + (directions / variances[:, None] ** 0.25).astype("<f4").tobytes() + kind.tobytes()
     head = {
+        "graph": hashlib.sha256(model).hexdigest(),
         "tensor": TENSOR,
         "width": sample.shape[1],
         "dims": DIMS,

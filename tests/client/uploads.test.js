@@ -48,15 +48,72 @@ test('an upload URL opens one upload and nothing else', async () => {
   assert.equal(done.contentType, 'text/plain', 'the type of the upsert stays')
 })
 
-test('an upload URL dies with its version of the file', async () => {
+test('of several upserts of a key the last one wins, until the file is deleted', async () => {
   const client = server.client()
   const old = (await client.upsertFile({ key: 'v.txt', size: 3 })).file
   const now = (await client.upsertFile({ key: 'v.txt', size: 3 })).file
-  assert.ok((await fetch(old.uploadUrl, { method: 'PUT', body: 'old' })).status >= 400)
-  assert.ok((await fetch(now.uploadUrl, { method: 'PUT', body: 'new' })).ok)
+  const put = (file, body) => fetch(file.uploadUrl, { method: 'PUT', body })
+  assert.ok((await put(old, 'old')).ok, 'dropped with success')
+  assert.equal((await client.getFile({ id: 'v.txt' })).file.status, 'upload_pending')
+  assert.ok((await put(now, 'new')).ok)
+  assert.ok((await put(old, 'old')).ok)
   assert.equal(await (await fetch((await client.getFile({ id: 'v.txt' })).file.url)).text(), 'new')
+  for (const [what, url] of tampered(old.uploadUrl)) {
+    assert.ok([401, 403, 404].includes((await fetch(url, { method: 'PUT', body: 'old' })).status), what)
+  }
   await client.deleteFile({ id: 'v.txt' })
-  assert.ok((await fetch(now.uploadUrl, { method: 'PUT', body: 'new' })).status >= 400)
+  for (const file of [old, now]) assert.equal((await put(file, 'new')).status, 404)
+})
+
+test('uploads to one key at the same time all succeed', async () => {
+  const client = server.client()
+  const contents = [...Array(6).keys()].map((n) => `the crane at pier ${n} lifts`)
+  await Promise.all(contents.map((content) => client.uploadFile({ key: 'same.md', content, index: true })))
+  const { status, url } = await settled(client, 'same.md')
+  assert.equal(status, 'indexing_completed')
+  const content = await (await fetch(url)).text()
+  assert.ok(contents.includes(content), content)
+  const { passages } = await client.searchFiles({ query: 'crane at the pier', contextDepth: 0 })
+  assert.deepEqual(passages.map((passage) => passage.content), [content])
+})
+
+test('a replaced text is found under its own tags until the new one is', async () => {
+  const client = server.client()
+  const secret = { key: 'policy.md', tags: { kbName: 'internal' }, metadata: { title: 'Salaries' } }
+  const redacted = { key: 'policy.md', tags: { kbName: 'public' }, metadata: { title: 'Redacted' } }
+  await indexed(client, secret.key, 'The salary of the director is 412000.', secret)
+  const found = async (tags) => {
+    const { passages } = await client.searchFiles({ query: 'salary of the director', tags, contextDepth: 0 })
+    return passages
+  }
+  const answer = async (tags) => {
+    const body = { question: 'What is the salary of the director?', tags, minConfidence: 0 }
+    return (await server.fetch('POST', '/v1/quarry/answer', { botId: client.config.headers['x-bot-id'], body })).text
+  }
+
+  await client.upsertFile({ ...redacted, size: 40, index: true })
+  assert.deepEqual(await found({ kbName: 'public' }), [])
+  assert.deepEqual(await found({ kbName: { not: 'internal' } }), [])
+  assert.ok(!(await answer({ kbName: 'public' })).includes('412000'))
+  for (const tags of [{ kbName: 'internal' }, undefined]) {
+    const [hit, ...rest] = await found(tags)
+    assert.match(hit.content, /412000/)
+    assert.deepEqual([hit.file.tags, hit.file.metadata, rest], [secret.tags, secret.metadata, []])
+  }
+  assert.match(await answer({ kbName: 'internal' }), /412000/)
+  assert.deepEqual((await client.listFilePassages({ id: 'policy.md' })).passages, [])
+
+  // The new text in the making: every search sees the one or the other, each under its own tags.
+  const long = 'The salary of the director is not for you to know. '.repeat(200)
+  await client.uploadFile({ ...redacted, content: long, index: true })
+  for (let status; status !== 'indexing_completed'; ) {
+    ;({ status } = (await client.getFile({ id: 'policy.md' })).file)
+    for (const hit of await found({ kbName: 'public' })) assert.ok(!hit.content.includes('412000'), status)
+    assert.notEqual(status, 'indexing_failed')
+  }
+  assert.deepEqual(await found({ kbName: 'internal' }), [])
+  const [hit] = await found({ kbName: 'public' })
+  assert.deepEqual([hit.file.tags, hit.file.metadata], [redacted.tags, redacted.metadata])
 })
 
 test('bytes must be as many as declared', async () => {

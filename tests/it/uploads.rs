@@ -78,18 +78,24 @@ async fn uploads_have_exactly_the_announced_size() {
 }
 
 #[tokio::test]
-async fn a_new_upsert_ends_old_urls() {
+async fn of_several_upserts_the_last_one_wins() {
     let engine = Engine::new().await;
     let old = engine.upload("b", json!({ "key": "a.txt" }), b"old").await;
     let new = engine.put("b", "/v1/files", json!({ "key": "a.txt", "size": 3 })).await.ok()["file"].clone();
     assert_eq!(old["id"], new["id"], "the same key is the same file");
-    engine.bare("PUT", old["uploadUrl"].as_str().unwrap(), "xxx").await.refused(409, "AlreadyExists");
+    let overtaken = old["uploadUrl"].as_str().unwrap();
+    assert_eq!(engine.bare("PUT", overtaken, "xxx").await.status, 200);
+    engine.bare("PUT", overtaken, "xxxx").await.refused(413, "PayloadTooLarge");
+    assert_eq!(engine.get("b", "/v1/files/a.txt").await.ok()["file"]["status"], "upload_pending");
     engine.bare("GET", old["url"].as_str().unwrap(), Body::empty()).await.refused(404, "ResourceNotFound");
     assert_eq!(engine.bare("PUT", new["uploadUrl"].as_str().unwrap(), "new").await.status, 200);
     let url = engine.get("b", "/v1/files/a.txt").await.ok()["file"]["url"].as_str().unwrap().to_owned();
+    assert_eq!(engine.bare("PUT", overtaken, "xxx").await.status, 200);
+    engine.bare("PUT", new["uploadUrl"].as_str().unwrap(), "xxx").await.refused(409, "AlreadyExists");
     assert_eq!(engine.bare("GET", &url, Body::empty()).await.text(), "new");
     engine.delete("b", "/v1/files/a.txt").await.ok();
     engine.bare("GET", &url, Body::empty()).await.refused(404, "ResourceNotFound");
+    engine.bare("PUT", overtaken, "xxx").await.refused(404, "ResourceNotFound");
 }
 
 #[tokio::test]

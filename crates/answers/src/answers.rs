@@ -3,10 +3,11 @@
 //! Invariant: documents and tables of the scope only; whichever supports its answer better gives it.
 
 use crate::Error;
-use crate::ask::{Ask, Mode, most_tables};
+use crate::ask::{Ask, Mode, Turn, Who, most_tables};
 use crate::follow_up::standalone;
 use crate::links::{cleaned, visible};
 use crate::log::{Asked, QueryLog};
+use crate::manners::{last_asked, without_manners};
 use crate::model::{Checker, Citable, Fenced, NO_ANSWER, Pieces, Prompt, marker, spread};
 use crate::reply::{Event, Plan, Reply, RowCitation, Source, Spent, Took};
 use crate::rows::{self, RowsAnswer};
@@ -79,6 +80,13 @@ impl Found {
         prefers_rows(rows.confidence, documents, enough, least)
     }
 
+    /// Whether there is an answer that is sure enough to be given as it stands; `least` as above.
+    fn answers(&self, least: Option<f32>) -> bool {
+        let rows = self.rows.as_ref().is_some_and(|rows| rows.confidence >= least.unwrap_or(LEAST_ROWS));
+        let documents = self.documents.as_ref().filter(|answer| answer.responded);
+        rows || documents.is_some_and(|answer| answer.confidence >= least.unwrap_or(LEAST_CONFIDENCE))
+    }
+
     fn evidence(&self) -> f32 {
         let documents = self.documents.as_ref().map_or(0.0, |answer| answer.confidence);
         self.rows.as_ref().map_or(documents, |rows| documents.max(rows.confidence))
@@ -145,9 +153,20 @@ impl Answers {
 
     async fn reply(&self, scope: &Scope, ask: Ask, sink: &Sink, entry: &mut Asked) -> Result<Reply, Error> {
         let began = Instant::now();
-        let understood_as = standalone(&ask.question, ask.recent());
-        let question = understood_as.clone().unwrap_or_else(|| ask.question.clone());
-        let (found, mut timing) = self.find(scope, &ask, &question).await?;
+        let plain = without_manners(&ask.question);
+        let asked = plain.as_deref().unwrap_or(&ask.question);
+        let mut understood_as = standalone(asked, ask.recent()).or_else(|| plain.clone());
+        let mut question = understood_as.clone().unwrap_or_else(|| ask.question.clone());
+        let (mut found, mut timing) = self.find(scope, &ask, &question).await?;
+        if let Some(alone) = asked_alone(asked, ask.recent())
+            && !found.answers(ask.min_confidence)
+        {
+            let (again, took) = self.find(scope, &ask, &alone).await?;
+            timing = timing.and(&took);
+            if again.answers(ask.min_confidence) {
+                (found, question, understood_as) = (again, alone.clone(), Some(alone));
+            }
+        }
         let passages = found.documents.as_ref().map(|answer| answer.passages.clone()).unwrap_or_default();
         entry.found(understood_as.as_ref(), found.excerpts().get(..passages.len()).unwrap_or_default());
         emit(sink, Event::Passages(passages.clone())).await?;
@@ -367,6 +386,14 @@ impl Answers {
         }
         Ok(())
     }
+}
+
+/// The question of a message that says other things before it, made whole by them: "I have the W740. How loud is it?"
+fn asked_alone(message: &str, turns: &[Turn]) -> Option<String> {
+    let (before, asked) = last_asked(message)?;
+    let before = Turn { who: Who::User, text: before.to_owned() };
+    let said: Vec<Turn> = turns.iter().cloned().chain([before]).collect();
+    Some(standalone(asked, &said).unwrap_or_else(|| asked.to_owned()))
 }
 
 /// [`Found::prefers_rows`] by the confidences; `enough` = the documents meet their bound.

@@ -109,7 +109,9 @@ impl Ask {
         }
         if let Some(turn) = self.turns.iter().find(|turn| turn.text.len() > MAX_TURN_BYTES) {
             let got = turn.text.len();
-            return wrong(format!("turns: a text must have at most {MAX_TURN_BYTES} bytes, got {got}"));
+            return wrong(format!(
+                "conversation: the content of a turn must have at most {MAX_TURN_BYTES} bytes, got {got}"
+            ));
         }
         if !(1..=50).contains(&self.limit) {
             return wrong(format!("limit must be 1 to 50, got {}", self.limit));

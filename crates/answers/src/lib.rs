@@ -11,6 +11,7 @@ mod error;
 mod follow_up;
 mod links;
 mod log;
+mod manners;
 mod model;
 mod reply;
 mod rows;

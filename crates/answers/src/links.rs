@@ -69,7 +69,8 @@ fn pass(text: &str, allowed: &[String]) -> String {
     text.into_owned()
 }
 
-/// Takes out characters that are not seen: zero-width, direction controls, the tag block, controls.
+/// Takes out characters that are not seen: zero-width, direction controls, the tag block, controls. Joiners stay where
+/// scripts and emoji need them: between two characters outside ASCII that are seen.
 pub(crate) fn visible(text: &str) -> String {
     let hidden = |c: char| {
         matches!(c,
@@ -77,7 +78,18 @@ pub(crate) fn visible(text: &str) -> String {
             | '\u{00ad}' | '\u{180e}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
             || (c.is_control() && !matches!(c, '\n' | '\t'))
     };
-    text.chars().filter(|c| !hidden(*c)).collect()
+    let joined = |c: Option<char>| c.is_some_and(|c| !c.is_ascii() && !c.is_whitespace() && !hidden(c));
+    let mut seen = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let joins = matches!(c, '\u{200c}' | '\u{200d}')
+            && joined(seen.chars().next_back())
+            && joined(chars.peek().copied());
+        if joins || !hidden(c) {
+            seen.push(c);
+        }
+    }
+    seen
 }
 
 #[cfg(test)]

@@ -118,6 +118,21 @@ pub struct Took {
     pub total_ms: f32,
 }
 
+impl Took {
+    /// Both together.
+    #[must_use]
+    pub(crate) fn and(&self, more: &Self) -> Self {
+        Self {
+            embed_ms: self.embed_ms + more.embed_ms,
+            search_ms: self.search_ms + more.search_ms,
+            answer_ms: self.answer_ms + more.answer_ms,
+            tables_ms: self.tables_ms + more.tables_ms,
+            llm_ms: self.llm_ms + more.llm_ms,
+            total_ms: self.total_ms + more.total_ms,
+        }
+    }
+}
+
 /// A reply.
 #[derive(Debug, Clone)]
 pub struct Reply {

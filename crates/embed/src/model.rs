@@ -53,6 +53,11 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// SHA-256 of the graph, in hexadecimal.
+    fn graph(&self) -> &str {
+        self.files.get(GRAPH).map_or("", |file| &file.sha256)
+    }
+
     /// Name plus what the vectors depend on: graph, tokenizer and limit.
     fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
@@ -76,11 +81,13 @@ pub(crate) struct Model {
 impl Model {
     /// The one built into the program.
     pub(crate) fn bundled() -> Result<Self, Error> {
+        let manifest = Manifest::parse(bundled!("manifest.json"))?;
+        let token_space = TokenSpace::parse(bundled!("token_space.bin"), manifest.graph())?;
         Ok(Self {
-            manifest: Manifest::parse(bundled!("manifest.json"))?,
+            manifest,
             graph: Cow::Borrowed(bundled!("model.int8.onnx")),
             tokenizer: Cow::Borrowed(bundled!("tokenizer.json")),
-            token_space: Some(TokenSpace::parse(bundled!("token_space.bin"))?),
+            token_space: Some(token_space),
         })
     }
 
@@ -104,7 +111,7 @@ impl Model {
         };
         let (graph, tokenizer) = (checked(GRAPH)?, checked(TOKENIZER)?);
         let token_space = match read(TOKEN_SPACE) {
-            Ok(file) => Some(TokenSpace::parse(&file)?),
+            Ok(file) => Some(TokenSpace::parse(&file, manifest.graph())?),
             Err(Error::Unreadable { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };

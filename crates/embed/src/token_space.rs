@@ -51,6 +51,8 @@ pub(crate) struct TokenSpace {
 
 #[derive(Deserialize)]
 struct Head {
+    /// SHA-256 of the graph whose vectors the directions were made from.
+    graph: String,
     tensor: String,
     width: usize,
     dims: usize,
@@ -59,11 +61,11 @@ struct Head {
 }
 
 impl TokenSpace {
-    /// Reads the file.
+    /// Reads the file; `graph` is the SHA-256 of the graph beside it, in hexadecimal.
     ///
     /// # Errors
-    /// [`Error::Model`] when it is not whole or of another form.
-    pub(crate) fn parse(file: &[u8]) -> Result<Self, Error> {
+    /// [`Error::Model`] when it is not whole, of another form, or made with another graph.
+    pub(crate) fn parse(file: &[u8], graph: &str) -> Result<Self, Error> {
         let wrong = |what: &str| {
             Error::Model(format!(
                 "its token space is wrong ({what}); run models/build/token_space.py or remove the file"
@@ -72,6 +74,9 @@ impl TokenSpace {
         let end = file.iter().position(|byte| *byte == b'\n').ok_or_else(|| wrong("no first line"))?;
         let (head, body) = (file.get(..end).unwrap_or(&[]), file.get(end + 1..).unwrap_or(&[]));
         let head: Head = serde_json::from_slice(head).map_err(|cause| wrong(&cause.to_string()))?;
+        if head.graph != graph {
+            return Err(wrong("it was made with another graph"));
+        }
         let sum = Sha256::digest(body);
         if hex(&sum) != head.sha256 {
             return Err(wrong("it does not match its checksum"));
@@ -184,6 +189,8 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 mod tests {
     use super::*;
 
+    const GRAPH: &str = "ab12";
+
     /// Three tokens of width 2: a mark, a silent word, a telling one; the first two directions are the axes.
     fn file(spoil: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut directions = vec![0.0_f32; 2 * TOKEN_DIMS];
@@ -192,14 +199,16 @@ mod tests {
         let mut body: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         body.extend([0, 1, 2, 2]);
         let sum = hex(&Sha256::digest(&body));
-        let head = format!(r#"{{"tensor":"last","width":2,"dims":32,"vocabulary":4,"sha256":"{sum}"}}"#);
+        let head = format!(
+            r#"{{"graph":"{GRAPH}","tensor":"last","width":2,"dims":32,"vocabulary":4,"sha256":"{sum}"}}"#
+        );
         spoil(&mut body);
         [head.as_bytes(), b"\n", &body].concat()
     }
 
     #[test]
     fn passages_keep_telling_tokens_and_questions_all_words() {
-        let space = TokenSpace::parse(&file(|_| {})).unwrap();
+        let space = TokenSpace::parse(&file(|_| {}), GRAPH).unwrap();
         assert_eq!((space.tensor(), space.width()), ("last", 2));
         let piece = |id: u32| ["[CLS]", "the", "wx", "##20"].get(id as usize).map(|name| (*name).to_owned());
         let hidden = [1.0, 0.0, 0.0, 2.0, 3.0, 4.0, 5.0, 0.0];
@@ -213,11 +222,17 @@ mod tests {
     }
 
     #[test]
+    fn a_file_made_with_another_graph_is_refused() {
+        let refusal = TokenSpace::parse(&file(|_| {}), "cd34").err().unwrap().to_string();
+        assert!(refusal.contains("another graph"), "{refusal}");
+    }
+
+    #[test]
     fn a_file_that_is_not_whole_is_refused() {
-        assert!(TokenSpace::parse(&file(|body| body[0] ^= 1)).is_err());
-        assert!(TokenSpace::parse(&file(|body| body.truncate(9))).is_err());
+        assert!(TokenSpace::parse(&file(|body| body[0] ^= 1), GRAPH).is_err());
+        assert!(TokenSpace::parse(&file(|body| body.truncate(9)), GRAPH).is_err());
         for bad in [&b""[..], b"\n", b"{}\n", b"no line"] {
-            let refusal = TokenSpace::parse(bad).err().unwrap().to_string();
+            let refusal = TokenSpace::parse(bad, GRAPH).err().unwrap().to_string();
             assert!(refusal.contains("token space"), "{refusal}");
         }
     }

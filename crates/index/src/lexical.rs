@@ -8,6 +8,7 @@ mod analyzer;
 mod items;
 mod pruned;
 mod search;
+mod spelling;
 mod unsynced;
 
 pub(crate) use analyzer::words_of;

@@ -151,6 +151,19 @@ impl QueryWords {
         self.sorted.is_empty()
     }
 
+    /// Words of one worth, stemmed, as tests make them.
+    #[must_use]
+    pub fn of(words: &[&str]) -> Self {
+        let words: Vec<(String, f32)> = words.iter().map(|word| ((*word).to_owned(), 1.0)).collect();
+        Self::new(&words)
+    }
+
+    /// Whether one of these codes, as [`Wording::distinct`] gives them, is a word of the question.
+    #[must_use]
+    pub fn hold_any(&self, codes: &[u32]) -> bool {
+        codes.iter().any(|code| self.sorted.binary_search_by_key(code, |(code, _)| *code).is_ok())
+    }
+
     /// What one of them is worth; `None` for other words.
     pub(crate) fn worth_of(&self, word: &str) -> Option<f32> {
         let at = self.words.iter().position(|known| known == word)?;
@@ -290,8 +303,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn query(words: &[&str]) -> QueryWords {
-        let words: Vec<(String, f32)> = words.iter().map(|word| ((*word).to_owned(), 1.0)).collect();
-        QueryWords::new(&words)
+        QueryWords::of(words)
     }
 
     fn evidence(words: &[&str], title: &str, body: &str) -> (f32, f32, f32) {

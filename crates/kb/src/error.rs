@@ -31,9 +31,12 @@ pub enum Error {
     /// The key is taken.
     #[error("a file with key {0:?} exists already; delete it, choose another key or pass overwrite: true")]
     KeyTaken(String),
-    /// The upload URL belongs to an older upsert of the file.
-    #[error("this upload URL is outdated: the file was changed since; call upsertFile again")]
-    Outdated,
+    /// The upload belongs to another upsert of the file than the last one.
+    #[error("this upload URL is outdated: the file was upserted again since; upload to the newer URL")]
+    Superseded,
+    /// The upload URL was used for other content.
+    #[error("this upload URL was used for other content already; call upsertFile again")]
+    Uploaded,
     /// More bytes than declared or allowed.
     #[error("{0}")]
     TooLarge(String),
@@ -77,7 +80,7 @@ impl Error {
             Self::InvalidQuery(_) => ErrorKind::InvalidQuery,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Reference { .. } => ErrorKind::ReferenceNotFound,
-            Self::KeyTaken(_) | Self::Outdated => ErrorKind::Conflict,
+            Self::KeyTaken(_) | Self::Superseded | Self::Uploaded => ErrorKind::Conflict,
             Self::TooLarge(_) => ErrorKind::TooLarge,
             Self::Limit(_) => ErrorKind::LimitExceeded,
             Self::Busy(_) => ErrorKind::Busy,

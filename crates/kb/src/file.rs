@@ -1,5 +1,6 @@
 //! The file record: one per (bot, key).
 
+use crate::replaced::Replaced;
 use quarry_types::{FileId, FileStatus, Timestamp, Visibility};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -45,6 +46,9 @@ pub struct File {
     pub failed_reason: Option<String>,
     /// When it is to be deleted.
     pub expires_at: Option<Timestamp>,
+    /// Until when its bytes may begin to arrive; `None` in records of before it was kept.
+    #[serde(default)]
+    pub upload_until: Option<Timestamp>,
     /// SHA-256 of the content once uploaded.
     pub blob: Option<String>,
     /// Bytes of this file in the storage counter.
@@ -71,6 +75,9 @@ pub struct Published {
     /// What the document says about itself; `None` for generations of before it was kept.
     #[serde(default)]
     pub facts: Option<Facts>,
+    /// The file whose content it is, once an upsert has begun to replace that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Box<Replaced>>,
 }
 
 /// What a document says about itself.
@@ -164,6 +171,7 @@ mod tests {
             page_starts: vec![(0, 1), (10, 2), (20, 4)],
             warnings: vec![],
             facts: None,
+            replaced: None,
         };
         let pages: Vec<_> = [0, 9, 10, 19, 20, 999].map(|c| published.page_of(c)).into();
         assert_eq!(pages, [Some(1), Some(1), Some(2), Some(2), Some(4), Some(4)]);

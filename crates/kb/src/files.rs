@@ -3,7 +3,7 @@
 use crate::kb::{Inner, Kb};
 use crate::publish::{self, Publishing};
 use crate::records::{self, Job};
-use crate::view::{FileEntry, Snapshot, View};
+use crate::view::{FileEntry, Snapshot};
 use crate::{Error, File, FilePatch, Tags, TagsPatch, UpsertFile};
 use bytes::Bytes;
 use quarry_store::Commit;
@@ -22,8 +22,8 @@ pub(crate) const MAX_INDEXED_BYTES: u64 = 95 << 20;
 
 impl Kb {
     /// Creates a file, or replaces the one with the same key: its content is dropped and its status
-    /// is `upload_pending` again. What was searchable stays so until the new content is, unless
-    /// `index` is false.
+    /// is `upload_pending` again. What was searchable stays so, under the tags it had, until the new
+    /// content is; unless that is not to be indexed or does not arrive in time.
     ///
     /// # Errors
     /// `Invalid` for a bad key, tag or expiry, `Limit` for too many bytes, a quota refusal.
@@ -58,21 +58,26 @@ impl Kb {
         let inner = &self.inner;
         let expires_at = check_upsert(&input, max_bytes)?;
         let view = inner.views.of(scope).await?;
-        let replaces_indexed = |s: &Snapshot| {
+        let begun = Timestamp::now();
+        let indexable = input.index && input.size <= MAX_INDEXED_BYTES;
+        let is_kept = |entry: &FileEntry| indexable && !is_expired(&entry.found, begun);
+        let retires = |s: &Snapshot| {
             let old = s.keys.get(&input.key).and_then(|id| s.files.get(id));
-            !input.index && old.is_some_and(|entry| entry.file.published.is_some())
+            old.is_some_and(|entry| entry.file.published.is_some() && !is_kept(entry))
         };
-        let publishing = match replaces_indexed(&view.snapshot()) {
+        let publishing = match retires(&view.snapshot()) {
             true => Some(inner.publishing.lock(scope.bot()).await),
             false => None,
         };
         let vectors = view.vectors().clone();
         let limit = inner.settings.storage_quota_bytes;
+        let upload_ms = i64::try_from(inner.settings.upload_time.as_millis()).unwrap_or(i64::MAX);
         let (id, after) = inner
             .transact(scope, |snapshot, commit| {
                 let now = Timestamp::now();
                 let old = snapshot.keys.get(&input.key).and_then(|id| snapshot.files.get(id));
                 let mut file = new_file(&input, expires_at, now);
+                file.upload_until = Some(Timestamp(now.as_ms().saturating_add(upload_ms)));
                 check_extent(&file)?;
                 if let Some(entry) = old {
                     let old = &entry.file;
@@ -80,14 +85,14 @@ impl Kb {
                     file.version = old.version + 1;
                     file.created_at = old.created_at;
                     file.generation = old.generation;
-                    match (&old.published, input.index, &publishing) {
+                    match (&old.published, is_kept(entry), &publishing) {
                         (Some(_), false, Some(publishing)) => {
                             publish::retire(publishing, snapshot, commit, &vectors, old);
                         }
                         (Some(_), false, None) => {
                             return Err(Error::Busy("the file was indexed meanwhile; try again".into()));
                         }
-                        (published, _, _) => file.published.clone_from(published),
+                        _ => file.published = old.kept(),
                     }
                 }
                 let charged_before = old.map_or(0, |entry| entry.file.charged);
@@ -149,8 +154,11 @@ impl Kb {
             .transact(scope, |snapshot, commit| {
                 let old = entry(snapshot, id_or_key)?;
                 let mut file = File::clone(&old.file);
+                if let Some(replaced) = file.published.as_mut().and_then(|of| of.replaced.as_mut()) {
+                    replaced.patch(&patch);
+                }
                 if let Some(metadata) = &patch.metadata {
-                    patch_metadata(&mut file.metadata, metadata);
+                    merge_metadata(&mut file.metadata, metadata);
                 }
                 if let Some(tags) = &patch.tags {
                     patch_tags(&mut file.tags, tags)?;
@@ -270,30 +278,6 @@ impl Kb {
         let hash = file.blob.as_deref().ok_or_else(|| Error::no_file(id.as_str()))?;
         Ok(self.inner.blobs.read(&self.inner.blob(hash)?, offset, len).await?)
     }
-
-    /// Deletes the files of a bot whose time is over; answers how many.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub(crate) async fn delete_expired(&self, scope: &Scope, view: &View) -> Result<usize, Error> {
-        let now = Timestamp::now();
-        let snapshot = view.snapshot();
-        let over: Vec<_> = snapshot.files.values().filter(|e| is_expired(&e.file, now)).cloned().collect();
-        if over.is_empty() {
-            return Ok(0);
-        }
-        let publishing = self.inner.publishing.lock(scope.bot()).await;
-        for gone in &over {
-            let remove = |snapshot: &Snapshot, commit: &mut Commit| {
-                if let Some(entry) = snapshot.files.get(&gone.file.id).filter(|e| is_expired(&e.file, now)) {
-                    remove_file(&publishing, snapshot, commit, view.vectors(), entry);
-                }
-                Ok(())
-            };
-            self.inner.transact(scope, remove).await?;
-        }
-        Ok(over.len())
-    }
 }
 
 impl Inner {
@@ -327,7 +311,7 @@ pub(crate) fn put_job(commit: &mut Commit, job: &Job) -> Result<(), Error> {
 }
 
 /// Adds the removal of a file and all that hangs on it. A job of it ends itself.
-fn remove_file(
+pub(crate) fn remove_file(
     publishing: &Publishing,
     snapshot: &Snapshot,
     commit: &mut Commit,
@@ -385,6 +369,7 @@ fn new_file(input: &UpsertFile, expires_at: Option<Timestamp>, now: Timestamp) -
         status: FileStatus::UploadPending,
         failed_reason: None,
         expires_at,
+        upload_until: None,
         blob: None,
         charged: input.size,
         generation: 0,
@@ -458,16 +443,20 @@ fn check_expiry(moment: Timestamp, now: Timestamp) -> Result<Timestamp, Error> {
 }
 
 pub(crate) fn patch_tags(tags: &mut Tags, patch: &TagsPatch) -> Result<(), Error> {
+    merge_tags(tags, patch);
+    check_tags(tags)
+}
+
+pub(crate) fn merge_tags(tags: &mut Tags, patch: &TagsPatch) {
     for (name, value) in patch {
         match value {
             Some(value) => tags.insert(name.clone(), value.clone()),
             None => tags.remove(name),
         };
     }
-    check_tags(tags)
 }
 
-fn patch_metadata(metadata: &mut Map<String, Value>, patch: &Map<String, Value>) {
+pub(crate) fn merge_metadata(metadata: &mut Map<String, Value>, patch: &Map<String, Value>) {
     for (name, value) in patch {
         if value.is_null() {
             metadata.shift_remove(name);

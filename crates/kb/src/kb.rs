@@ -2,6 +2,7 @@
 
 use crate::ingest::{Publisher, Queue};
 use crate::progress::Progress;
+use crate::replaced::UPLOAD_MS;
 use crate::view::{Snapshot, View};
 use crate::views::Views;
 use crate::{Error, JobProgress, Recount, SearchTuning, records};
@@ -49,6 +50,8 @@ pub struct KbSettings {
     pub ingest_workers: usize,
     /// Longest time an attempt to index one file may take to read, cut and embed it; past it the file fails.
     pub attempt_deadline: Duration,
+    /// How long the bytes of an upsert may take to begin to arrive; past it the upload has failed.
+    pub upload_time: Duration,
     /// Memory for the views of all bots.
     pub cache_bytes: usize,
     /// Answers less confident than this (0..1) are not given.
@@ -66,6 +69,7 @@ impl Default for KbSettings {
             ingest_workers: 2,
             // The largest file allowed takes a slow machine about half of it.
             attempt_deadline: Duration::from_secs(6 * 3_600),
+            upload_time: Duration::from_millis(UPLOAD_MS.unsigned_abs()),
             cache_bytes: 1 << 30,
             answer_threshold: crate::answer::LEAST_CONFIDENCE,
             search: SearchTuning::default(),

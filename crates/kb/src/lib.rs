@@ -24,8 +24,10 @@ mod publish;
 mod rank;
 mod records;
 mod recount;
+mod replaced;
 mod search;
 mod sources;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -49,6 +51,7 @@ pub use progress::JobProgress;
 pub use quarry_index::{SweepBy, SweepPoint};
 pub use rank::{RankedPassage, Ranking, SearchTuning};
 pub use recount::{Recount, recount};
+pub use replaced::Replaced;
 pub use search::{ContextItem, Search, SearchHit};
 pub use sources::{
     Counts, MAX_PAGES, NewSource, PageRules, PageState, Phase, Run, RunProgress, RunReport, RunStatus,

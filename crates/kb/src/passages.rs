@@ -65,7 +65,7 @@ impl Kb {
         for _ in 0..Inner::READ_ATTEMPTS {
             let snapshot = view.snapshot();
             let file = entry(&snapshot, id_or_key)?.file.clone();
-            let published = file.published.as_ref();
+            let published = file.readable();
             let generation = published.map_or(0, |published| published.generation);
             let positions = (0..published.map_or(0, |published| published.passages))
                 .map(|position| (format!("{position:010}"), position))
@@ -93,8 +93,7 @@ impl Kb {
     /// `NotFound` when there is no such file or it is not indexed.
     pub async fn text(&self, scope: &Scope, id_or_key: &str) -> Result<String, Error> {
         let file = self.file(scope, id_or_key).await?;
-        let published = file.published.as_ref();
-        let Some(published) = published else {
+        let Some(published) = file.readable() else {
             return Err(Error::NotFound { what: "indexed text of file", id: id_or_key.to_owned() });
         };
         let hash = self.inner.blob(&published.text_blob)?;

@@ -7,7 +7,7 @@ use crate::places::Place;
 use crate::rank::{Task, Weighed, WordLeg, explain};
 use crate::records::{self, PassageRecord};
 use crate::view::{Snapshot, View};
-use crate::{Error, File, TagFilter};
+use crate::{Error, File, TagFilter, Tags};
 use quarry_embed::Embedded;
 use quarry_index::Fused;
 use quarry_types::{FileId, Passage, Scope, Timestamp};
@@ -75,7 +75,7 @@ pub struct SearchHit {
     pub score: f32,
     /// What the match is.
     pub meta: PassageMeta,
-    /// The file with its current tags and metadata.
+    /// The file with its current tags and metadata; with those of the content found, as long as newer content is on its way.
     pub file: Arc<File>,
     /// Neighbours one by one, when asked for.
     pub context: Option<Vec<ContextItem>>,
@@ -137,19 +137,23 @@ impl Kb {
 }
 
 impl Search {
+    /// Whether a file as it is found may be among the results.
     pub(crate) fn admits(&self, file: &File) -> bool {
         let named = |name: &String| *name == file.key || name == file.id.as_str();
-        let marked = |marks: &BTreeSet<String>| {
-            ["kbId", "kbName"]
-                .iter()
-                .any(|tag| file.tags.get(*tag).is_some_and(|value| marks.contains(value)))
-        };
-        self.tags.matches(&file.tags)
+        let replaced = file.published.as_ref().and_then(|published| published.replaced.as_deref());
+        self.admits_tags(&file.tags)
+            && replaced.is_none_or(|replaced| self.admits_tags(&replaced.tags))
             && self
                 .files
                 .as_ref()
                 .is_none_or(|names| names.iter().any(|name| named(name) || is_under(name, &file.key)))
-            && self.bases.as_ref().is_none_or(marked)
+    }
+
+    fn admits_tags(&self, tags: &Tags) -> bool {
+        let marked = |marks: &BTreeSet<String>| {
+            ["kbId", "kbName"].iter().any(|tag| tags.get(*tag).is_some_and(|value| marks.contains(value)))
+        };
+        self.tags.matches(tags) && self.bases.as_ref().is_none_or(marked)
     }
 
     /// Whether no file is left out.
@@ -245,7 +249,7 @@ impl Inner {
             let Some(Place { generation, position, .. }) = snapshot.places.get(fused.id) else { continue };
             let Some(entry) = snapshot.files.get(&generation.file) else { continue };
             let Some(passages) = snapshot.generations.get(generation) else { continue };
-            if is_expired(&entry.file, now) {
+            if is_expired(&entry.found, now) {
                 continue;
             }
             let near = position.saturating_sub(depth)..=position.saturating_add(depth);
@@ -266,7 +270,7 @@ impl Inner {
                     }
                 }
             }
-            windows.push((fused, weighed, explain, entry.file.clone(), generation.number, window));
+            windows.push((fused, weighed, explain, entry.found.clone(), generation.number, window));
         }
         for record in self.store.get(view.bot(), &records::kb(), &keys).await? {
             let Some(record) = record else { return Ok(None) };
@@ -284,11 +288,20 @@ impl Inner {
     }
 }
 
+/// What a search answers with. A neighbour stands in the content of the best hit it belongs to, and not again in that of
+/// others: whoever reads them all reads it once. `context` names the neighbours of each.
 pub(crate) fn show(matches: Vec<Match>, search: &Search) -> Vec<SearchHit> {
+    let mut shown: HashSet<(FileId, u32)> = HashSet::new();
     matches
         .into_iter()
         .map(|mut found| {
-            let mut content = join(&in_order(&found.window));
+            let own = found.record.passage.position;
+            let new = |position: u32, shown: &mut HashSet<_>| shown.insert((found.file.id.clone(), position));
+            let window: Vec<_> = (found.window.iter())
+                .filter(|record| new(record.passage.position, &mut shown) || record.passage.position == own)
+                .cloned()
+                .collect();
+            let mut content = join(&in_order(&window));
             let breadcrumb = found.record.passage.heading_path.join(" > ");
             if search.include_breadcrumb && !breadcrumb.is_empty() {
                 content = format!("{breadcrumb}\n\n{content}");

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 mod models;
 mod publishing;
+mod replacing;
 
 struct World {
     kb: Kb,
@@ -78,6 +79,15 @@ fn passages(texts: &[&str]) -> Vec<NewPassage> {
     let new =
         |text: &&str| NewPassage { content: (*text).to_owned(), kind: PassageKind::Paragraph, page: None };
     texts.iter().map(new).collect()
+}
+
+fn after(ms: i64) -> Timestamp {
+    Timestamp(Timestamp::now().as_ms() + ms)
+}
+
+async fn sweep(world: &World, scope: &Scope, now: Timestamp) -> Result<usize, Error> {
+    let view = world.kb.inner.views.of(scope).await?;
+    world.kb.sweep(scope, &view, now).await
 }
 
 async fn settled(kb: &Kb) {
@@ -196,7 +206,7 @@ async fn a_new_generation_replaces_the_old_one_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn passages_with_the_words_together_come_first_and_repeats_last() {
+async fn passages_with_the_words_together_come_first_and_repeats_give_way() {
     let dir = tempfile::tempdir().unwrap();
     let world = open(dir.path(), KbSettings::default()).await;
     let bot = scope("a");
@@ -211,10 +221,9 @@ async fn passages_with_the_words_together_come_first_and_repeats_last() {
         world.kb.search(&bot, Search { explain: true, ..search("clean oven door vinegar") }).await.unwrap();
     let texts: Vec<&str> = hits.iter().map(|hit| hit.content.as_str()).collect();
     assert_eq!(hits.len(), 5, "nothing is lost");
-    assert_eq!(texts[0], near);
-    assert_ne!(texts[1], near, "{texts:?}");
-    assert_eq!(texts[3..].iter().filter(|text| **text == near).count(), 1, "{texts:?}");
-    assert_eq!(texts[3..].iter().filter(|text| text.starts_with("Our oven")).count(), 1, "{texts:?}");
+    // A copy gives way to what is nearly as good, and stands before what is not.
+    assert_eq!(texts[..3], [near, apart, near]);
+    assert!(texts[3..].iter().all(|text| text.starts_with("Our oven")), "{texts:?}");
     assert!(hits.windows(2).all(|pair| pair[0].score >= pair[1].score));
     let why = hits[0].explain.as_ref().unwrap();
     assert_eq!(why["second"]["sentence"], 1.0, "{why}");
@@ -225,6 +234,54 @@ async fn passages_with_the_words_together_come_first_and_repeats_last() {
     let files = world.kb.search(&bot, whole).await.unwrap();
     assert_eq!(files[0].explain.as_ref(), Some(why), "that of its best match");
     assert!(files.iter().all(|file| file.explain.is_some()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neighbours_are_shown_once_with_the_best_hit_they_belong_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open(dir.path(), KbSettings::default()).await;
+    let bot = scope("a");
+    let texts: Vec<String> =
+        (0..6).map(|n| format!("Part {n} of the kettle handbook says thing{n}.")).collect();
+    add(&world, &bot, "book", &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let wanted = Search { context_depth: 2, with_context: true, ..search("kettle handbook thing3") };
+    let hits = world.kb.search(&bot, wanted).await.unwrap();
+    assert_eq!(hits.len(), 6);
+    assert_eq!(hits[0].content, texts[1..6].join("\n\n"));
+    for text in &texts {
+        let times: usize = hits.iter().map(|hit| hit.content.matches(text.as_str()).count()).sum();
+        assert!(times <= 2, "as a neighbour and as a hit: {text} {times} times");
+    }
+    for hit in &hits {
+        let current = hit.context.as_ref().unwrap().iter().find(|item| item.kind == "current").unwrap();
+        assert!(hit.content.contains(&current.text) && hit.context.as_ref().unwrap().len() >= 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passages_that_differ_in_what_is_asked_for_are_all_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open(dir.path(), KbSettings::default()).await;
+    let bot = scope("a");
+    let terms = |plan: &str| {
+        format!(
+            "Customers with the {plan} plan may cancel the contract at any moment without giving a reason, by letter, by mail or at the counter of a branch."
+        )
+    };
+    for plan in ["gold", "silver", "bronze"] {
+        add(&world, &bot, plan, &[&terms(plan)]).await;
+    }
+    for n in 0..25 {
+        let filler = format!("Notice {n}: the lift in building {n} is checked in week {n}.");
+        add(&world, &bot, &format!("filler{n}"), &[&filler]).await;
+    }
+    let asked = "difference between gold plan and silver plan when cancelling";
+    let hits = world.kb.search(&bot, Search { limit: 3, ..search(asked) }).await.unwrap();
+    let texts: Vec<&str> = hits.iter().map(|hit| hit.content.as_str()).collect();
+    assert!(
+        ["gold", "silver", "bronze"].iter().all(|plan| texts.contains(&terms(plan).as_str())),
+        "{texts:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -433,7 +490,7 @@ async fn uploads_are_bound_to_their_upsert() {
     let old = world.kb.upsert_file(&bot, upsert("x", 3)).await.unwrap();
     let new = world.kb.upsert_file(&bot, upsert("x", 4)).await.unwrap();
     assert_eq!((&old.id, old.version + 1), (&new.id, new.version));
-    assert!(matches!(world.kb.begin_upload(&bot, &old.id, old.version).await, Err(Error::Outdated)));
+    assert!(matches!(world.kb.begin_upload(&bot, &old.id, old.version).await, Err(Error::Superseded)));
     let mut upload = world.kb.begin_upload(&bot, &new.id, new.version).await.unwrap();
     assert!(matches!(upload.write("12345".into()).await, Err(Error::TooLarge(_))));
     let short = world.kb.begin_upload(&bot, &new.id, new.version).await.unwrap();
@@ -481,6 +538,7 @@ enum Step {
     Passages { key: u8, texts: Vec<u8> },
     Delete { key: u8 },
     Copy { key: u8, to: u8, overwrite: bool },
+    Sweep { hours: i64 },
     Settle,
 }
 
@@ -491,6 +549,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(key, texts)| Step::Passages { key, texts }),
         (0..4_u8).prop_map(|key| Step::Delete { key }),
         (0..4_u8, 0..4_u8, any::<bool>()).prop_map(|(key, to, overwrite)| Step::Copy { key, to, overwrite }),
+        (0..2_i64).prop_map(|hours| Step::Sweep { hours }),
         Just(Step::Settle),
     ];
     prop::collection::vec(step, 1..14)
@@ -514,6 +573,7 @@ async fn play(world: &World, bot: &Scope, steps: &[Step]) {
             Step::Copy { key, to, overwrite } => {
                 drop(kb.copy_file(bot, &format!("k{key}"), bot, &format!("k{to}"), *overwrite).await);
             }
+            Step::Sweep { hours } => drop(sweep(world, bot, after(hours * 3_600_000)).await),
             Step::Settle => settled(kb).await,
         }
     }

@@ -35,7 +35,22 @@ static BUILDS: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
 #[derive(Debug)]
 pub(crate) struct FileEntry {
     pub(crate) file: Arc<File>,
+    /// As search finds and shows it.
+    pub(crate) found: Arc<File>,
     pub(crate) seq: Seq,
+}
+
+impl FileEntry {
+    fn new(file: File, seq: Seq) -> Self {
+        let file = Arc::new(file);
+        Self { found: file.found(), file, seq }
+    }
+
+    /// When something of it is over.
+    fn next_end(&self) -> Option<Timestamp> {
+        let upload = self.file.awaits_upload().then(|| self.file.upload_ends_at());
+        [self.found.expires_at, upload].into_iter().flatten().min()
+    }
 }
 
 /// A consistent cut of one bot's knowledge.
@@ -43,8 +58,8 @@ pub(crate) struct FileEntry {
 pub(crate) struct Snapshot {
     pub(crate) seq: Seq,
     pub(crate) files: OrdMap<FileId, Arc<FileEntry>>,
-    /// The files that have an end, by it.
-    pub(crate) expiring: OrdSet<(Timestamp, FileId)>,
+    /// The files of which something ends, by when.
+    ending: OrdSet<(Timestamp, FileId)>,
     pub(crate) keys: HashMap<String, FileId>,
     pub(crate) bases: OrdMap<String, (Arc<Base>, Seq)>,
     pub(crate) places: Places,
@@ -67,16 +82,21 @@ impl Snapshot {
         by_id.or_else(|| self.files.get(self.keys.get(id_or_key)?))
     }
 
-    /// Whether some file is past its time and only waits to be removed.
+    /// Whether something of a file is past its time and only waits to be ended.
     pub(crate) fn holds_expired(&self, now: Timestamp) -> bool {
-        self.expiring.get_min().is_some_and(|(moment, _)| *moment <= now)
+        self.ending.get_min().is_some_and(|(moment, _)| *moment <= now)
     }
 
-    /// The passages of the files that `wanted` lets through.
+    /// The files of which something is past its time.
+    pub(crate) fn over(&self, now: Timestamp) -> Vec<FileId> {
+        self.ending.iter().take_while(|(moment, _)| *moment <= now).map(|(_, id)| id.clone()).collect()
+    }
+
+    /// The passages of the files that `wanted` lets through as they are found.
     pub(crate) fn ordinals(&self, wanted: impl Fn(&File) -> bool) -> RoaringBitmap {
         let mut allowed = RoaringBitmap::new();
         for (generation, ordinals) in &self.generations {
-            let passes = self.files.get(&generation.file).is_some_and(|entry| wanted(&entry.file));
+            let passes = self.files.get(&generation.file).is_some_and(|entry| wanted(&entry.found));
             if !passes {
                 continue;
             }
@@ -367,7 +387,7 @@ impl Indexes {
         Snapshot {
             seq: 0,
             files: OrdMap::new(),
-            expiring: OrdSet::new(),
+            ending: OrdSet::new(),
             keys: HashMap::new(),
             bases: OrdMap::new(),
             places: Places::default(),
@@ -443,18 +463,18 @@ impl Snapshot {
                 let file: File = records::decode(&value)?;
                 self.keys.insert(file.key.clone(), file.id.clone());
                 let id = file.id.clone();
-                let expiring = file.expires_at.map(|moment| (moment, id.clone()));
-                let entry = Arc::new(FileEntry { file: Arc::new(file), seq: change.seq });
-                if let Some(before) = self.files.insert(id, entry) {
-                    self.forget_end(&before.file);
+                let entry = Arc::new(FileEntry::new(file, change.seq));
+                let end = entry.next_end();
+                if let Some(before) = self.files.insert(id.clone(), entry) {
+                    self.forget_end(&before);
                 }
-                if let Some(end) = expiring {
-                    self.expiring.insert(end);
+                if let Some(moment) = end {
+                    self.ending.insert((moment, id));
                 }
             }
             (Some(KbKey::File(id)), None) => {
                 if let Some(entry) = self.files.remove(&id) {
-                    self.forget_end(&entry.file);
+                    self.forget_end(&entry);
                     if self.keys.get(&entry.file.key) == Some(&id) {
                         self.keys.remove(&entry.file.key);
                     }
@@ -482,9 +502,9 @@ impl Snapshot {
         Ok(())
     }
 
-    fn forget_end(&mut self, file: &File) {
-        if let Some(moment) = file.expires_at {
-            self.expiring.remove(&(moment, file.id.clone()));
+    fn forget_end(&mut self, entry: &FileEntry) {
+        if let Some(moment) = entry.next_end() {
+            self.ending.remove(&(moment, entry.file.id.clone()));
         }
     }
 

@@ -243,16 +243,22 @@ impl Rules {
         Ok(())
     }
 
+    /// `null` is the empty value, as the dotted form writes it.
     fn add_value(&mut self, tag: &str, operator: Operator, value: &Value) -> Result<(), ApiError> {
         match value {
-            Value::Null => Ok(()),
+            Value::Null => self.add(tag, operator, ""),
             Value::String(text) => self.add(tag, operator, text),
             Value::Bool(flag) if operator == Operator::Exists => self.add(tag, operator, &flag.to_string()),
             Value::Array(values) if operator != Operator::Exists => {
                 for value in values {
-                    let text = value.as_str().ok_or_else(|| {
-                        ApiError::query(format!("tags.{tag}: values must be strings, got {value}"))
-                    })?;
+                    let text = match value {
+                        Value::Null => "",
+                        Value::String(text) => text,
+                        other => {
+                            let message = format!("tags.{tag}: values must be strings, got {other}");
+                            return Err(ApiError::query(message));
+                        }
+                    };
                     self.add(tag, operator, text)?;
                 }
                 Ok(())
@@ -322,6 +328,13 @@ mod tests {
         for raw in ["tags.c.not=A", "tags[c][not]=A", "tags={\"c\":{\"not\":\"A\"}}"] {
             assert_eq!(tags(raw)["c"], not, "{raw}");
         }
+        for raw in ["tags.c=", "tags[c]=", "tags={\"c\":null}", "tags={\"c\":\"\"}", "tags={\"c\":[null]}"] {
+            assert_eq!(tags(raw)["c"], any(&[""]), "{raw}");
+        }
+        let not = TagRule { none_of: vec![String::new()], ..TagRule::default() };
+        for raw in ["tags.c.not=", "tags[c][not]=", "tags={\"c\":{\"not\":null}}"] {
+            assert_eq!(tags(raw)["c"], not, "{raw}");
+        }
         for raw in ["tags.c.exists=false", "tags[c][exists]=false", "tags={\"c\":{\"exists\":false}}"] {
             assert_eq!(tags(raw)["c"].exists, Some(false), "{raw}");
         }
@@ -343,7 +356,14 @@ mod tests {
         assert!(query.number("n", 1, 50).is_err() && query.tags("tags").is_err());
         assert_eq!(query.number("n", 1, 51).unwrap(), Some(51));
         assert!(Query::parse("a=%f").is_err() && Query::parse("a=%ff").is_err());
-        for bad in ["tags=x", "tags={\"a\":1}", "tags={\"a\":{\"is\":\"x\"}}", "tags[a][foo]=1"] {
+        for bad in [
+            "tags.a.exists=",
+            "tags={\"a\":{\"exists\":null}}",
+            "tags=x",
+            "tags={\"a\":1}",
+            "tags={\"a\":{\"is\":\"x\"}}",
+            "tags[a][foo]=1",
+        ] {
             assert!(Query::parse(bad).unwrap().tags("tags").is_err(), "{bad}");
         }
     }

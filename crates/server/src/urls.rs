@@ -12,8 +12,6 @@ use quarry_kb::File;
 use quarry_types::{BotId, FileId, Timestamp, hex, unhex};
 use sha2::Sha256;
 
-/// How long an upload URL works.
-const UPLOAD_TTL_MS: i64 = 15 * 60 * 1000;
 /// How long a private content URL works.
 const CONTENT_TTL_MS: i64 = 60 * 60 * 1000;
 
@@ -139,23 +137,23 @@ impl Signer {
         Ok(grant)
     }
 
-    fn grant(&self, purpose: Purpose, bot: &BotId, file: &File, size: u64, ttl_ms: i64) -> String {
+    fn grant(&self, purpose: Purpose, bot: &BotId, file: &File, until: Timestamp) -> String {
         self.sign(&Grant {
             purpose,
             bot: bot.clone(),
             file: file.id.clone(),
             version: file.version,
-            size,
+            size: file.declared_size,
             content_type: file.content_type.clone(),
-            expires_ms: Timestamp::now().as_ms().saturating_add(ttl_ms),
+            expires_ms: until.as_ms(),
             nonce: rand::random(),
         })
     }
 
-    /// Path of the upload URL of a file just upserted.
+    /// Path of the upload URL of a file just upserted; it works as long as the file waits for its bytes.
     #[must_use]
     pub(crate) fn upload_path(&self, bot: &BotId, file: &File) -> String {
-        self.grant(Purpose::Upload, bot, file, file.declared_size, UPLOAD_TTL_MS)
+        self.grant(Purpose::Upload, bot, file, file.upload_ends_at())
     }
 
     /// Path of a file's content URL: permanent when public, else signed and new each time.
@@ -164,7 +162,8 @@ impl Signer {
         if file.access.contains(&quarry_types::Visibility::PublicContent) {
             return format!("/v1/quarry/content/{}/{}", encode(bot.as_str()), encode(file.id.as_str()));
         }
-        self.grant(Purpose::Content, bot, file, file.declared_size, CONTENT_TTL_MS)
+        let until = Timestamp(Timestamp::now().as_ms().saturating_add(CONTENT_TTL_MS));
+        self.grant(Purpose::Content, bot, file, until)
     }
 }
 

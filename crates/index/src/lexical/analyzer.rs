@@ -260,7 +260,7 @@ fn is_unspaced(c: char) -> bool {
 
 /// Without the diacritics of Latin, Greek, Cyrillic, Hebrew and Arabic, and with a few letters
 /// spelled out. Other scripts keep their marks: there they are vowels.
-fn fold(word: &str) -> Cow<'_, str> {
+pub(super) fn fold(word: &str) -> Cow<'_, str> {
     if word.is_ascii() {
         return Cow::Borrowed(word);
     }

@@ -35,8 +35,8 @@ pub trait LexicalSearch: Send + Sync {
 
 /// The lexical index of one moment; never changes.
 pub struct LexSnapshot {
-    searcher: Searcher,
-    fields: Fields,
+    pub(super) searcher: Searcher,
+    pub(super) fields: Fields,
     /// The items of each segment's documents.
     items: Vec<Arc<Items>>,
     watermark: u64,
@@ -157,7 +157,7 @@ impl LexSnapshot {
     }
 
     /// Where the words of a channel are, and how much they count.
-    fn field_of(&self, channel: Channel) -> (Field, f32) {
+    pub(super) fn field_of(&self, channel: Channel) -> (Field, f32) {
         match channel {
             Channel::Words => (self.fields.words, 1.0),
             Channel::Exact => (self.fields.exact, EXACT_WEIGHT),

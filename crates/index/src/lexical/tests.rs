@@ -40,6 +40,32 @@ fn updates_deletes_and_reopening() {
 }
 
 #[test]
+fn words_that_no_document_holds_are_read_as_those_that_were_meant() {
+    let place = tempfile::tempdir().unwrap();
+    let index = LexicalIndex::open(place.path()).unwrap();
+    let docs = [
+        (1, "Flights in business class, also by train."),
+        (2, "Ein Fußgänger geht zum Bürgeramt und zum Ärztehaus."),
+        (3, "Der Gaertner arbeitet. Warranty WX200 and the plant."),
+    ];
+    apply(&index, &docs, &[], 1);
+    let snapshot = index.snapshot();
+    for (question, read) in [
+        ("Which flihgts have a buisness class?", "Which flights have a business class?"),
+        ("trian, waranty", "train, warranty"),
+        ("Wo ist das Buergeramt, FUSSGAENGER?", "Wo ist das burgeramt, fussganger?"),
+        ("der Gärtner", "der gaertner"),
+        ("flight to the plane on WX201 with berlin", "flight to the plane on WX201 with berlin"),
+        ("flying businesses", "flying businesses"),
+        ("日本語 ??", "日本語 ??"),
+    ] {
+        assert_eq!(snapshot.spelled(question).unwrap(), read, "{question}");
+    }
+    let long = "flihgts ".repeat(2_000);
+    assert!(snapshot.spelled(&long).unwrap().starts_with("flights"));
+}
+
+#[test]
 fn titles_codes_and_stop_words_are_found() {
     let place = tempfile::tempdir().unwrap();
     let index = LexicalIndex::open(place.path()).unwrap();

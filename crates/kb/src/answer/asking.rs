@@ -444,6 +444,11 @@ pub(super) const WHO: &[&str] = &[
     "who", "whom", "whose", "where", "wer", "wem", "wen", "wo", "quién", "quien", "quiénes", "dónde",
     "donde", "où", "quem", "onde", "waar",
 ];
+/// Words before what is asked for out of several: "which version".
+pub(super) const WHICH: &[&str] = &[
+    "which", "what", "welche", "welcher", "welches", "welchen", "welchem", "qué", "cuál", "quel", "quelle",
+    "quels", "quelles", "quale", "quali", "qual", "quais", "welk", "welke",
+];
 /// Beginnings of questions for a span of time.
 pub(super) const HOW_LONG: &[&[&str]] = &[
     &["how", "long"],

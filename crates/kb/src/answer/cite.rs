@@ -2,16 +2,18 @@
 
 use super::Citation;
 use super::select::Candidate;
+use super::sentences::of_item;
 use crate::search::Match;
 use crate::{File, records};
 use quarry_types::{CharRange, PassageKind};
 use std::collections::HashMap;
+use unicode_segmentation::UnicodeSegmentation;
 
 /// Puts the sentences together and numbers their sources from 1. Sentences that follow one another
 /// become one quote; the rows of a table are written out with the names of their columns. Sentences of
 /// several files stand in lines of their own under the name of their file.
 pub(super) fn cite(matches: &[Match], chosen: &[Candidate]) -> (String, Vec<Citation>) {
-    let mut quotes: Vec<(&Match, CharRange, Option<&str>)> = Vec::new();
+    let mut quotes: Vec<(&Match, CharRange, &Candidate)> = Vec::new();
     for sentence in chosen {
         let Some(found) = matches.get(sentence.passage) else { continue };
         let alone = chosen.len() == 1;
@@ -26,19 +28,24 @@ pub(super) fn cite(matches: &[Match], chosen: &[Candidate]) -> (String, Vec<Cita
             before.end = range.end;
             continue;
         }
-        quotes.push((found, range, sentence.header.as_deref()));
+        quotes.push((found, range, sentence));
     }
     let several = chosen.iter().any(|sentence| Some(sentence.file) != chosen.first().map(|first| first.file));
     let mut answer = String::new();
     let mut citations: Vec<Citation> = Vec::new();
     let mut seen: HashMap<String, ()> = HashMap::new();
-    for (found, range, header) in quotes {
+    for (found, range, sentence) in quotes {
         let quote = between(found, range.start, range.end).to_owned();
         if quote.is_empty() || seen.insert(quote.to_lowercase(), ()).is_some() {
             continue;
         }
         let token = format!("【{}】", citations.len() + 1);
-        let said = header.and_then(|header| written_out(header, &quote)).unwrap_or_else(|| quote.clone());
+        let heading = found.record.passage.heading_path.last().filter(|_| sentence.told_above);
+        let header = sentence.header.as_deref();
+        let said = header
+            .and_then(|header| written_out(header, &quote))
+            .or_else(|| heading.and_then(|heading| under_heading(heading, &quote)))
+            .unwrap_or_else(|| quote.clone());
         let other = citations.last().is_none_or(|last: &Citation| last.file.id != found.file.id);
         if !answer.is_empty() {
             let row = found.record.passage.kind != PassageKind::Paragraph;
@@ -105,9 +112,33 @@ fn written_out(header: &str, row: &str) -> Option<String> {
     (!told.is_empty()).then(|| format!("{first}: {}", told.join(", ")))
 }
 
+/// One sentence, or item of a list, under the heading that says what it is about: `Version 2.4: Exports are faster.`;
+/// `None` where the heading asks, or says nothing that the sentence does not.
+fn under_heading(heading: &str, quote: &str) -> Option<String> {
+    if quote.contains('\n') {
+        return None;
+    }
+    let said = of_item(quote).unwrap_or(quote);
+    let lower = said.to_lowercase();
+    let told = heading.to_lowercase().unicode_words().all(|word| lower.contains(word));
+    let asks = heading.trim_end().ends_with(['?', '？']);
+    (!told && !asks).then(|| format!("{}: {said}", heading.trim_end_matches([':', ' '])))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_heading_says_is_told_with_it() {
+        let told = under_heading("Version 2.4 (3 March):", "- Exports are faster.");
+        assert_eq!(told.as_deref(), Some("Version 2.4 (3 March): Exports are faster."));
+        assert_eq!(under_heading("What is new?", "- Exports are faster."), None);
+        assert_eq!(under_heading("Exports", "- Exports are faster."), None);
+        let told = under_heading("Version 2.4", "Exports are faster.");
+        assert_eq!(told.as_deref(), Some("Version 2.4: Exports are faster."));
+        assert_eq!(under_heading("Steps", "1. Open it.\n2. Close it."), None);
+    }
 
     #[test]
     fn a_row_is_told_with_its_columns() {

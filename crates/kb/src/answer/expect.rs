@@ -18,8 +18,10 @@ pub(crate) enum Expected {
     Duration,
     /// An amount of money.
     Money,
-    /// Any number: "how many", "how heavy".
+    /// Any number: "how heavy", "what size".
     Number,
+    /// A number of things: "how many".
+    Count,
     /// A date or time of day.
     Moment,
     /// A person or a place: something with a name.
@@ -82,16 +84,15 @@ impl Expected {
             words.windows(2).any(|pair| matches!(pair, [a, b] if first.contains(a) && next.contains(b)))
         };
         let long = (0..words.len()).any(|at| begins(words.get(at..).unwrap_or_default(), HOW_LONG));
-        let spans = words
-            .windows(2)
-            .any(|pair| matches!(pair, [a, unit] if HOW_MANY.contains(a) && SPANS.contains(unit)))
-            || words
-                .windows(3)
-                .any(|three| matches!(three, ["combien", "de" | "d", unit] if SPANS.contains(unit)));
+        // "How many days", "how many vacation days", "combien de jours".
+        let many = words.iter().position(|word| HOW_MANY.contains(word)).map_or(words.len(), |at| at + 1);
+        let counted = |list: &[&str]| words.iter().skip(many).take(3).any(|word| list.contains(word));
+        let spans = counted(SPANS);
         let hour = after(&["qué", "que", "che", "quelle", "quel", "welchem", "welchen", "welcher"], HOURS);
         if spans || long {
             Self::Duration
         } else if has(PRICES)
+            || counted(MONEY)
             || asks_for_payment(&words)
             || after(&["how"], &["expensive", "cheap"])
             || after(&["which", "what"], &["amount"])
@@ -99,6 +100,8 @@ impl Expected {
             Self::Money
         } else if asks_when(&words) || has(OPENING) || hour || after(&["what", "which"], TIMES) {
             Self::Moment
+        } else if has(HOW_MANY) {
+            Self::Count
         } else if after(&["how"], MEASURES) || after(&["wie"], GERMAN_MEASURES) || has(QUANTITIES) {
             Self::Number
         } else if has(WHO) || words.first() == Some(&"qui") || has(PLACES) {
@@ -118,6 +121,7 @@ impl Expected {
             Self::Duration => number() && (any(SPANS) || has_clock(&lower)),
             Self::Money => any(MONEY) || lower.contains(['$', '€', '£', '¥']) || has_cents(&lower),
             Self::Number => any(NUMBERS) || counts_something(&lower),
+            Self::Count => counts_things(&lower),
             Self::Moment => any(MOMENTS) || any(SPANS) || has_clock(&lower) || has_year(&lower),
             Self::Name => names_something(sentence),
         })
@@ -137,6 +141,27 @@ fn counts_something(text: &str) -> bool {
         })
     };
     text.split(|c: char| !c.is_ascii_digit() && c != ':').any(|part| has_digit(part) && !is_clock(part))
+}
+
+/// Whether there is a number of things: not of days, of money or of a day in the calendar.
+fn counts_things(text: &str) -> bool {
+    let parts: Vec<&str> = text.split_word_bounds().filter(|part| !part.trim().is_empty()).collect();
+    parts.iter().enumerate().any(|(at, word)| {
+        let near = |at: Option<usize>, is: &dyn Fn(&str) -> bool| {
+            at.and_then(|at| parts.get(at)).is_some_and(|part| is(part))
+        };
+        let paid = |part: &str| matches!(part, "$" | "€" | "£" | "¥") || MONEY.contains(&part);
+        let measures =
+            |part: &str| paid(part) || SPANS.contains(&part) || matches!(part, "%" | "percent" | ":");
+        let dated = |part: &str| MOMENTS.contains(&part) || part == ":";
+        let number = NUMBERS.contains(word) || (counts_something(word) && !has_year(word));
+        let before = at.checked_sub(1);
+        number
+            && !near(Some(at + 1), &measures)
+            && !near(Some(at + 1), &dated)
+            && !near(before, &paid)
+            && !near(before, &dated)
+    })
 }
 
 /// `0:43`, `14:00`.
@@ -181,6 +206,8 @@ mod tests {
         for (question, expected) in [
             ("How long is the warranty?", Expected::Duration),
             ("How many days do I have?", Expected::Duration),
+            ("How many vacation days do employees get?", Expected::Duration),
+            ("Combien de jours ai-je ?", Expected::Duration),
             ("How much does it cost?", Expected::Money),
             ("How much water does it use?", Expected::Number),
             ("What is the maximum load?", Expected::Number),
@@ -208,6 +235,8 @@ mod tests {
             ("¿Cuánto cuesta el envío?", Expected::Money),
             ("À quelle heure ouvre la piscine ?", Expected::Moment),
             ("¿A qué hora abren?", Expected::Moment),
+            ("How many rooms do you have?", Expected::Count),
+            ("Wie viele Zimmer gibt es?", Expected::Count),
             ("Wie schwer ist sie?", Expected::Number),
             ("Wer leitet den Kurs?", Expected::Name),
             ("Qui a fondé le club ?", Expected::Name),
@@ -242,6 +271,11 @@ mod tests {
             (Expected::Number, "From 10:00,12 places", true),
             (Expected::Number, "Open 10:00から、定員20名", true),
             (Expected::Number, "At a scale of 1:100", true),
+            (Expected::Count, "You may borrow ten books for three weeks.", true),
+            (Expected::Count, "Books are lent for three weeks.", false),
+            (Expected::Count, "A card costs 12 euros or $9.", false),
+            (Expected::Count, "Open since 1987, from 3 May to 10:00 and 20 %.", false),
+            (Expected::Count, "It has 48 rooms.", true),
             (Expected::Moment, "Open until 18:00.", true),
             (Expected::Moment, "Founded in 1987.", true),
             (Expected::Moment, "It is a pump.", false),

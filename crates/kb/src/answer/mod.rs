@@ -198,7 +198,9 @@ impl Kb {
         let selecting = Instant::now();
         let counter = self.inner.embedder.get().await?.token_counter();
         let question_tokens = counter.count_tokens(&search.query);
-        let Choice { sentences, confidence } = self.choose(&search.query, &asked, &matches).await?;
+        // However many passages are wanted, the answer is the same.
+        let read = matches.get(..matches.len().min(PASSAGES)).unwrap_or_default();
+        let Choice { sentences, confidence } = self.choose(&search.query, &asked, read).await?;
         let responded = confidence >= threshold && !sentences.is_empty();
         let (answer, citations) = if responded { cite(&matches, &sentences) } else { Default::default() };
         let timing =

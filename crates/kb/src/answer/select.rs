@@ -6,9 +6,9 @@
 
 use super::Meaning;
 use super::expect::{Expected, asks_for_steps};
-use super::extent::{grown, with_list};
-use super::sentences::{blocks, sentences, table_header};
-use super::terms::{emphasised, named, terms, with_measures};
+use super::extent::{announcing, grown, with_announced};
+use super::sentences::{blocks, is_item, sentences, table_header};
+use super::terms::{asked_kind, emphasised, named, terms, with_measures};
 use super::tongue::{Tongue, words};
 use crate::search::Match;
 use quarry_embed::Embedded;
@@ -48,6 +48,8 @@ pub(crate) struct Candidate {
     pub(crate) text: String,
     /// The row that names its columns, for a row of a table.
     pub(crate) header: Option<String>,
+    /// Whether its heading says what is asked for, or what it is an item of, and it does not.
+    pub(crate) told_above: bool,
     /// What to quote when it is quoted alone: it with what explains it.
     pub(crate) grown: Option<CharRange>,
     /// Whether that is a list or a paragraph which answers whole.
@@ -121,6 +123,7 @@ impl Evidence {
         let wanted = with_measures(plain(question), question, tongue, true);
         let terms = |text: &str| with_measures(plain(text), text, tongue, false);
         let steps = asks_for_steps(question);
+        let kind = asked_kind(question, tongue);
         let mut candidates = Vec::new();
         let mut passages: Vec<HashSet<String>> = Vec::with_capacity(matches.len());
         for (passage, found) in matches.iter().enumerate() {
@@ -143,8 +146,8 @@ impl Evidence {
             let all = sentences(record);
             let blocks = blocks(record);
             let each: Vec<HashSet<String>> = all.iter().map(|(_, text)| terms(text)).collect();
-            for (at, (range, _)) in all.iter().enumerate() {
-                let (range, text) = with_list(&record.text, record.range.start, *range, &all, at);
+            for (at, (range, sentence)) in all.iter().enumerate() {
+                let Some((range, text)) = announcing(record, *range, sentence) else { continue };
                 let mut around = above.clone();
                 for near in each.iter().skip(at.saturating_sub(1)).take(if at == 0 { 2 } else { 3 }) {
                     around.extend(near.iter().cloned());
@@ -153,10 +156,15 @@ impl Evidence {
                 let key = header.as_ref().map(|_| terms(text.split('|').next().unwrap_or_default()));
                 let key = key.unwrap_or_default();
                 let grown = prose.then(|| grown(&blocks, &all, range, steps, same)).flatten();
+                let grown = grown.map(|(range, whole)| (with_announced(record, range), whole));
+                let own = terms(&text);
+                let in_heading =
+                    kind.as_ref().is_some_and(|kind| heading.contains(kind) && !own.contains(kind));
                 candidates.push(Candidate {
                     passage,
                     range,
-                    terms: terms(&text),
+                    told_above: in_heading || is_item(&text),
+                    terms: own,
                     text,
                     header: header.clone(),
                     grown: grown.map(|(range, _)| range),
@@ -205,7 +213,11 @@ impl Evidence {
         candidates.sort_by(|a, b| b.prior.total_cmp(&a.prior));
         candidates.truncate(READ);
         for candidate in &mut candidates {
-            candidate.met = expected.is_met_by(&beyond(question, &candidate.text));
+            let said = match candidate.told_above {
+                true => format!("{} {}", candidate.lead, candidate.text),
+                false => candidate.text.clone(),
+            };
+            candidate.met = expected.is_met_by(&beyond(question, &said, expected == Expected::Name));
             candidate.prior += candidate.met.map_or(0.0, |met| if met { 0.1 } else { -0.1 });
         }
         candidates.sort_by(|a, b| b.prior.total_cmp(&a.prior));
@@ -370,11 +382,12 @@ fn weigh(wanted: &HashSet<String>, candidates: &mut [Candidate]) {
     }
 }
 
-/// A sentence without the numbers and codes that the question itself holds: "the Oro 800" tells no price.
-fn beyond(question: &str, sentence: &str) -> String {
+/// A sentence without the numbers and codes that the question itself holds ("the Oro 800" tells no price), or without
+/// any of its words: who leads the Oro is not told by "the Oro".
+fn beyond(question: &str, sentence: &str, all: bool) -> String {
     let lower = question.to_lowercase();
-    let given: HashSet<&str> =
-        words(&lower).filter(|word| word.bytes().any(|byte| byte.is_ascii_digit())).collect();
+    let digit = |word: &&str| word.bytes().any(|byte| byte.is_ascii_digit());
+    let given: HashSet<&str> = words(&lower).filter(|word| all || digit(word)).collect();
     if given.is_empty() {
         return sentence.to_owned();
     }

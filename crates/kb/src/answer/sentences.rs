@@ -64,11 +64,16 @@ fn header_at(passage: &Passage) -> Option<(usize, &str)> {
 
 /// Whether a line is an item of a list.
 pub(crate) fn is_item(text: &str) -> bool {
+    of_item(text).is_some()
+}
+
+/// What an item of a list says behind its bullet or number.
+pub(crate) fn of_item(text: &str) -> Option<&str> {
     let text = text.trim_start();
     let bullet = text.strip_prefix(['-', '*', '•', '–', '·', '▪', '◦']);
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let numbered = (1..=3).contains(&digits).then(|| text.get(digits..)?.strip_prefix(['.', ')'])).flatten();
-    bullet.or(numbered).is_some_and(|rest| rest.starts_with(char::is_whitespace))
+    bullet.or(numbered).filter(|rest| rest.starts_with(char::is_whitespace)).map(str::trim_start)
 }
 
 /// The paragraphs and lists of a passage, in the file's text, each with whether it is a list: up to the

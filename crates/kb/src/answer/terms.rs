@@ -1,5 +1,6 @@
 //! The words of a question that must be covered by an answer.
 
+use super::asking::WHICH;
 use super::tongue::{Tongue, words};
 use std::collections::HashSet;
 use unicode_segmentation::UnicodeSegmentation;
@@ -30,6 +31,13 @@ pub(crate) fn with_measures(
     terms
 }
 
+/// What a question asks for out of several, as [`terms`] writes it: the version of "which version".
+pub(crate) fn asked_kind(question: &str, tongue: Tongue) -> Option<String> {
+    let lower = question.to_lowercase();
+    let mut after = words(&lower).skip_while(|word| !WHICH.contains(word)).skip(1);
+    after.next().filter(|word| !tongue.is_small(word)).map(|word| tongue.stem(word))
+}
+
 /// Small words that a question writes with a capital in its middle: "the Down programme" is not "down".
 pub(crate) fn emphasised(question: &str, tongue: Tongue) -> HashSet<String> {
     let upper = |word: &str| word.chars().next().is_some_and(char::is_uppercase);
@@ -48,8 +56,12 @@ pub(crate) fn emphasised(question: &str, tongue: Tongue) -> HashSet<String> {
 pub(crate) fn named(question: &str, tongue: Tongue) -> HashSet<String> {
     let all: Vec<&str> = words(question).collect();
     let digit = |word: &str| word.bytes().any(|byte| byte.is_ascii_digit());
+    let loud = |word: &&&str| !word.chars().any(char::is_lowercase);
+    // WHO SHOUTS NAMES NOTHING.
+    let shouted = all.iter().filter(loud).count() * 2 > all.len();
     let marked = |at: usize| {
         at > 0
+            && !shouted
             && all.get(at).is_some_and(|word| {
                 word.chars().next().is_some_and(char::is_uppercase) && !tongue.is_small(&word.to_lowercase())
             })
@@ -199,9 +211,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_for_out_of_several() {
+        for (question, kind) in [
+            ("Which version added the flat white?", Some("version")),
+            ("On what days are you open?", Some("day")),
+            ("What is the price?", None),
+            ("In welchem Stock ist das Labor?", Some("stock")),
+            ("How long?", None),
+        ] {
+            assert_eq!(asked_kind(question, Tongue::of(question)).as_deref(), kind, "{question}");
+        }
+    }
+
+    #[test]
     fn names_are_told_from_nouns() {
         let names = |text: &str| named(text, Tongue::of(text));
         assert_eq!(names("How heavy is the Veya V4?"), HashSet::from(["veya".into(), "v4".into()]));
+        assert_eq!(names("WHAT DOES ERROR E7 MEAN?"), HashSet::from(["e7".into()]));
         assert!(names("Wie lange gilt die Garantie?").is_empty());
         assert!(names("Wie schwer ist die Brook W740?").contains("brook"));
     }

@@ -34,7 +34,7 @@ const MAX_CUT_SHORT: u32 = 30;
 const EMBED_GROUP: usize = 16;
 
 const MODEL_WAIT: Duration = Duration::from_secs(30);
-const EXPIRY_CHECK: Duration = Duration::from_secs(30);
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
 /// Why a job ended without a published generation.
 pub(super) enum Stop {
@@ -96,17 +96,19 @@ impl Kb {
         Ok(())
     }
 
-    /// Removes files whose time is over, of bots in use; those of other bots are hidden already and
+    /// Ends files whose time is over, of bots in use; those of other bots are hidden already and
     /// go when the bot is next used.
-    async fn delete_expired_files(self) {
-        let mut ticks = tokio::time::interval(EXPIRY_CHECK);
+    async fn sweep_files(self) {
+        let mut ticks = tokio::time::interval(SWEEP_EVERY);
         while !self.inner.queue.is_closed() {
             ticks.tick().await;
             for (scope, view) in self.inner.views.opened() {
-                match self.delete_expired(&scope, &view).await {
+                match self.sweep(&scope, &view, Timestamp::now()).await {
                     Ok(0) => {}
-                    Ok(files) => tracing::info!(bot = %scope.bot(), files, "expired files deleted"),
-                    Err(error) => tracing::error!(bot = %scope.bot(), %error, "expired files not deleted"),
+                    Ok(files) => tracing::info!(bot = %scope.bot(), files, "files whose time was over ended"),
+                    Err(error) => {
+                        tracing::error!(bot = %scope.bot(), %error, "files whose time is over not ended")
+                    }
                 }
             }
         }
@@ -114,7 +116,7 @@ impl Kb {
 
     pub(crate) fn start_workers(&self) {
         let mut tasks = self.inner.tasks.lock();
-        tasks.push(tokio::spawn(self.clone().delete_expired_files()));
+        tasks.push(tokio::spawn(self.clone().sweep_files()));
         tasks.push(tokio::spawn(self.clone().work_off()));
     }
 
@@ -276,6 +278,7 @@ impl Inner {
             page_starts: page_starts(&document),
             facts: Some(Facts { skipped_options: skipped_options(&file.indexing), ..Facts::of(&document) }),
             warnings: [document.warnings, chunk_options(&file.indexing).1].concat(),
+            replaced: None,
         };
         // While it waits it holds what it needs only.
         drop((document.text, document.blocks, snapshot, file));

@@ -1,7 +1,7 @@
 //! The two legs and what becomes of them.
 
 use super::SearchTuning;
-use super::repeats::repeats_last;
+use super::repeats::lower_repeats;
 use super::second::{Question, Watch, Weighed, Weights, rerank};
 use crate::Error;
 use crate::files::is_expired;
@@ -57,8 +57,9 @@ impl Task<'_> {
         } else {
             (!search.admits_all()).then(|| snapshot.allowed.of(snapshot, search))
         };
-        let hits = snapshot.lexical.search(&search.query, self.depth(), &these(&allowed))?;
-        Ok(Worded { hits, words: snapshot.lexical.query_words(&search.query)?, allowed })
+        let asked = snapshot.lexical.spelled(&search.query)?;
+        let hits = snapshot.lexical.search(&asked, self.depth(), &these(&allowed))?;
+        Ok(Worded { hits, words: snapshot.lexical.query_words(&asked)?, allowed })
     }
 
     /// Ranks the passages of the files the filter lets through. `worded` gives the other leg, and may wait for it.
@@ -94,7 +95,7 @@ impl Task<'_> {
         let weights = Weights { dense: tuning.dense_weight, ..Weights::default() };
         let question = Question { words: &words, tokens: &tokens, vector: &asked.vector };
         let mut last = rerank(snapshot, &question, &fused, &weights, watch)?;
-        repeats_last(snapshot, &mut last, 2 * search.limit);
+        lower_repeats(snapshot, &words, &mut last, 2 * search.limit);
         Ok(Ranked { lexical, dense, fused, last, words, plan })
     }
 

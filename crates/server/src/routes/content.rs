@@ -19,7 +19,8 @@ const CHUNK_DEADLINE: Duration = Duration::from_secs(30);
 /// Bytes read from the store at a time.
 const READ_BYTES: usize = 256 << 10;
 
-/// `PUT /v1/quarry/upload/…`: takes exactly the bytes that the upsert announced.
+/// `PUT /v1/quarry/upload/…`: takes exactly the bytes that the upsert announced. Those of an upsert that another one has
+/// followed are dropped with success, for of several writers the last one wins.
 pub(crate) async fn upload(call: Call) -> Answer {
     let state = call.state.clone();
     let (bot, file) = (call.matched.param(0), call.matched.param(1));
@@ -32,43 +33,65 @@ pub(crate) async fn upload(call: Call) -> Answer {
     };
     let (declared, size) = (body::declared_length(&call.headers), grant.size);
     let scope = Scope::of(grant.bot);
-    let started = match declared {
-        Some(length) if length > size => {
-            let message =
-                format!("{length} bytes are more than the {size} announced; upsert with the real size");
-            Err(ApiError::new(ErrorType::PayloadTooLarge, message))
-        }
-        _ => state.kb.begin_upload(&scope, &grant.file, grant.version).await.map_err(ApiError::from),
-    };
-    match started {
+    if let Some(length) = declared.filter(|length| *length > size) {
+        body::drain(call.body).await;
+        let message = format!("{length} bytes are more than the {size} announced; upsert with the real size");
+        return Err(ApiError::new(ErrorType::PayloadTooLarge, message));
+    }
+    match state.kb.begin_upload(&scope, &grant.file, grant.version).await {
         Ok(upload) => receive(upload, call.body).await,
+        Err(quarry_kb::Error::Superseded) => drop_bytes(call.body, size).await,
         Err(error) => {
             body::drain(call.body).await;
-            Err(error)
+            Err(error.into())
         }
     }
 }
 
 async fn receive(mut upload: Upload, mut body: Body) -> Answer {
-    loop {
-        let frame = tokio::time::timeout(CHUNK_DEADLINE, body.frame())
-            .await
-            .map_err(|_| ApiError::new(ErrorType::OperationTimeout, "the upload stalled; start it again"))?;
-        let Some(frame) = frame else { break };
-        let frame = frame.map_err(|_| ApiError::payload("the upload broke off; start it again"))?;
-        let Ok(data) = frame.into_data() else { continue };
+    while let Some(data) = next_piece(&mut body).await? {
         if let Err(error) = upload.write(data).await {
             drop(upload);
             body::drain(body).await;
             return Err(error.into());
         }
     }
-    let file = upload.finish().await?;
     let mut response = body::empty()?;
-    if let Some(tag) = etag(&file) {
-        response.headers_mut().insert(header::ETAG, tag);
+    match upload.finish().await {
+        Ok(file) => {
+            if let Some(tag) = etag(&file) {
+                response.headers_mut().insert(header::ETAG, tag);
+            }
+        }
+        Err(quarry_kb::Error::Superseded) => {}
+        Err(error) => return Err(error.into()),
     }
     Ok(response)
+}
+
+async fn drop_bytes(mut body: Body, size: u64) -> Answer {
+    let mut left = size;
+    while let Some(data) = next_piece(&mut body).await? {
+        left = left.checked_sub(data.len() as u64).ok_or_else(|| {
+            let message = format!("more than the {size} bytes announced; upsert with the real size");
+            ApiError::new(ErrorType::PayloadTooLarge, message)
+        })?;
+    }
+    body::empty()
+}
+
+/// What comes next of an upload; `None` at its end.
+async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, ApiError> {
+    loop {
+        let frame = tokio::time::timeout(CHUNK_DEADLINE, body.frame())
+            .await
+            .map_err(|_| ApiError::new(ErrorType::OperationTimeout, "the upload stalled; start it again"))?;
+        let Some(frame) = frame else { return Ok(None) };
+        let frame = frame.map_err(|_| ApiError::payload("the upload broke off; start it again"))?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
 }
 
 /// `GET /v1/quarry/content/…`: public content by its plain URL, other content by a signed one.

@@ -18,7 +18,7 @@ pub(crate) async fn text(call: Call) -> Answer {
 pub(crate) async fn facts(call: Call) -> Answer {
     let id = call.matched.param(0);
     let file = call.state.kb.file(call.scope()?, id).await?;
-    let published = file.published.as_ref().filter(|published| published.facts.is_some());
+    let published = file.readable().filter(|published| published.facts.is_some());
     let Some(published) = published else {
         let missing = quarry_kb::Error::NotFound { what: "facts of file", id: id.to_owned() };
         return Err(missing.into());

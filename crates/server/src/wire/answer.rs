@@ -11,6 +11,24 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Knowledge bases, and values of tags, of one question.
 const MOST_NAMES: usize = 100;
 
+/// What an object among a question's tag rules may hold.
+const OPERATORS: [&str; 3] = ["in", "not", "exists"];
+const FIELDS: [&str; 13] = [
+    "question",
+    "conversation",
+    "mode",
+    "knowledgeBases",
+    "tags",
+    "files",
+    "folders",
+    "tables",
+    "documents",
+    "limit",
+    "minConfidence",
+    "threshold",
+    "stream",
+];
+
 /// Body of `POST /v1/quarry/answer`.
 #[derive(Debug)]
 pub(crate) struct QuestionBody {
@@ -38,6 +56,13 @@ impl QuestionBody {
             "minConfidence",
             "threshold",
         ];
+        // A misspelt scope must not widen what is asked.
+        if let Some(unknown) = body.keys().find(|name| !FIELDS.contains(&name.as_str())) {
+            return Err(ApiError::payload(format!(
+                "{unknown} is no field of a question; use {}",
+                FIELDS.join(", ")
+            )));
+        }
         let filters = body.iter().filter(|(name, value)| scope.contains(&name.as_str()) && !value.is_null());
         let filters = Value::Object(filters.map(|(name, value)| (name.clone(), value.clone())).collect());
         let mut fields = Fields::new(body);
@@ -57,8 +82,8 @@ impl QuestionBody {
         if least.is_some_and(|value| !(0.0..=1.0).contains(&value)) {
             return Err(ApiError::payload("minConfidence must be a number from 0 to 1"));
         }
-        let mut files = fields.texts("files")?.unwrap_or_default();
-        for folder in fields.texts("folders")?.unwrap_or_default() {
+        let mut files = scope_list(&mut fields, "files")?;
+        for folder in scope_list(&mut fields, "folders")? {
             if folder.trim_matches('/').is_empty() {
                 return Err(ApiError::payload(
                     "folders must hold the beginnings of keys, such as \"manuals/\"",
@@ -71,8 +96,7 @@ impl QuestionBody {
                 "files and folders must be at most 100 together; use tags for more",
             ));
         }
-        let bases: BTreeSet<String> =
-            fields.texts("knowledgeBases")?.unwrap_or_default().into_iter().collect();
+        let bases: BTreeSet<String> = scope_list(&mut fields, "knowledgeBases")?.into_iter().collect();
         if bases.len() > MOST_NAMES {
             return Err(ApiError::payload(format!("knowledgeBases must be at most {MOST_NAMES}")));
         }
@@ -94,6 +118,17 @@ impl QuestionBody {
     }
 }
 
+/// Names that narrow a question's scope. An empty list would narrow it to nothing, and is refused so that it does not
+/// pass for none at all.
+fn scope_list(fields: &mut Fields, name: &str) -> Result<Vec<String>, ApiError> {
+    match fields.texts(name)? {
+        Some(list) if list.is_empty() => {
+            Err(ApiError::payload(format!("{name} must not be empty; leave it out to ask without it")))
+        }
+        list => Ok(list.unwrap_or_default()),
+    }
+}
+
 /// `conversation`: `[{role: "user" | "assistant", content}]`, oldest first.
 fn turns(fields: &mut Fields) -> Result<Vec<Turn>, ApiError> {
     let said = fields.array("conversation")?.unwrap_or_default();
@@ -109,7 +144,8 @@ fn turns(fields: &mut Fields) -> Result<Vec<Turn>, ApiError> {
             Some("user") => Who::User,
             Some("assistant") => Who::Assistant,
             other => {
-                let message = format!("conversation[{at}].role must be user or assistant, got {other:?}");
+                let got = other.map_or("none".to_owned(), |other| format!("{other:?}"));
+                let message = format!("conversation[{at}].role must be user or assistant, got {got}");
                 return Err(ApiError::payload(message));
             }
         };
@@ -125,8 +161,17 @@ fn tag_filter(fields: &mut Fields) -> Result<TagFilter, ApiError> {
     let mut rules = BTreeMap::new();
     for (tag, value) in fields.object("tags")?.unwrap_or_default() {
         let rule = match value {
-            Value::Null => continue,
+            Value::Null => {
+                let message =
+                    format!("tags.{tag} must not be null; leave it out, or send {{\"exists\": false}}");
+                return Err(ApiError::payload(message));
+            }
             Value::Object(map) => {
+                let known = |name: &String| OPERATORS.contains(&name.as_str());
+                if map.is_empty() || !map.keys().all(known) {
+                    let message = format!("tags.{tag} must hold one of {}", OPERATORS.join(", "));
+                    return Err(ApiError::payload(message));
+                }
                 let mut operators = Fields::new(map);
                 TagRule {
                     any_of: operators.value("in").map(|value| strings(&tag, value)).transpose()?,
