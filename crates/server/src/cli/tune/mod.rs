@@ -252,7 +252,7 @@ fn reason(set: &Set, tried: &[Tried], now: &Tried, best: &Tried) -> String {
     };
     let highest = tried.iter().max_by(|a, b| a.figures.ndcg_10.total_cmp(&b.figures.ndcg_10));
     let mut out = match highest {
-        Some(highest) if std::ptr::eq(best, now) && !std::ptr::eq(highest, now) => {
+        Some(highest) if std::ptr::eq(best, now) && highest.figures.ndcg_10 > now.figures.ndcg_10 => {
             let (candidates, dense) = (highest.tuning.candidates, highest.tuning.dense_weight);
             let it = format!("the highest, candidates={candidates},dense={dense}, gains {}", gain(highest));
             format!("the current setting stays: none that is fast enough is clearly better; {it}")
