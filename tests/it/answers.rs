@@ -379,7 +379,13 @@ async fn a_model_that_has_no_answer_or_fails_says_so_and_leaks_nothing() {
     assert!(failed.status >= 500, "{}", failed.text());
     let text = failed.text();
     assert!(text.contains("language model"), "{text}");
+    engine.put("b", "/v1/quarry/queries/settings", json!({ "enabled": true })).await.ok();
     let events = events(&engine.post("b", "/v1/quarry/answer/stream", broken).await);
+    let logged = engine.get("b", "/v1/quarry/queries").await.ok()["queries"].clone();
+    assert_eq!((&logged[0]["outcome"], &logged[0]["mode"]), (&json!("failed"), &json!("llm")), "{logged}");
+    assert!(!logged[0]["results"].as_array().unwrap().is_empty());
+    let missed = engine.get("b", "/v1/quarry/queries/no-match").await.ok();
+    assert_eq!(missed["questions"], json!([]), "the documents are not at fault");
     let (name, data) = events.last().unwrap();
     assert_eq!(name, "error");
     for text in [text, data.to_string()] {
@@ -469,7 +475,13 @@ async fn the_query_log_is_kept_on_demand_and_per_bot() {
         .await
         .ok();
     assert_eq!(on["settings"], json!({ "enabled": true, "retentionDays": 7, "maxEntries": 10000 }));
-    for bad in [json!({ "retentionDays": 0 }), json!({ "retentionDays": 366 }), json!({ "enabled": "yes" })] {
+    let settings = [
+        json!({ "retentionDays": 0 }),
+        json!({ "retentionDays": 366 }),
+        json!({ "enabled": "yes" }),
+        json!({ "retention": 3 }),
+    ];
+    for bad in settings {
         engine.put("b", "/v1/quarry/queries/settings", bad).await.refused(400, "InvalidPayload");
     }
     let answered = ask(&engine, "b", heavy).await;
@@ -483,10 +495,11 @@ async fn the_query_log_is_kept_on_demand_and_per_bot() {
     let rest = engine.get("b", &format!("/v1/quarry/queries?limit=2&nextToken={next}")).await.ok();
     assert_eq!(rest["queries"][0]["id"], id.as_str());
     assert!(rest["meta"].get("nextToken").is_none());
+    engine.get("b", "/v1/quarry/queries?nextToken=zzz").await.refused(400, "InvalidQuery");
     let entry = engine.get("b", &format!("/v1/quarry/queries/{id}")).await.ok()["query"].clone();
     assert_eq!(entry["question"], "How heavy is the Norda N7?");
     assert_eq!(entry["filters"], json!({ "files": ["n7.md"] }));
-    assert_eq!(entry["answer"], answered["answer"]);
+    assert_eq!((&entry["answer"], &entry["outcome"]), (&answered["answer"], &json!("answered")));
     assert_eq!(entry["citations"][0]["key"], "n7.md");
     assert!(
         entry["latencyMs"].as_f64().unwrap() > 0.0 && entry["results"][0]["score"].as_f64().unwrap() > 0.0
@@ -505,6 +518,7 @@ async fn the_query_log_is_kept_on_demand_and_per_bot() {
     };
     rate(json!({ "rating": "great" })).await.refused(400, "InvalidPayload");
     rate(json!({ "rating": "good", "relevant": ["x"] })).await.refused(400, "InvalidPayload");
+    rate(json!({ "rating": "good", "coment": "right" })).await.refused(400, "InvalidPayload");
     rate(json!({ "rating": "good", "comment": "right" })).await.ok();
     let good = engine.get("b", "/v1/quarry/queries?feedback=good").await.ok();
     assert_eq!(good["queries"][0]["feedback"]["comment"], "right");
@@ -524,6 +538,11 @@ async fn the_query_log_is_kept_on_demand_and_per_bot() {
     assert_eq!(engine.get("other", "/v1/quarry/queries").await.ok()["queries"], json!([]));
     assert_eq!(engine.get("other", "/v1/quarry/queries/settings").await.ok()["settings"]["enabled"], false);
     assert_eq!(engine.delete("other", "/v1/quarry/queries").await.ok()["removed"], 0);
+    engine.delete("other", Box::leak(path.clone().into_boxed_str())).await.refused(404, "ResourceNotFound");
+    let wrong = unanswered["queries"][0]["id"].as_str().unwrap();
+    let wrong: &str = Box::leak(format!("/v1/quarry/queries/{wrong}").into_boxed_str());
+    engine.delete("b", wrong).await.ok();
+    engine.delete("b", wrong).await.refused(404, "ResourceNotFound");
 
     // It survives a restart, and shrinks when told to.
     let engine = engine.reopened().await;

@@ -3,7 +3,8 @@
 use crate::common::worker;
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 const CORPUS: &str = r#"{"_id":"oven","title":"kitchen","text":"The oven heats to 280 degrees."}
 {"_id":"fridge","title":"kitchen","text":"The fridge cools to 3 degrees and hums a little."}
@@ -64,6 +65,104 @@ fn wrong_folders_are_named() {
     assert!(!output.status.success() && said.contains("absent/corpus.jsonl"), "{said}");
 }
 
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn what_the_grades_name_and_the_set_lacks_is_told_and_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    set(folder.path());
+    let queries =
+        "{\"_id\":\"q1\",\"text\":\"how hot does the oven get\"}\n{\"_id\":\"q2\",\"text\":\" \"}\n";
+    std::fs::write(folder.path().join("queries.jsonl"), queries).unwrap();
+    std::fs::write(folder.path().join("qrels/test.tsv"), "q1\toven\t1\nq2\toven\t1\nq9\tgone\t1\n").unwrap();
+    let args = ["eval", "--data", ".", "--search", "candidates=50,dense=6", "--json", "--cache", "vectors"];
+    let output = quarry(folder.path(), &args);
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+    let counts = ["queries", "judged", "queries_without_text", "queries_missing", "documents_missing"];
+    assert_eq!(counts.map(|name| report[name].as_u64().unwrap()), [3, 3, 1, 1, 1]);
+    assert_eq!(report["search"], "candidates=50,dense=6,recall=0.99,links=16");
+    let ndcg = report["stages"][5]["ndcg_10"].as_f64().unwrap();
+    assert!((ndcg - 1.0 / 3.0).abs() < 1e-9, "what is not asked is not found: {ndcg}");
+    let output = quarry(folder.path(), &["eval", "--data", ".", "--cache", "vectors"]);
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    for line in ["1 judged queries have no text", "(q9)", "(gone)"] {
+        assert!(table.contains(line), "{table}");
+    }
+
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut printing = Command::new(worker());
+    printing.args(args).current_dir(folder.path()).stdout(full);
+    let output = printing.output().unwrap();
+    assert!(!output.status.success() && said(&output).contains("cannot print"), "{}", said(&output));
+}
+
+#[test]
+fn without_grades_only_a_ranking_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    set(folder.path());
+    std::fs::remove_dir_all(folder.path().join("qrels")).unwrap();
+    let output = quarry(folder.path(), &["eval", "--data", "."]);
+    assert!(!output.status.success() && said(&output).contains("nothing to measure"), "{}", said(&output));
+    let output = quarry(folder.path(), &["eval", "--data", ".", "--run", "run.txt"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("no grades"));
+    assert!(std::fs::read_to_string(folder.path().join("run.txt")).unwrap().contains("q3 Q0 "));
+}
+
+#[test]
+fn what_cannot_be_written_is_refused_before_anything_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    set(folder.path());
+    std::fs::write(folder.path().join("wrong.toml"), "search = 5\n").unwrap();
+    for (args, named) in [
+        (&["eval", "--run", "absent/run.txt"][..], "absent/run.txt"),
+        (&["eval", "--run", "qrels"], "qrels"),
+        (&["eval", "--search", "candidates=1"], "candidates"),
+        (&["tune", "--out", "corpus.jsonl"], "corpus.jsonl"),
+        (&["tune", "--apply", "wrong.toml"], "wrong.toml"),
+        (&["tune", "--apply", "absent/quarry.toml"], "absent/quarry.toml"),
+        (&["tune", "--max-ms", "nan"], "--max-ms"),
+        (&["tune", "--queries", "0"], "--queries"),
+    ] {
+        let output = quarry(folder.path(), &[args, &["--data", "."]].concat());
+        let said = said(&output);
+        assert!(output.status.code() == Some(1) && said.contains(named), "{said}");
+        assert!(!said.contains("indexing"), "{said}");
+    }
+}
+
+#[test]
+fn a_signal_leaves_no_temporary_files() {
+    let folder = tempfile::tempdir().unwrap();
+    set(folder.path());
+    let docs: String = (0..3000)
+        .map(|number| {
+            format!("{{\"_id\":\"d{number}\",\"text\":\"Article {number} tells of {}.\"}}\n", number * 7)
+        })
+        .collect();
+    std::fs::write(folder.path().join("corpus.jsonl"), docs).unwrap();
+    let temporary = folder.path().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let is_ours = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with(".tmp");
+    let left = || std::fs::read_dir(&temporary).unwrap().flatten().filter(is_ours).count();
+    for (command, signal, code) in [("eval", "INT", 130), ("tune", "TERM", 143), ("eval", "HUP", 129)] {
+        let mut running = Command::new(worker());
+        running.args([command, "--data", "."]).current_dir(folder.path()).env("TMPDIR", &temporary);
+        let mut running = running.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let begun = Instant::now();
+        while left() == 0 && begun.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let killed = Command::new("kill").args([format!("-{signal}"), running.id().to_string()]).status();
+        assert!(killed.unwrap().success());
+        assert_eq!(running.wait().unwrap().code(), Some(code), "{command}");
+        assert_eq!(left(), 0, "{command}");
+    }
+}
+
 #[test]
 fn tuning_recommends_a_setting_and_writes_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -87,6 +186,9 @@ fn tuning_recommends_a_setting_and_writes_it() {
     let report = std::fs::read_to_string(folder.path().join("out/tune.json")).unwrap();
     let report: Value = serde_json::from_str(&report).unwrap();
     let recommended = report["recommended"].as_str().unwrap();
+    assert_eq!(recommended, report["current"].as_str().unwrap(), "two queries prove nothing");
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(table.contains("only 2 graded queries") && table.contains("current, recommended"), "{table}");
     assert!(recommended.contains("candidates=") && report["vectors"].as_array().unwrap().len() >= 3);
     assert_eq!(report["chunks"][1]["chars"], 100);
     let passages = |at: usize| report["chunks"][at]["passages"].as_u64().unwrap();

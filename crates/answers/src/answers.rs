@@ -6,7 +6,7 @@ use crate::Error;
 use crate::ask::{Ask, Mode, Turn, Who, most_tables};
 use crate::follow_up::{carried, standalone};
 use crate::links::{cleaned, visible};
-use crate::log::{LoggedQuery, QueryLog};
+use crate::log::{Asked, QueryLog};
 use crate::manners::{last_asked, without_manners};
 use crate::model::{Checker, Citable, Fenced, NO_ANSWER, Pieces, Prompt, marker, spread};
 use crate::reply::{Event, Plan, Reply, RowCitation, Source, Spent, Took};
@@ -142,6 +142,16 @@ impl Answers {
     }
 
     async fn run(&self, scope: &Scope, ask: Ask, filters: Value, sink: &Sink) -> Result<Reply, Error> {
+        let mut entry = Asked::begin(&self.deps.log, scope, &ask, filters).await;
+        let mut reply = self.reply(scope, ask, sink, &mut entry).await;
+        let id = entry.end(reply.as_ref()).await;
+        if let Ok(reply) = &mut reply {
+            reply.query_id = id;
+        }
+        reply
+    }
+
+    async fn reply(&self, scope: &Scope, ask: Ask, sink: &Sink, entry: &mut Asked) -> Result<Reply, Error> {
         let began = Instant::now();
         let plain = without_manners(&ask.question);
         let asked = plain.as_deref().unwrap_or(&ask.question);
@@ -158,6 +168,7 @@ impl Answers {
             }
         }
         let passages = found.documents.as_ref().map(|answer| answer.passages.clone()).unwrap_or_default();
+        entry.found(understood_as.as_ref(), found.excerpts().get(..passages.len()).unwrap_or_default());
         emit(sink, Event::Passages(passages.clone())).await?;
         let spent = found.documents.as_ref().map(|answer| answer.tokens).unwrap_or_default();
         let mut reply = Reply {
@@ -186,32 +197,7 @@ impl Answers {
         }
         timing.total_ms = ms(began);
         reply.timing = timing;
-        // An answer that is there is not withheld because it could not be logged.
-        let shown = found.excerpts().get(..reply.passages.len()).unwrap_or_default();
-        reply.query_id = match self.logged(scope, &ask.question, filters, &reply, shown).await {
-            Ok(id) => id,
-            Err(error) => {
-                tracing::warn!(%error, "an answer was not logged");
-                None
-            }
-        };
         Ok(reply)
-    }
-
-    /// Logs a reply when the log is on; its id.
-    async fn logged(
-        &self,
-        scope: &Scope,
-        question: &str,
-        filters: Value,
-        reply: &Reply,
-        excerpts: &[Excerpt],
-    ) -> Result<Option<String>, Error> {
-        if !self.deps.log.settings(scope).await?.enabled {
-            return Ok(None);
-        }
-        let entry = LoggedQuery::of(question, filters, reply, excerpts);
-        self.deps.log.write(scope, entry).await.map(Some)
     }
 
     /// Looks the question up in documents and tables; `asked` = as it was said, before a follow-up was made whole.

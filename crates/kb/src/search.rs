@@ -79,7 +79,7 @@ pub struct SearchHit {
     pub file: Arc<File>,
     /// Neighbours one by one, when asked for.
     pub context: Option<Vec<ContextItem>>,
-    /// How the score came about, when asked for.
+    /// How the score came about, when asked for; of a consolidated file that of its best match.
     pub explain: Option<Value>,
 }
 
@@ -374,8 +374,9 @@ fn consolidate(matches: Vec<Match>) -> Vec<SearchHit> {
     files.into_iter().filter_map(|(score, of_file)| consolidated(score, of_file)).collect()
 }
 
-fn consolidated(score: f32, matches: Vec<Match>) -> Option<SearchHit> {
-    let file = matches.first()?.file.clone();
+fn consolidated(score: f32, mut matches: Vec<Match>) -> Option<SearchHit> {
+    let best = matches.first_mut()?;
+    let (file, explain) = (best.file.clone(), best.explain.take());
     let mut shown: BTreeMap<u32, Arc<PassageRecord>> = BTreeMap::new();
     for found in matches {
         shown.extend(found.window.into_iter().map(|record| (record.passage.position, record)));
@@ -393,7 +394,7 @@ fn consolidated(score: f32, matches: Vec<Match>) -> Option<SearchHit> {
     }
     let meta = PassageMeta { kind: "consolidated", subtype: None, page: None, position: None };
     let content = join(&parts);
-    Some(SearchHit { content, score, meta, file, context: None, explain: None })
+    Some(SearchHit { content, score, meta, file, context: None, explain })
 }
 
 /// What passages of a file show one below the other: the header of a cut table once.

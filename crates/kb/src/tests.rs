@@ -230,6 +230,10 @@ async fn passages_with_the_words_together_come_first_and_repeats_give_way() {
     assert!(why["terms"]["vinegar"].as_f64().unwrap() > 0.0, "{why}");
     assert_eq!((&why["plan"]["vectors"], &why["plan"]["candidates"]), (&"exact".into(), &5.into()));
     assert!(why["lexical"]["rank"].is_u64() && why["dense"]["score"].is_f64(), "{why}");
+    let whole = Search { explain: true, consolidate: true, ..search("clean oven door vinegar") };
+    let files = world.kb.search(&bot, whole).await.unwrap();
+    assert_eq!(files[0].explain.as_ref(), Some(why), "that of its best match");
+    assert!(files.iter().all(|file| file.explain.is_some()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -113,6 +113,7 @@ routes! {
     ListUnmatchedQueries GET Bot "/v1/quarry/queries/no-match";
     ExportQueries GET Bot "/v1/quarry/queries/export/{part}";
     GetQuery GET Bot "/v1/quarry/queries/{id}";
+    RemoveQuery DELETE Bot "/v1/quarry/queries/{id}";
     RateQuery PUT Bot "/v1/quarry/queries/{id}/feedback";
     InterpretWords POST Bot "/v1/quarry/tables/{table}/filter";
     ListSelectors GET Bot "/v1/quarry/tables/{table}/selectors";

@@ -3,12 +3,14 @@
 //! Off until a bot's owner switches it on. Durable in the record store, bounded in age and number.
 //! Invariant: a bot's log is written and read under its scope only.
 
+mod asked;
 mod export;
 mod record;
 mod report;
 mod store;
 
+pub(crate) use asked::Asked;
 pub use export::Part;
-pub use record::{Feedback, LogSettings, LoggedQuery, LoggedResult, LoggedSource, Rating};
+pub use record::{Feedback, LogSettings, LoggedQuery, LoggedResult, LoggedSource, Outcome, Rating};
 pub use report::NoMatch;
 pub use store::{LogFilter, LogPage, QueryLog};

@@ -4,10 +4,12 @@
 //! newest come first in key order.
 
 use crate::Error;
+use crate::ask::Mode;
 use crate::reply::{Reply, Source};
 use quarry_store::{Coll, Key};
 use quarry_types::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::borrow::Cow;
 
 /// Results kept of a question.
 const MAX_RESULTS: usize = 20;
@@ -92,7 +94,10 @@ pub struct LoggedResult {
     pub key: String,
     /// The score it had.
     pub score: f32,
-    /// Its text, at most 2,000 characters.
+    /// Headings above it, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headings: Vec<String>,
+    /// Its text below the header of its table, at most 2,000 characters.
     pub text: String,
 }
 
@@ -118,6 +123,20 @@ pub struct LoggedSource {
     pub quote: String,
 }
 
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// There was one.
+    Answered,
+    /// Nothing answers the question.
+    Unanswered,
+    /// It broke off: the language model failed, or the request could not be answered as it was.
+    Failed,
+    /// Whoever asked went away before it was there.
+    Closed,
+}
+
 /// One question as it was answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -139,6 +158,9 @@ pub struct LoggedQuery {
     pub answer: String,
     /// Whether there was one.
     pub responded: bool,
+    /// How it ended; told from `responded` in old entries.
+    #[serde(default)]
+    pub(super) outcome: Option<Outcome>,
     /// How sure it was.
     pub confidence: f32,
     /// What was found.
@@ -178,6 +200,17 @@ fn countdown(moment: Timestamp) -> String {
     format!("{left:016x}")
 }
 
+/// Where a page ended: its last entry and how many there are up to it.
+pub(super) fn cursor(id: &str, rank: u32) -> String {
+    format!("{id}-{rank}")
+}
+
+/// Reads a [`cursor`]; `None` for any other text.
+pub(super) fn read_cursor(text: &str) -> Option<(&str, u32)> {
+    let (id, rank) = text.split_once('-')?;
+    Some((id, rank.parse().ok()?)).filter(|(id, _)| is_id(id))
+}
+
 /// A new id for a moment.
 pub(super) fn mint(now: Timestamp) -> String {
     format!("{}{:012x}", countdown(now), rand::random::<u64>() >> 16)
@@ -200,22 +233,54 @@ fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
 
+/// A passage as it is searched.
+fn shown(found: &quarry_kb::Excerpt) -> Cow<'_, str> {
+    match &found.table_header {
+        Some(header) => Cow::Owned(format!("{header}\n{}", found.text)),
+        None => Cow::Borrowed(&found.text),
+    }
+}
+
 impl LoggedQuery {
-    /// What is kept of a reply.
-    pub(crate) fn of(
-        question: &str,
-        filters: serde_json::Value,
-        reply: &Reply,
-        excerpts: &[quarry_kb::Excerpt],
-    ) -> Self {
+    /// A question that was just asked.
+    pub(crate) fn asked(question: &str, filters: serde_json::Value, mode: Mode) -> Self {
         let now = Timestamp::now();
+        let long = filters.to_string().len() > MAX_FILTERS_BYTES;
+        let filters = if long { serde_json::json!({ "omitted": "too long to keep" }) } else { filters };
+        Self {
+            id: mint(now),
+            at: now,
+            question: question.to_owned(),
+            understood_as: None,
+            filters,
+            mode: mode.as_str().to_owned(),
+            answer: String::new(),
+            responded: false,
+            outcome: Some(Outcome::Closed),
+            confidence: 0.0,
+            results: Vec::new(),
+            citations: Vec::new(),
+            tokens: [0; 4],
+            latency_ms: 0.0,
+            feedback: None,
+        }
+    }
+
+    /// Adds what was found.
+    pub(crate) fn found(&mut self, excerpts: &[quarry_kb::Excerpt]) {
         let results = excerpts.iter().take(MAX_RESULTS).map(|found| LoggedResult {
             passage_id: found.passage_id.clone(),
             file_id: found.file.id.to_string(),
             key: found.file.key.clone(),
             score: found.score,
-            text: cut(&found.text, MAX_TEXT_CHARS),
+            headings: found.heading_path.clone(),
+            text: cut(&shown(found), MAX_TEXT_CHARS),
         });
+        self.results = results.collect();
+    }
+
+    /// Adds what is kept of a reply.
+    pub(crate) fn replied(&mut self, reply: &Reply) {
         let citations = reply.citations.iter().map(|source| match source {
             Source::Passage(citation) => LoggedSource {
                 token: citation.token.clone(),
@@ -234,26 +299,29 @@ impl LoggedQuery {
                 quote: cut(&citation.quote, MAX_TEXT_CHARS),
             },
         });
-        let long = filters.to_string().len() > MAX_FILTERS_BYTES;
-        let filters = if long { serde_json::json!({ "omitted": "too long to keep" }) } else { filters };
         let spent = reply.tokens;
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-        Self {
-            id: mint(now),
-            at: now,
-            question: question.to_owned(),
-            understood_as: reply.understood_as.clone(),
-            filters,
-            mode: reply.mode.as_str().to_owned(),
-            answer: cut(&reply.answer, MAX_ANSWER_CHARS),
-            responded: reply.responded,
-            confidence: reply.confidence,
-            results: results.collect(),
-            citations: citations.collect(),
-            tokens: [count(spent.question), count(spent.passages), spent.prompt, spent.completion],
-            latency_ms: reply.timing.total_ms,
-            feedback: None,
-        }
+        self.understood_as.clone_from(&reply.understood_as);
+        self.answer = cut(&reply.answer, MAX_ANSWER_CHARS);
+        self.responded = reply.responded;
+        self.outcome = Some(if reply.responded { Outcome::Answered } else { Outcome::Unanswered });
+        self.confidence = reply.confidence;
+        self.citations = citations.collect();
+        self.tokens = [count(spent.question), count(spent.passages), spent.prompt, spent.completion];
+        self.latency_ms = reply.timing.total_ms;
+    }
+
+    /// Notes that there is no reply.
+    pub(crate) fn broke_off(&mut self, outcome: Outcome, latency_ms: f32) {
+        self.outcome = Some(outcome);
+        self.latency_ms = latency_ms;
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let told = if self.responded { Outcome::Answered } else { Outcome::Unanswered };
+        self.outcome.unwrap_or(told)
     }
 }
 
@@ -268,6 +336,25 @@ mod tests {
         assert!(is_id(&id(5)) && !is_id("x") && !is_id(&"é".repeat(14)));
         assert!(entry_key(&id(1_000)) > older_than(Timestamp(1_000)));
         assert!(entry_key(&id(1_001)) < older_than(Timestamp(1_000)));
+    }
+
+    #[test]
+    fn old_entries_tell_their_outcome() {
+        let mut old = serde_json::to_value(LoggedQuery::asked("q", serde_json::Value::Null, Mode::Llm));
+        if let Ok(Some(entry)) = old.as_mut().map(serde_json::Value::as_object_mut) {
+            assert_eq!(entry.remove("outcome"), Some("closed".into()));
+        }
+        let old = old.and_then(serde_json::from_value::<LoggedQuery>);
+        assert_eq!(old.ok().map(|entry| entry.outcome()), Some(Outcome::Unanswered));
+    }
+
+    #[test]
+    fn a_cursor_is_read_back_and_nothing_else() {
+        let id = mint(Timestamp(5));
+        assert_eq!(read_cursor(&cursor(&id, 7)), Some((id.as_str(), 7)));
+        for other in ["", "zzz", &id, &format!("{id}-"), &format!("x{id}-1"), "\0-1"] {
+            assert_eq!(read_cursor(other), None, "{other}");
+        }
     }
 
     #[test]

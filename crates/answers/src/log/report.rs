@@ -1,10 +1,11 @@
 //! What was asked and not answered: the list of what is missing in the documents.
 
-use super::record::LoggedQuery;
+use super::record::{LoggedQuery, Outcome, Rating};
 use super::store::QueryLog;
 use crate::Error;
 use quarry_types::{Scope, Timestamp};
 use std::collections::HashMap;
+use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 
 /// Questions shown as examples of a group.
@@ -52,13 +53,16 @@ struct Groups(HashMap<String, NoMatch>);
 
 impl Groups {
     fn add(&mut self, entry: LoggedQuery) {
-        let bad = entry.feedback.as_ref().is_some_and(|feedback| feedback.rating == super::Rating::Bad);
-        if entry.responded && !bad {
+        // A refusal that is rated good was right; what broke off says nothing of the documents.
+        let was_missed = match entry.feedback.as_ref().map(|feedback| feedback.rating) {
+            Some(rating) => rating == Rating::Bad,
+            None => entry.outcome() == Outcome::Unanswered,
+        };
+        if !was_missed {
             return;
         }
         let asked = entry.understood_as.as_ref().unwrap_or(&entry.question);
-        let words: Vec<String> = asked.unicode_words().map(str::to_lowercase).collect();
-        let words = words.join(" ");
+        let words = words(asked);
         if self.0.len() >= MOST_GROUPS && !self.0.contains_key(&words) {
             return;
         }
@@ -92,6 +96,13 @@ impl Groups {
     }
 }
 
+/// A question by its words alone, or as it stands when it has none.
+fn words(question: &str) -> String {
+    let folded: String = question.nfc().flat_map(char::to_lowercase).collect();
+    let words: Vec<&str> = folded.unicode_words().collect();
+    if words.is_empty() { folded.trim().to_owned() } else { words.join(" ") }
+}
+
 #[cfg(test)]
 fn grouped(entries: Vec<LoggedQuery>, limit: usize) -> Vec<NoMatch> {
     let mut groups = Groups::default();
@@ -102,8 +113,9 @@ fn grouped(entries: Vec<LoggedQuery>, limit: usize) -> Vec<NoMatch> {
 #[cfg(test)]
 pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::{Feedback, LoggedResult, Rating};
+    use super::super::{Feedback, LoggedResult};
     use super::*;
+    use crate::ask::Mode;
     use serde_json::json;
 
     pub(in super::super) fn entry(
@@ -118,23 +130,18 @@ pub(super) mod tests {
             file_id: "f".into(),
             key: format!("{id}.md"),
             score: 0.5,
+            headings: Vec::new(),
             text: format!("text\tof {id}"),
         };
         LoggedQuery {
             id: id.into(),
             at,
-            question: question.into(),
-            understood_as: None,
-            filters: json!({}),
-            mode: "extractive".into(),
-            answer: String::new(),
             responded,
             confidence: 0.2,
             results: vec![result("a"), result("b")],
-            citations: Vec::new(),
-            tokens: [0; 4],
-            latency_ms: 1.0,
             feedback: rating.map(|rating| Feedback { rating, comment: None, relevant: Vec::new(), at }),
+            outcome: None,
+            ..LoggedQuery::asked(question, json!({}), Mode::Extractive)
         }
     }
 
@@ -153,5 +160,20 @@ pub(super) mod tests {
         assert_eq!((found[0].question.as_str(), found[0].count), ("Where is it?", 2));
         assert_eq!(found[0].queries, ["1", "3"]);
         assert_eq!(found.len(), 2);
+    }
+
+    #[test]
+    fn right_refusals_and_what_broke_off_are_left_out() {
+        let broken = LoggedQuery::asked("broken?", json!({}), Mode::Llm);
+        let refused = entry("1", "who won?", false, Some(Rating::Good));
+        assert_eq!(grouped(vec![refused, broken], 5), []);
+    }
+
+    #[test]
+    fn spellings_of_one_text_are_one_question_and_signs_are_their_own() {
+        let asked = ["Wo ist M\u{fc}ller?", "wo ist mu\u{308}ller", "???", "😀", "😀 "];
+        let entries = asked.map(|question| entry("1", question, false, None));
+        let counts: Vec<u64> = grouped(entries.into(), 9).iter().map(|group| group.count).collect();
+        assert_eq!(counts, [2, 2, 1]);
     }
 }

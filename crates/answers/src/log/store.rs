@@ -157,7 +157,7 @@ impl QueryLog {
     /// Entries, newest first; `after` = where the last page ended.
     ///
     /// # Errors
-    /// When the store fails or a record is damaged.
+    /// [`Error::Invalid`] for an `after` that no page gave; when the store fails or a record is damaged.
     pub async fn list(
         &self,
         scope: &Scope,
@@ -165,9 +165,15 @@ impl QueryLog {
         after: Option<&str>,
         limit: usize,
     ) -> Result<LogPage, Error> {
-        let oldest = self.oldest(scope).await?;
+        let unknown =
+            || Error::Invalid("nextToken is of no page of this list; leave it out to begin anew".into());
+        let after = after.map(|text| record::read_cursor(text).ok_or_else(unknown)).transpose()?;
+        let settings = self.settings(scope).await?;
+        let oldest = oldest(&settings);
         let mut page = LogPage::default();
-        let mut after = after.map(record::entry_key);
+        // Entries that were seen, wanted or not, and how many of them up to the last wanted one.
+        let (mut seen, mut shown) = (after.map_or(0, |(_, rank)| rank), 0);
+        let mut after = after.map(|(id, _)| record::entry_key(id));
         loop {
             let records = self
                 .store
@@ -177,16 +183,18 @@ impl QueryLog {
             after = records.last().map(|record| record.key.clone());
             for found in records {
                 let entry: LoggedQuery = record::decode(&found.value)?;
-                if entry.at < oldest {
+                if entry.at < oldest || seen >= settings.max_entries {
                     return Ok(page);
                 }
+                seen += 1;
                 if !filter.admits(&entry) {
                     continue;
                 }
                 if page.queries.len() == limit {
-                    page.next = page.queries.last().map(|last| last.id.clone());
+                    page.next = page.queries.last().map(|last| record::cursor(&last.id, shown));
                     return Ok(page);
                 }
+                shown = seen;
                 page.queries.push(entry);
             }
             if !more {
@@ -250,6 +258,18 @@ impl QueryLog {
             }
         }
         Err(Error::Invalid("this query is being rated by too many callers at once; try again".into()))
+    }
+
+    /// Removes one entry.
+    ///
+    /// # Errors
+    /// [`Error::NoQuery`]; when the store fails.
+    pub async fn remove(&self, scope: &Scope, id: &str) -> Result<(), Error> {
+        self.read(scope, id).await?;
+        let mut commit = Commit::new(scope.bot());
+        commit.del(&record::coll(), record::entry_key(id));
+        self.store.commit(commit).await?;
+        Ok(())
     }
 
     /// Removes all entries; how many.
@@ -408,6 +428,30 @@ mod tests {
         let gone = log.rate(&scope, &entry.id, Some(feedback)).await;
         assert!(matches!(gone, Err(Error::NoQuery(_))));
         assert!(log.list(&scope, &LogFilter::default(), None, 1).await.unwrap().queries.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_list_ends_at_the_number_kept_and_single_entries_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, scope) = log(dir.path());
+        let entries: Vec<LoggedQuery> = (0..5).map(|age| asked(age * 1_000)).collect();
+        log.set(&scope, LogSettings { max_entries: 3, ..LogSettings::default() }).await.unwrap();
+        for entry in &entries {
+            kept(&log, &scope, entry).await;
+        }
+        let ids = |page: &LogPage| page.queries.iter().map(|entry| entry.id.clone()).collect::<Vec<_>>();
+        let list = |after: Option<String>| {
+            let (log, scope) = (log.clone(), scope.clone());
+            async move { log.list(&scope, &LogFilter::default(), after.as_deref(), 2).await }
+        };
+        let first = list(None).await.unwrap();
+        assert_eq!(ids(&first), [entries[0].id.as_str(), &entries[1].id]);
+        let second = list(first.next).await.unwrap();
+        assert_eq!((ids(&second), second.next), (vec![entries[2].id.clone()], None));
+        assert!(matches!(list(Some("zzz".into())).await, Err(Error::Invalid(_))));
+        log.remove(&scope, &entries[0].id).await.unwrap();
+        assert!(matches!(log.remove(&scope, &entries[0].id).await, Err(Error::NoQuery(_))));
+        assert_eq!(ids(&list(None).await.unwrap())[0], entries[1].id);
     }
 
     #[tokio::test]

@@ -8,7 +8,9 @@ mod extract;
 mod http;
 mod ingest;
 mod interrupt;
+mod output;
 mod quota;
+mod stop;
 mod tables;
 mod tune;
 
@@ -17,6 +19,7 @@ use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
+use stop::Failure;
 
 /// Work on blocking threads gets this long when the server stops.
 const BLOCKING_GRACE: Duration = Duration::from_secs(5);
@@ -49,7 +52,7 @@ enum Command {
     /// Measure retrieval on a set in the BEIR layout, in a temporary store
     Eval(Box<eval::EvalArgs>),
     /// Try search settings on a set in the BEIR layout and recommend the best
-    Tune(tune::TuneArgs),
+    Tune(Box<tune::TuneArgs>),
     /// Import, export and query tables
     #[command(subcommand)]
     Tables(Box<tables::TablesCommand>),
@@ -74,15 +77,19 @@ pub fn main() -> ExitCode {
         Command::Search(args) => commands::search(&args),
         Command::Ask(args) => commands::ask(&args),
         Command::Extract(args) => extract::run(&args),
-        Command::Eval(args) => eval::eval(&args),
-        Command::Tune(args) => tune::tune(&args),
+        Command::Eval(args) => return exit(eval::eval(&args)),
+        Command::Tune(args) => return exit(tune::tune(&args)),
         Command::Tables(command) => tables::run(*command),
     };
+    exit(result.map_err(Failure::from))
+}
+
+fn exit(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
+        Err(Failure { message, code }) => {
             let _ = writeln!(std::io::stderr(), "quarry: {message}");
-            ExitCode::FAILURE
+            ExitCode::from(code)
         }
     }
 }

@@ -84,7 +84,11 @@ pub(crate) async fn list_queries(call: Call) -> Answer {
     };
     let limit = limit(&call, 200, 50)?;
     let after = call.query.text("nextToken").filter(|token| !token.is_empty());
-    let page = call.state.answers.log().list(call.scope()?, &filter, after, limit).await?;
+    let page = call.state.answers.log().list(call.scope()?, &filter, after, limit).await;
+    let page = page.map_err(|error| match error {
+        Error::Invalid(message) => ApiError::query(message),
+        other => other.into(),
+    })?;
     let queries: Vec<Value> = page.queries.iter().map(wire::logged_query).collect();
     body::json(&json!({ "queries": queries, "meta": wire::Meta { next_token: page.next } }))
 }
@@ -106,6 +110,12 @@ pub(crate) async fn rate_query(call: Call) -> Answer {
     let feedback = wire::feedback(call.object().await?)?;
     let entry = answers.log().rate(&scope, &id, feedback).await?;
     body::json(&json!({ "query": wire::logged_query(&entry) }))
+}
+
+/// `DELETE /v1/quarry/queries/{id}`.
+pub(crate) async fn remove_query(call: Call) -> Answer {
+    call.state.answers.log().remove(call.scope()?, call.matched.param(0)).await?;
+    body::json(&json!({}))
 }
 
 /// `DELETE /v1/quarry/queries`.

@@ -83,6 +83,7 @@ pub(crate) fn dispatch(call: Call) -> BoxFuture<'static, Answer> {
         Route::Answer => answers::answer(call).boxed(),
         Route::StreamAnswer => answers::stream(call).boxed(),
         Route::ListQueries => answers::list_queries(call).boxed(),
+        Route::RemoveQuery => answers::remove_query(call).boxed(),
         Route::ClearQueries => answers::clear_queries(call).boxed(),
         Route::GetQueryLog => answers::log_settings(call).boxed(),
         Route::SetQueryLog => answers::set_log_settings(call).boxed(),

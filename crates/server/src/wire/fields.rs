@@ -1,5 +1,5 @@
 //! Typed access to the fields of a JSON body; every refusal names the field, what was expected and
-//! what came. Unknown fields are ignored; `null` reads as absent unless a reader says otherwise.
+//! what came. Unknown fields are ignored unless a body ends with [`Fields::end`]; `null` reads as absent unless a reader says otherwise.
 
 use crate::error::ApiError;
 use quarry_types::Timestamp;
@@ -29,6 +29,20 @@ impl Fields {
     #[must_use]
     pub(crate) fn new(map: Map<String, Value>) -> Self {
         Self { map }
+    }
+
+    /// Refuses what nobody took.
+    ///
+    /// # Errors
+    /// 400 naming the field.
+    pub(crate) fn end(&self) -> Result<(), ApiError> {
+        match self.map.keys().next() {
+            Some(name) => {
+                let shown: String = name.chars().take(40).collect();
+                Err(ApiError::payload(format!("{shown:?} is no field of this request; leave it out")))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Takes a field as it is; `None` when absent, `Some(null)` kept.

@@ -23,6 +23,7 @@ pub(crate) fn logged_query(entry: &LoggedQuery) -> Value {
         "mode": entry.mode,
         "answer": entry.answer,
         "responded": entry.responded,
+        "outcome": entry.outcome(),
         "confidence": entry.confidence,
         "results": entry.results,
         "citations": entry.citations,
@@ -67,9 +68,9 @@ pub(crate) fn no_match(found: &NoMatch) -> Value {
 pub(crate) fn feedback(body: Map<String, Value>) -> Result<Option<Feedback>, ApiError> {
     let mut fields = Fields::new(body);
     let rating = match fields.raw("rating") {
-        Some(Value::Null) => return Ok(None),
-        Some(Value::String(word)) if word == "good" => Rating::Good,
-        Some(Value::String(word)) if word == "bad" => Rating::Bad,
+        Some(Value::Null) => None,
+        Some(Value::String(word)) if word == "good" => Some(Rating::Good),
+        Some(Value::String(word)) if word == "bad" => Some(Rating::Bad),
         _ => return Err(ApiError::payload("rating must be good, bad, or null to take it back")),
     };
     let comment = fields.text("comment")?.filter(|comment| !comment.is_empty());
@@ -80,8 +81,9 @@ pub(crate) fn feedback(body: Map<String, Value>) -> Result<Option<Feedback>, Api
     if relevant.len() > MAX_RELEVANT {
         return Err(ApiError::payload(format!("relevant must be at most {MAX_RELEVANT} passage ids")));
     }
+    fields.end()?;
     let relevant = relevant.into_iter().collect();
-    Ok(Some(Feedback { rating, comment, relevant, at: Timestamp::now() }))
+    Ok(rating.map(|rating| Feedback { rating, comment, relevant, at: Timestamp::now() }))
 }
 
 /// How the log is kept.
@@ -107,9 +109,7 @@ pub(crate) fn changed_log_settings(
     };
     let retention_days = number("retentionDays", 365, before.retention_days)?;
     let max_entries = number("maxEntries", 100_000, before.max_entries)?;
-    Ok(LogSettings {
-        enabled: fields.boolean("enabled")?.unwrap_or(before.enabled),
-        retention_days,
-        max_entries,
-    })
+    let enabled = fields.boolean("enabled")?.unwrap_or(before.enabled);
+    fields.end()?;
+    Ok(LogSettings { enabled, retention_days, max_entries })
 }

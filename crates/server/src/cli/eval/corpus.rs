@@ -34,6 +34,16 @@ pub(crate) struct Corpus {
     _folder: tempfile::TempDir,
 }
 
+/// How a set is indexed.
+pub(crate) struct Indexing<'a> {
+    pub(crate) model: Arc<dyn Embedder>,
+    /// Cut documents by so many characters; else by what the model reads.
+    pub(crate) chars: Option<usize>,
+    pub(crate) tuning: SearchTuning,
+    /// Where the store lies.
+    pub(crate) within: &'a Path,
+}
+
 /// Which model, and where its vectors are kept.
 pub(crate) struct Model {
     pub(crate) folder: Option<PathBuf>,
@@ -55,16 +65,12 @@ impl Model {
 
 impl Corpus {
     /// Indexes the whole set and waits until all of it can be searched. Documents are one passage each,
-    /// longer ones cut by what the model reads, or else by `chars` characters.
-    pub(crate) async fn open(
-        set: &Set,
-        model: Arc<dyn Embedder>,
-        chars: Option<usize>,
-        note: &Note,
-    ) -> Result<Self, String> {
+    /// longer ones cut.
+    pub(crate) async fn open(set: &Set, how: Indexing<'_>, note: &Note) -> Result<Self, String> {
+        let Indexing { model, chars, tuning, within } = how;
         let cut = chars.map(|chars| Cut { chars, counter: model.token_counter() });
-        let folder = tempfile::tempdir().map_err(|cause| format!("no temporary folder: {cause}"))?;
-        let kb = open_kb(folder.path(), model).await?;
+        let folder = tempfile::tempdir_in(within).map_err(|cause| format!("no temporary folder: {cause}"))?;
+        let kb = open_kb(folder.path(), model, tuning).await?;
         let bot = BotId::parse("eval").map_err(|cause| cause.to_string())?;
         let scope = Scope::of(bot);
         let mut titles: HashMap<String, Vec<String>> = HashMap::new();
@@ -223,7 +229,7 @@ fn file(key: &str) -> UpsertFile {
     }
 }
 
-async fn open_kb(folder: &Path, model: Arc<dyn Embedder>) -> Result<Kb, String> {
+async fn open_kb(folder: &Path, model: Arc<dyn Embedder>, search: SearchTuning) -> Result<Kb, String> {
     let folder = folder.to_owned();
     let opening = tokio::task::spawn_blocking(move || quarry_store::open(&folder, &StoreOptions::default()));
     let opened = opening.await.map_err(|cause| cause.to_string())?;
@@ -237,6 +243,6 @@ async fn open_kb(folder: &Path, model: Arc<dyn Embedder>) -> Result<Kb, String> 
         views_dir: Box::new(move |bot| paths.bot_views(bot)),
         on_indexed: Box::new(|_, _| ()),
     };
-    let settings = KbSettings { vector_quota: u64::MAX >> 2, ..KbSettings::default() };
+    let settings = KbSettings { vector_quota: u64::MAX >> 2, search, ..KbSettings::default() };
     Kb::open(deps, settings).await.map_err(|cause| cause.to_string())
 }

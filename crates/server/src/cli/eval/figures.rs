@@ -39,7 +39,7 @@ impl Figures {
 
     pub(crate) fn mean(all: &[Self]) -> Self {
         let mean = |figure: fn(&Self) -> f64| {
-            let sum: f64 = all.iter().map(figure).sum();
+            let sum = all.iter().map(figure).fold(0.0, |sum, each| sum + each);
             if all.is_empty() { 0.0 } else { sum / to_f64(all.len()) }
         };
         Self {
@@ -53,7 +53,8 @@ impl Figures {
 }
 
 fn gain(grades: impl Iterator<Item = f64>) -> f64 {
-    grades.take(10).zip(2_u32..).map(|(grade, place)| grade / f64::from(place).log2()).sum()
+    // Not `sum`, which begins at minus zero.
+    grades.take(10).zip(2_u32..).fold(0.0, |sum, (grade, place)| sum + grade / f64::from(place).log2())
 }
 
 fn ratio(part: usize, whole: usize) -> f64 {
@@ -85,6 +86,8 @@ mod tests {
         let late: Vec<usize> = (100..110).chain([1]).collect();
         let late = Figures::of(&late, &relevant);
         assert_eq!((late.ndcg_10, late.mrr_10), (0.0, 0.0));
+        let none = Figures::of(&[], &relevant);
+        assert!(none.ndcg_10.is_sign_positive() && Figures::mean(&[none]).ndcg_10.is_sign_positive());
         assert!(late.recall_100 > 0.3);
     }
 }

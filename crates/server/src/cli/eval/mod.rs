@@ -7,16 +7,19 @@ pub(super) mod corpus;
 pub(super) mod figures;
 pub(super) mod set;
 
-use super::commands::print;
+use super::output::{check_file, print_all, write_file};
+use super::stop::{Failure, in_temporary};
+use crate::config::tuning::{search, written};
 use clap::Args;
-use corpus::{Corpus, Model};
+use corpus::{Corpus, Indexing, Model};
 use figures::{Figures, to_f64};
 use quarry_kb::SearchTuning;
 use serde::Serialize;
 use set::{Query, Set};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Documents per query in a run file.
 const RUN_DEPTH: usize = 100;
@@ -33,6 +36,9 @@ pub(super) struct EvalArgs {
     /// Write the final ranking here, in TREC's form: query Q0 document rank score tag
     #[arg(long, value_name = "FILE")]
     run: Option<PathBuf>,
+    /// Search as this setting says, such as candidates=100,dense=6; else each leg gives enough for R@100
+    #[arg(long, value_name = "SETTING")]
+    search: Option<String>,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -67,6 +73,15 @@ struct Report {
     queries: usize,
     /// Queries with at least one relevant document: the means are over these.
     judged: usize,
+    /// Judged queries without a text.
+    queries_without_text: usize,
+    /// Judged queries that are not in the set.
+    queries_missing: usize,
+    /// Judged documents that are not in the set.
+    documents_missing: usize,
+    /// The setting that was searched with.
+    search: String,
+    /// None when nothing is judged.
     stages: Vec<Stage>,
     /// Milliseconds of one search without embedding the query.
     search_ms: Spread,
@@ -96,33 +111,45 @@ impl Spread {
 }
 
 /// `quarry eval`.
-pub(super) fn eval(args: &EvalArgs) -> Result<(), String> {
+pub(super) fn eval(args: &EvalArgs) -> Result<(), Failure> {
+    let tuning = args.search.as_deref().map(|list| search(Some(list))).transpose();
+    let tuning = tuning.map_err(|cause| cause.to_string())?;
     let set = Set::load(&args.data, args.split.as_deref())?;
-    if set.judged() == 0 {
-        let _ = writeln!(std::io::stderr(), "no query has a relevant document: all figures will be 0");
+    match &args.run {
+        Some(path) => {
+            set.check_run_ids()?;
+            check_file(path)?;
+        }
+        None if set.judged() == 0 => return Err(ungraded(args).into()),
+        None => {}
     }
-    let model =
-        Model { folder: args.model_dir.clone(), cache: args.cache.clone(), threads: args.threads }.load()?;
-    let note = Note;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|cause| format!("cannot start threads: {cause}"))?;
-    let (report, run) = runtime.block_on(async {
-        let corpus = Corpus::open(&set, model, None, &note).await?;
-        let measured = measure(&set, &corpus, &note).await;
+    let (report, run) = in_temporary(async |within| {
+        let model =
+            Model { folder: args.model_dir.clone(), cache: args.cache.clone(), threads: args.threads };
+        let indexing =
+            Indexing { model: model.load()?, chars: None, tuning: tuning.unwrap_or_default(), within };
+        let corpus = Corpus::open(&set, indexing, &Note).await?;
+        let measured = measure(&set, &corpus, tuning, &Note).await;
         corpus.kb.shutdown().await;
         measured
     })?;
     if let Some(path) = &args.run {
-        write(path, &run)?;
+        write_file(path, &run)?;
     }
-    if args.json {
-        print(&serde_json::to_string_pretty(&report).map_err(|cause| cause.to_string())?);
+    let shown = if args.json {
+        serde_json::to_string_pretty(&report).map_err(|cause| cause.to_string())?
     } else {
-        print(&table(&report));
-    }
-    Ok(())
+        table(&set, &report)
+    };
+    Ok(print_all(&shown)?)
+}
+
+fn ungraded(args: &EvalArgs) -> String {
+    format!(
+        "{}: no query has a relevant document, so there is nothing to measure; put grades into qrels/test.tsv or \
+         qrels.tsv, or ask for the ranking alone by --run FILE",
+        args.data.display()
+    )
 }
 
 /// Hits per leg that hold about [`RUN_DEPTH`] documents, as far as the engine goes; the default at least.
@@ -131,12 +158,19 @@ fn depth(docs: usize, passages: usize) -> usize {
     wanted.clamp(SearchTuning::default().candidates, 1000)
 }
 
-async fn measure(set: &Set, corpus: &Corpus, note: &Note) -> Result<(Report, String), String> {
+async fn measure(
+    set: &Set,
+    corpus: &Corpus,
+    tuning: Option<SearchTuning>,
+    note: &Note,
+) -> Result<(Report, String), String> {
     let mut stages: Vec<(&'static str, Vec<Figures>)> = Vec::new();
     let (mut run, mut searching, mut embedding) = (String::new(), Vec::new(), Vec::new());
-    let tuning =
-        SearchTuning { candidates: depth(set.docs.len(), corpus.passages()), ..SearchTuning::default() };
-    for (number, query) in set.queries.iter().enumerate() {
+    let deep =
+        || SearchTuning { candidates: depth(set.docs.len(), corpus.passages()), ..SearchTuning::default() };
+    let tuning = tuning.unwrap_or_else(deep);
+    let asked: Vec<&Query> = set.queries.iter().filter(|query| !query.is_textless()).collect();
+    for (number, query) in asked.iter().enumerate() {
         let ranking = corpus.ask(query, tuning).await?;
         searching.push(ranking.searching.as_secs_f64() * 1000.0);
         embedding.push(ranking.embedding.as_secs_f64() * 1000.0);
@@ -154,14 +188,26 @@ async fn measure(set: &Set, corpus: &Corpus, note: &Note) -> Result<(Report, Str
         if let Some((_, last)) = ranking.stages.last() {
             write_run(&mut run, set, query, &corpus.documents(last, RUN_DEPTH));
         }
-        note.step("asking", number + 1, set.queries.len());
+        note.step("asking", number + 1, asked.len());
+    }
+    // As trec_eval -c does: what is judged and was not asked found nothing.
+    let judged = set.judged();
+    if judged == 0 {
+        stages.clear();
+    }
+    for (_, figures) in &mut stages {
+        figures.resize(judged, Figures::default());
     }
     let report = Report {
         set: set.name.clone(),
         documents: set.docs.len(),
         passages: corpus.passages(),
         queries: set.queries.len(),
-        judged: stages.first().map_or(0, |(_, figures)| figures.len()),
+        judged,
+        queries_without_text: set.gaps.textless.len(),
+        queries_missing: set.gaps.queries.len(),
+        documents_missing: set.gaps.docs.len(),
+        search: written(&tuning),
         stages: stages.into_iter().map(|(name, all)| Stage { name, figures: Figures::mean(&all) }).collect(),
         search_ms: Spread::of(searching),
         embed_ms: Spread::of(embedding),
@@ -179,18 +225,34 @@ fn write_run(run: &mut String, set: &Set, query: &Query, docs: &[(usize, f32)]) 
     }
 }
 
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    let failed = |cause: std::io::Error| format!("cannot write {}: {cause}", path.display());
-    let mut file = std::fs::File::create(path).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)
+/// What the grades name and the set does not hold, in lines.
+pub(crate) fn told(set: &Set) -> String {
+    let mut out = String::new();
+    let mut line = |names: &BTreeSet<String>, what: &str| {
+        if !names.is_empty() {
+            let some: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
+            let more = if names.len() > some.len() { ", …" } else { "" };
+            let _ = writeln!(out, "{} {what} ({}{more})", names.len(), some.join(", "));
+        }
+    };
+    line(&set.gaps.textless, "judged queries have no text: they find nothing");
+    line(&set.gaps.queries, "judged queries are not in queries.jsonl: they find nothing");
+    line(&set.gaps.docs, "judged documents are not in corpus.jsonl: the relevant ones are not found");
+    out
 }
 
-fn table(report: &Report) -> String {
+fn table(set: &Set, report: &Report) -> String {
     let mut out = format!(
         "{}: {} documents in {} passages, {} queries ({} with relevant documents)\n",
         report.set, report.documents, report.passages, report.queries, report.judged
     );
-    let _ = writeln!(out, "{:<10}{:>9}{:>9}{:>9}{:>9}{:>9}", "", "nDCG@10", "R@5", "R@10", "R@100", "MRR@10");
+    out.push_str(&told(set));
+    if report.stages.is_empty() {
+        out.push_str("no grades, so no figures: only the ranking was written\n");
+    } else {
+        let heads = ["nDCG@10", "R@5", "R@10", "R@100", "MRR@10"].map(|head| format!("{head:>9}"));
+        let _ = writeln!(out, "{:<10}{}", "", heads.concat());
+    }
     for stage in &report.stages {
         let of = &stage.figures;
         let cells = [of.ndcg_10, of.recall_5, of.recall_10, of.recall_100, of.mrr_10];
@@ -216,7 +278,8 @@ mod tests {
     fn a_run_file_keeps_its_order_by_scores_alone() {
         let docs =
             ["a", "b", "c"].map(|id| set::Doc { id: id.into(), title: String::new(), text: String::new() });
-        let set = Set { name: String::new(), docs: docs.into(), queries: Vec::new() };
+        let set =
+            Set { name: String::new(), docs: docs.into(), queries: Vec::new(), gaps: set::Gaps::default() };
         let query = Query {
             id: "q".into(),
             text: String::new(),

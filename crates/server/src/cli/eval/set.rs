@@ -1,11 +1,15 @@
 //! A retrieval set in the BEIR layout: `corpus.jsonl`, `queries.jsonl`, `qrels/<split>.tsv`.
 //!
-//! Knows files and their form, nothing of engines. Invariant: ids are unique, and every judged grade
-//! is for a query of the set.
+//! Knows files and their form, nothing of engines. Invariant: ids are unique, and every grade is for a
+//! query of the set.
 
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+/// Beyond this a sum of gains means nothing.
+const MOST_GRADE: f64 = 1e6;
 
 /// One document to be found.
 pub(crate) struct Doc {
@@ -25,39 +29,55 @@ pub(crate) struct Query {
     pub(crate) relevant: HashMap<usize, f64>,
 }
 
+impl Query {
+    /// Whether there is nothing to ask; such a query finds nothing.
+    pub(crate) fn is_textless(&self) -> bool {
+        self.text.trim().is_empty()
+    }
+}
+
+/// What the grades name and the set does not hold.
+#[derive(Default)]
+pub(crate) struct Gaps {
+    /// Judged queries without a text.
+    pub(crate) textless: BTreeSet<String>,
+    /// Judged queries that are not in `queries.jsonl`.
+    pub(crate) queries: BTreeSet<String>,
+    /// Judged documents that are not in `corpus.jsonl`.
+    pub(crate) docs: BTreeSet<String>,
+}
+
 pub(crate) struct Set {
     pub(crate) name: String,
     pub(crate) docs: Vec<Doc>,
-    /// The judged ones; all when nothing is judged.
+    /// The judged ones, also those without a text; all that have one when nothing is judged.
     pub(crate) queries: Vec<Query>,
+    pub(crate) gaps: Gaps,
 }
 
 impl Set {
     pub(crate) fn load(folder: &Path, split: Option<&str>) -> Result<Self, String> {
-        let docs: Vec<Doc> = lines(&folder.join("corpus.jsonl"))?
-            .iter()
-            .map(|line| Doc { id: id(line), title: text(line, "title"), text: text(line, "text") })
-            .collect();
+        let docs = lines(&folder.join("corpus.jsonl"), |line| {
+            Ok(Doc { id: line.id()?, title: line.text("title")?, text: line.text("text")? })
+        })?;
         unique("corpus.jsonl", docs.iter().map(|doc| doc.id.as_str()))?;
-        let mut queries: Vec<Query> = lines(&folder.join("queries.jsonl"))?
-            .iter()
-            .map(|line| Query {
-                id: id(line),
-                text: text(line, "text"),
-                scope: line.get("scope").and_then(Value::as_str).map(str::to_owned),
-                relevant: HashMap::new(),
-            })
-            .filter(|query| !query.text.trim().is_empty())
-            .collect();
+        let queries = lines(&folder.join("queries.jsonl"), |line| {
+            let scope = line.optional_text("scope")?;
+            Ok(Query { id: line.id()?, text: line.text("text")?, scope, relevant: HashMap::new() })
+        })?;
         unique("queries.jsonl", queries.iter().map(|query| query.id.as_str()))?;
-        if let Some(path) = grades(folder, split)? {
-            let judged = judge(&path, &docs, &mut queries)?;
-            queries.retain(|query| judged.contains(&query.id));
-        }
         let name = folder.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
-        let set = Self { name: name.unwrap_or_else(|| "set".to_owned()), docs, queries };
-        if set.docs.is_empty() || set.queries.is_empty() {
-            return Err(format!("{}: no documents or no judged queries", folder.display()));
+        let name = name.unwrap_or_else(|| "set".to_owned());
+        let mut set = Self { name, docs, queries, gaps: Gaps::default() };
+        match grades(folder, split)? {
+            Some(path) => set.judge(&path)?,
+            None => set.queries.retain(|query| !query.is_textless()),
+        }
+        if set.docs.is_empty() {
+            return Err(format!("{}: there are no documents", folder.join("corpus.jsonl").display()));
+        }
+        if set.queries.iter().all(Query::is_textless) {
+            return Err(format!("{}: no judged query has a text", folder.join("queries.jsonl").display()));
         }
         Ok(set)
     }
@@ -70,98 +90,189 @@ impl Set {
     pub(crate) fn is_scoped(&self) -> bool {
         self.queries.iter().any(|query| query.scope.is_some())
     }
+
+    /// Refuses ids that a run file cannot hold: its columns are parted at white space.
+    pub(crate) fn check_run_ids(&self) -> Result<(), String> {
+        let docs = self.docs.iter().map(|doc| ("corpus.jsonl", &doc.id));
+        let queries = self.queries.iter().map(|query| ("queries.jsonl", &query.id));
+        match docs.chain(queries).find(|(_, id)| id.contains(char::is_whitespace)) {
+            Some((file, id)) => Err(format!(
+                "{file}: a run file cannot hold the _id {id:?} with its white space; leave --run out"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads the grades and keeps the queries that are judged at all.
+    fn judge(&mut self, path: &Path) -> Result<(), String> {
+        let mut doc_at: HashMap<String, usize> =
+            self.docs.iter().zip(0..).map(|(doc, at)| (doc.id.clone(), at)).collect();
+        let mut query_at: HashMap<String, usize> =
+            self.queries.iter().zip(0..).map(|(query, at)| (query.id.clone(), at)).collect();
+        let mut judged = HashSet::new();
+        let text = read(path)?;
+        for (number, line) in (1..).zip(text.lines()) {
+            if line.trim().is_empty() || (judged.is_empty() && is_header(line)) {
+                continue;
+            }
+            let (query, doc, grade) =
+                graded(line).map_err(|wrong| format!("{}:{number}: {wrong}", path.display()))?;
+            let queries = &mut self.queries;
+            let at = *query_at.entry(query.to_owned()).or_insert_with(|| {
+                queries.push(Query {
+                    id: query.to_owned(),
+                    text: String::new(),
+                    scope: None,
+                    relevant: HashMap::new(),
+                });
+                self.gaps.queries.insert(query.to_owned());
+                queries.len() - 1
+            });
+            judged.insert(query.to_owned());
+            let Some(query) = queries.get_mut(at) else { continue };
+            let next = doc_at.len();
+            let doc_at = *doc_at.entry(doc.to_owned()).or_insert(next);
+            if doc_at >= self.docs.len() {
+                self.gaps.docs.insert(doc.to_owned());
+            }
+            if grade > 0.0 {
+                query.relevant.insert(doc_at, grade);
+            }
+        }
+        if judged.is_empty() {
+            return Err(format!("{} holds no grades", path.display()));
+        }
+        self.queries.retain(|query| judged.contains(&query.id));
+        let textless = self.queries.iter().filter(|query| query.is_textless()).map(|query| query.id.clone());
+        self.gaps.textless = textless.filter(|id| !self.gaps.queries.contains(id)).collect();
+        Ok(())
+    }
 }
 
 /// The file with the grades: `qrels/<split>.tsv`. Without a split `qrels/test.tsv`, `qrels.tsv` or the only
-/// file in `qrels/`; `None` when there is none.
+/// file in `qrels/`; `None` when neither that folder nor `qrels.tsv` is there.
 fn grades(folder: &Path, split: Option<&str>) -> Result<Option<PathBuf>, String> {
     let qrels = folder.join("qrels");
     let named = qrels.join(format!("{}.tsv", split.unwrap_or("test")));
-    if named.is_file() {
+    if is_there(&named)? {
         return Ok(Some(named));
     }
     if split.is_some() {
         return Err(format!("{} is not there; name another split", named.display()));
     }
     let single = folder.join("qrels.tsv");
-    if single.is_file() {
+    if is_there(&single)? {
         return Ok(Some(single));
     }
-    let Ok(entries) = std::fs::read_dir(&qrels) else { return Ok(None) };
-    let is_grades = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "tsv") && path.is_file();
-    let mut found = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_grades);
-    match (found.next(), found.next()) {
-        (_, Some(_)) => Err(format!("{} holds several files; choose one by --split", qrels.display())),
-        (only, None) => Ok(only),
-    }
-}
-
-/// Reads the grades; gives the ids of all queries that are judged at all.
-fn judge(path: &Path, docs: &[Doc], queries: &mut [Query]) -> Result<HashSet<String>, String> {
-    let mut doc_at: HashMap<String, usize> =
-        docs.iter().zip(0..).map(|(doc, at)| (doc.id.clone(), at)).collect();
-    let query_at: HashMap<String, usize> =
-        queries.iter().zip(0..).map(|(query, at)| (query.id.clone(), at)).collect();
-    let mut judged = HashSet::new();
-    for (number, line) in read(path)?.lines().enumerate() {
-        let cells: Vec<&str> = line.split('\t').map(str::trim).collect();
-        // Also `query 0 document grade`, as TREC writes it.
-        let (query, doc, grade) = match *cells.as_slice() {
-            [query, doc, grade] | [query, _, doc, grade] => (query, doc, grade),
-            _ if line.trim().is_empty() => continue,
-            _ => return Err(format!("{}:{}: wants 3 columns", path.display(), number + 1)),
-        };
-        let Ok(grade) = grade.parse::<f64>() else {
-            if number == 0 {
-                continue;
-            }
-            return Err(format!("{}:{}: {grade:?} is no grade", path.display(), number + 1));
-        };
-        let Some(query) = query_at.get(query).and_then(|at| queries.get_mut(*at)) else { continue };
-        judged.insert(query.id.clone());
-        if grade > 0.0 {
-            let next = doc_at.len();
-            let doc = *doc_at.entry(doc.to_owned()).or_insert(next);
-            query.relevant.insert(doc, grade);
-        }
-    }
-    Ok(judged)
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|cause| format!("cannot read {}: {cause}", path.display()))
-}
-
-fn lines(path: &Path) -> Result<Vec<Value>, String> {
-    let parse = |(number, line): (usize, &str)| {
-        let value: Value = serde_json::from_str(line)
-            .map_err(|cause| format!("{}:{}: {cause}", path.display(), number + 1))?;
-        match value.get("_id") {
-            Some(Value::String(_) | Value::Number(_)) => Ok(value),
-            _ => Err(format!("{}:{}: has no _id", path.display(), number + 1)),
-        }
+    let failed = |cause| format!("cannot read {}: {cause}", qrels.display());
+    let entries = match std::fs::read_dir(&qrels) {
+        Ok(entries) => entries,
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(failed(cause)),
     };
-    read(path)?.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(parse).collect()
-}
-
-fn id(line: &Value) -> String {
-    match line.get("_id") {
-        Some(Value::String(id)) => id.clone(),
-        Some(other) => other.to_string(),
-        None => String::new(),
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|ending| ending == "tsv") {
+            found.push(path);
+        }
+    }
+    match found.len() {
+        0 => Err(format!("{} holds no .tsv file with grades", qrels.display())),
+        1 => Ok(found.pop()),
+        _ => Err(format!("{} holds several files; choose one by --split", qrels.display())),
     }
 }
 
-fn text(line: &Value, name: &str) -> String {
-    line.get(name).and_then(Value::as_str).unwrap_or("").to_owned()
+fn is_there(path: &Path) -> Result<bool, String> {
+    match std::fs::metadata(path) {
+        Ok(_) => Ok(true),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(false),
+        Err(cause) => Err(format!("cannot read {}: {cause}", path.display())),
+    }
+}
+
+/// Columns parted by tabs, or else by white space.
+fn columns(line: &str) -> Vec<&str> {
+    if line.contains('\t') {
+        line.split('\t').map(str::trim).collect()
+    } else {
+        line.split_whitespace().collect()
+    }
+}
+
+/// Whether a line names the columns.
+fn is_header(line: &str) -> bool {
+    let columns = columns(line);
+    let name =
+        columns.first().map(|name| name.to_lowercase().replace(['-', '_', ' '], "")).unwrap_or_default();
+    ["queryid", "query", "qid", "topic", "topicid"].contains(&name.as_str())
+        && columns.last().is_some_and(|grade| grade.parse::<f64>().is_err())
+}
+
+/// `query document grade`, or with a column between, as TREC writes it.
+fn graded(line: &str) -> Result<(&str, &str, f64), String> {
+    let (query, doc, grade) = match *columns(line).as_slice() {
+        [query, doc, grade] | [query, _, doc, grade] => (query, doc, grade),
+        _ => return Err("wants 3 columns: query-id, corpus-id, score".to_owned()),
+    };
+    match grade.parse::<f64>() {
+        Ok(number) if number.abs() <= MOST_GRADE => Ok((query, doc, number)),
+        _ => Err(format!("{grade:?} is no grade; a header begins with query-id")),
+    }
+}
+
+/// The text of a file, without a byte order mark.
+fn read(path: &Path) -> Result<String, String> {
+    let text =
+        std::fs::read_to_string(path).map_err(|cause| format!("cannot read {}: {cause}", path.display()))?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+/// One object of a file.
+struct Line {
+    /// File and number.
+    at: String,
+    object: Value,
+}
+
+fn lines<T>(path: &Path, parse: impl Fn(&Line) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let text = read(path)?;
+    let filled = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    filled
+        .map(|(number, line): (usize, &str)| {
+            let at = format!("{}:{number}", path.display());
+            let object = serde_json::from_str(line).map_err(|cause| format!("{at}: {cause}"))?;
+            parse(&Line { at, object })
+        })
+        .collect()
+}
+
+impl Line {
+    fn id(&self) -> Result<String, String> {
+        self.optional_text("_id")?.ok_or_else(|| format!("{}: has no _id", self.at))
+    }
+
+    fn text(&self, name: &str) -> Result<String, String> {
+        Ok(self.optional_text(name)?.unwrap_or_default())
+    }
+
+    /// A number counts as the text it is written as.
+    fn optional_text(&self, name: &str) -> Result<Option<String>, String> {
+        match self.object.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(Value::Number(number)) => Ok(Some(number.to_string())),
+            Some(_) => Err(format!("{}: {name} must be a text", self.at)),
+        }
+    }
 }
 
 fn unique<'a>(file: &str, ids: impl Iterator<Item = &'a str>) -> Result<(), String> {
     let mut seen = HashSet::new();
     for id in ids {
-        // Run files part their columns at white space.
-        if id.is_empty() || id.contains(char::is_whitespace) {
-            return Err(format!("{file}: _id {id:?} must not be empty or hold white space"));
+        if id.trim().is_empty() {
+            return Err(format!("{file}: an _id is empty"));
         }
         if !seen.insert(id) {
             return Err(format!("{file}: _id {id:?} is there twice"));
@@ -199,6 +310,30 @@ mod tests {
         assert_eq!(set.queries[0].relevant, HashMap::from([(0, 2.0), (2, 1.0)]), "what is gone stays wanted");
         assert_eq!(set.queries[1].relevant, HashMap::from([(1, 1.0)]));
         assert_eq!(set.docs[1].id, "7");
+        assert!(set.gaps.docs.iter().eq(["gone"]));
+        let dir = folder("\u{feff}q 0 a 1\nr 0 7 1\n");
+        assert_eq!(Set::load(dir.path(), None).unwrap().judged(), 2, "parted by spaces, after a mark");
+    }
+
+    #[test]
+    fn judged_queries_without_text_stay() {
+        let dir = folder("q\ta\t1\nr\ta\t1\nzz\ta\t1\n");
+        let queries = "{\"_id\":\"q\",\"text\":\"x\"}\n{\"_id\":\"r\",\"text\":\" \"}\n{\"_id\":\"s\"}\n";
+        std::fs::write(dir.path().join("queries.jsonl"), format!("\u{feff}{queries}")).unwrap();
+        let set = Set::load(dir.path(), None).unwrap();
+        assert_eq!((set.queries.len(), set.judged()), (3, 3));
+        assert!(set.gaps.textless.iter().eq(["r"]) && set.gaps.queries.iter().eq(["zz"]));
+        std::fs::write(dir.path().join("qrels/test.tsv"), "r\ta\t1\n").unwrap();
+        assert!(Set::load(dir.path(), None).err().unwrap().contains("no judged query has a text"));
+    }
+
+    #[test]
+    fn ids_with_spaces_are_refused_for_a_run_only() {
+        let dir = folder("q\ta b\t1\n");
+        std::fs::write(dir.path().join("corpus.jsonl"), "{\"_id\":\"a b\",\"text\":5}\n").unwrap();
+        let set = Set::load(dir.path(), None).unwrap();
+        assert_eq!((set.judged(), set.gaps.docs.len(), set.docs[0].text.as_str()), (1, 0, "5"));
+        assert!(set.check_run_ids().unwrap_err().contains("a b"));
     }
 
     #[test]
@@ -208,6 +343,8 @@ mod tests {
         std::fs::remove_dir_all(dir.path().join("qrels")).unwrap();
         let set = Set::load(dir.path(), None).unwrap();
         assert_eq!((set.queries.len(), set.judged()), (2, 0));
+        std::fs::write(dir.path().join("qrels"), "").unwrap();
+        assert!(Set::load(dir.path(), None).err().unwrap().contains("qrels"), "what is there is not ignored");
     }
 
     #[test]
@@ -227,9 +364,25 @@ mod tests {
 
     #[test]
     fn wrong_files_say_where() {
-        let dir = folder("q\ta\t1\nq\ta\tmuch\n");
-        let error = Set::load(dir.path(), None).err().unwrap();
-        assert!(error.contains("test.tsv:2") && error.contains("much"), "{error}");
+        for (qrels, place) in [
+            ("q\ta\t1\nq\ta\tmuch\n", "test.tsv:2"),
+            ("q\ta\tone\nr\ta\t1\n", "test.tsv:1"),
+            ("q\ta\tinf\n", "test.tsv:1"),
+            ("q\ta\tnan\n", "test.tsv:1"),
+            ("q\ta\t1e308\n", "test.tsv:1"),
+            ("q\ta\n", "test.tsv:1"),
+            ("query-id\tcorpus-id\tscore\n", "holds no grades"),
+        ] {
+            let error = Set::load(folder(qrels).path(), None).err().unwrap();
+            assert!(error.contains(place), "{error}");
+        }
+        let dir = folder("q\ta\t1\n");
+        for field in ["text", "scope"] {
+            let query = format!("{{\"_id\":\"q\",\"{field}\":[\"x\"]}}\n");
+            std::fs::write(dir.path().join("queries.jsonl"), query).unwrap();
+            let error = Set::load(dir.path(), None).err().unwrap();
+            assert!(error.contains("queries.jsonl:1") && error.contains(field), "{error}");
+        }
         std::fs::write(dir.path().join("corpus.jsonl"), "{\"_id\":\"a\"}\n{\"_id\":\"a\"}\n").unwrap();
         assert!(Set::load(dir.path(), None).err().unwrap().contains("twice"));
         std::fs::write(dir.path().join("corpus.jsonl"), "{\"id\":\"a\"}\n").unwrap();

@@ -1,31 +1,38 @@
 //! `quarry tune`: tries search settings on a set, shows what each costs and gains, and recommends one.
 //!
-//! Owns the sweep and the choice; asking and scoring are `quarry eval`'s. Invariant: what is
-//! recommended was measured, and is on the front.
+//! Owns the sweep and what is told of it; asking and scoring are `quarry eval`'s. Invariant: what is
+//! recommended was measured.
 
+mod choice;
 mod plot;
+mod settings;
 
-use super::commands::print;
-use super::eval::corpus::{Corpus, Model};
+use super::eval::corpus::{Corpus, Indexing, Model};
 use super::eval::figures::Figures;
 use super::eval::set::{Query, Set};
-use super::eval::{Note, Spread};
+use super::eval::{Note, Spread, told};
+use super::output::{check_file, print_all, write_file};
+use super::stop::{Failure, in_temporary};
 use crate::config::tuning::{search, written};
+use choice::{Gain, Tried, on_front, recommend};
 use clap::Args;
 use plot::{Plot, Point};
-use quarry_embed::Embedder;
 use quarry_kb::{SearchTuning, SweepPoint};
 use serde_json::{Value, json};
+use settings::SettingsFile;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Hits per leg that are tried.
 const CANDIDATES: [usize; 3] = [50, 100, 200];
+/// Files of the folder of `--out`.
+const REPORT: &str = "tune.json";
+const DRAWING: &str = "tune.svg";
 /// Weights of meaning that are tried.
 const DENSE: [f32; 6] = [1.0, 3.0, 5.0, 8.0, 12.0, 20.0];
-/// nDCG that no one would notice: among settings this near to the best the fastest is recommended.
-const ALIKE: f64 = 0.002;
+/// Fewer graded queries than this tell little.
+const ENOUGH_QUERIES: usize = 50;
 
 /// Tune search.
 #[derive(Debug, Args)]
@@ -51,6 +58,9 @@ pub(super) struct TuneArgs {
     /// Write the recommended setting into this settings file
     #[arg(long, value_name = "FILE")]
     apply: Option<PathBuf>,
+    /// The current setting, such as candidates=100,dense=6; else that of the file of --apply, or the default
+    #[arg(long, value_name = "SETTING")]
+    search: Option<String>,
     /// Keep vectors in this folder, so that the next run need not embed again
     #[arg(long, value_name = "FOLDER")]
     cache: Option<PathBuf>,
@@ -59,14 +69,7 @@ pub(super) struct TuneArgs {
     model_dir: Option<PathBuf>,
 }
 
-/// One setting and what it gave.
-struct Tried {
-    tuning: SearchTuning,
-    figures: Figures,
-    p50_ms: f64,
-}
-
-/// A chunk length (characters) and what it gave with the default setting; `None` cuts by what the model reads.
+/// A chunk length (characters) and what it gave with the current setting; `None` cuts by what the model reads.
 struct Cut {
     chars: Option<usize>,
     passages: usize,
@@ -78,82 +81,114 @@ struct Measured {
     tried: Vec<Tried>,
     vectors: Vec<SweepPoint>,
     cuts: Vec<Cut>,
+    /// The setting that is used now.
+    current: SearchTuning,
+}
+
+impl Measured {
+    fn current(&self) -> Result<&Tried, String> {
+        let current = self.tried.iter().find(|one| one.tuning == self.current);
+        current.ok_or_else(|| "the current setting was not measured".to_owned())
+    }
 }
 
 /// `quarry tune`.
-pub(super) fn tune(args: &TuneArgs) -> Result<(), String> {
-    if let Some(wrong) = args.chunks.iter().find(|chars| !(100..=5000).contains(*chars)) {
-        return Err(format!("--chunks takes 100 to 5000 characters, got {wrong}"));
-    }
+pub(super) fn tune(args: &TuneArgs) -> Result<(), Failure> {
+    let current = checked(args)?;
     let mut set = Set::load(&args.data, args.split.as_deref())?;
-    set.queries.retain(|query| !query.relevant.is_empty());
+    set.queries.retain(|query| !query.relevant.is_empty() && !query.is_textless());
     if set.queries.is_empty() {
-        return Err(
-            "no query has a relevant document, so no setting is better than another; see qrels/".into()
-        );
+        let message = "no query has a relevant document, so no setting is better than another; see qrels/";
+        return Err(message.to_owned().into());
     }
-    let step = set.queries.len().div_ceil(args.queries.max(1)).max(1);
+    let step = set.queries.len().div_ceil(args.queries).max(1);
     set.queries = set.queries.into_iter().step_by(step).collect();
-    // Every setting asks the same questions: without a folder of the caller's they are kept for this run.
-    let own = tempfile::tempdir().map_err(|cause| format!("no temporary folder: {cause}"))?;
-    let cache = args.cache.clone().unwrap_or_else(|| own.path().to_owned());
-    let model = Model { folder: args.model_dir.clone(), cache: Some(cache), threads: 0 }.load()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|cause| format!("cannot start threads: {cause}"))?;
-    let measured = runtime.block_on(async {
-        let corpus = Corpus::open(&set, model.clone(), None, &Note).await?;
-        let measured = measure(&set.queries, &corpus).await;
+    let measured = in_temporary(async |within| {
+        // Every setting asks the same questions: without a folder of the caller's they are kept for this run.
+        let cache = args.cache.clone().unwrap_or_else(|| within.join("vectors"));
+        let model = Model { folder: args.model_dir.clone(), cache: Some(cache), threads: 0 }.load()?;
+        let indexing = |chars| Indexing { model: Arc::clone(&model), chars, tuning: current, within };
+        let corpus = Corpus::open(&set, indexing(None), &Note).await?;
+        let measured = measure(&set.queries, &corpus, current).await;
         corpus.kb.shutdown().await;
         let mut measured = measured?;
         for chars in &args.chunks {
-            measured.cuts.push(cut(&set, model.clone(), *chars).await?);
+            measured.cuts.push(cut(&set, indexing(Some(*chars)), current).await?);
         }
-        Ok::<_, String>(measured)
+        Ok(measured)
     })?;
-    let best = recommend(&measured.tried, args.max_ms).ok_or("nothing was measured")?;
-    print(&table(&set, &measured, best));
+    let now = measured.current()?;
+    let best = recommend(&measured.tried, now, args.max_ms);
     if let Some(folder) = &args.out {
-        let write = |name: &str, text: &str| {
-            let path = folder.join(name);
-            std::fs::write(&path, text).map_err(|cause| format!("cannot write {}: {cause}", path.display()))
-        };
+        let report = report(&set, &measured, now, best);
+        let report = serde_json::to_string_pretty(&report).map_err(|cause| cause.to_string())?;
+        write_file(&folder.join(REPORT), &report)?;
+        write_file(&folder.join(DRAWING), &drawn(&measured, best))?;
+    }
+    print_all(&table(&set, &measured, now, best))?;
+    if let Some(path) = &args.apply {
+        SettingsFile::open(path)?.write(&best.tuning)?;
+        print_all(&format!("written to {}; restart the server to use it", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Refuses what would come out only after the measuring; gives the current setting.
+fn checked(args: &TuneArgs) -> Result<SearchTuning, String> {
+    if let Some(wrong) = args.chunks.iter().find(|chars| !(100..=5000).contains(*chars)) {
+        return Err(format!("--chunks takes 100 to 5000 characters, got {wrong}"));
+    }
+    if !(args.max_ms > 0.0 && args.max_ms.is_finite()) {
+        return Err(format!("--max-ms takes a number above 0, got {}", args.max_ms));
+    }
+    if args.queries == 0 {
+        return Err("--queries takes a number above 0".to_owned());
+    }
+    if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder)
             .map_err(|cause| format!("cannot make {}: {cause}", folder.display()))?;
-        let report = report(&set, &measured, best);
-        write("tune.json", &serde_json::to_string_pretty(&report).map_err(|cause| cause.to_string())?)?;
-        write("tune.svg", &drawn(&measured, best))?;
+        check_file(&folder.join(REPORT))?;
+        check_file(&folder.join(DRAWING))?;
     }
-    match &args.apply {
-        Some(path) => apply(path, &best.tuning),
-        None => Ok(()),
+    let file = args.apply.as_deref().map(SettingsFile::open).transpose()?;
+    match &args.search {
+        Some(list) => search(Some(list)).map_err(|cause| cause.to_string()),
+        None => Ok(file.map(|file| file.tuning).unwrap_or_default()),
     }
 }
 
-async fn measure(queries: &[Query], corpus: &Corpus) -> Result<Measured, String> {
+async fn measure(queries: &[Query], corpus: &Corpus, current: SearchTuning) -> Result<Measured, String> {
     let mut tried = Vec::new();
-    let all = CANDIDATES.len() * DENSE.len();
-    for candidates in CANDIDATES {
-        for dense_weight in DENSE {
-            let tuning = SearchTuning { candidates, dense_weight, ..SearchTuning::default() };
-            tried.push(ask_all(queries, corpus, tuning).await?);
-            Note.step("trying", tried.len(), all);
-        }
+    let all = settings(current);
+    for tuning in &all {
+        tried.push(ask_all(queries, corpus, *tuning).await?);
+        Note.step("trying", tried.len(), all.len());
     }
     let questions = queries.iter().map(|query| query.text.clone()).collect();
     let vectors = corpus.kb.sweep_vectors(&corpus.scope, questions).await;
     let vectors = vectors.map_err(|cause| cause.to_string())?;
-    let uncut = ask_all(queries, corpus, SearchTuning::default()).await?;
+    let uncut = ask_all(queries, corpus, current).await?;
     let cuts = vec![Cut { chars: None, passages: corpus.passages(), tried: uncut }];
-    Ok(Measured { tried, vectors, cuts })
+    Ok(Measured { tried, vectors, cuts, current })
 }
 
-async fn cut(set: &Set, model: Arc<dyn Embedder>, chars: usize) -> Result<Cut, String> {
-    let corpus = Corpus::open(set, model, Some(chars), &Note).await?;
-    let tried = ask_all(&set.queries, &corpus, SearchTuning::default()).await;
+/// What is tried: the current setting among others that differ in candidates and weight of meaning alone.
+fn settings(current: SearchTuning) -> Vec<SearchTuning> {
+    let of = |candidates| DENSE.map(|dense_weight| SearchTuning { candidates, dense_weight, ..current });
+    let mut all: Vec<SearchTuning> = CANDIDATES.into_iter().flat_map(of).collect();
+    if !all.contains(&current) {
+        all.push(current);
+    }
+    all.sort_by(|a, b| a.candidates.cmp(&b.candidates).then(a.dense_weight.total_cmp(&b.dense_weight)));
+    all
+}
+
+async fn cut(set: &Set, indexing: Indexing<'_>, current: SearchTuning) -> Result<Cut, String> {
+    let chars = indexing.chars;
+    let corpus = Corpus::open(set, indexing, &Note).await?;
+    let tried = ask_all(&set.queries, &corpus, current).await;
     corpus.kb.shutdown().await;
-    Ok(Cut { chars: Some(chars), passages: corpus.passages(), tried: tried? })
+    Ok(Cut { chars, passages: corpus.passages(), tried: tried? })
 }
 
 async fn ask_all(queries: &[Query], corpus: &Corpus, tuning: SearchTuning) -> Result<Tried, String> {
@@ -165,45 +200,30 @@ async fn ask_all(queries: &[Query], corpus: &Corpus, tuning: SearchTuning) -> Re
         let docs: Vec<usize> = corpus.documents(last, 100).iter().map(|(doc, _)| *doc).collect();
         figures.push(Figures::of(&docs, &query.relevant));
     }
-    Ok(Tried { tuning, figures: Figures::mean(&figures), p50_ms: Spread::of(times).p50 })
+    let each = figures.iter().map(|of| of.ndcg_10).collect();
+    Ok(Tried { tuning, figures: Figures::mean(&figures), each, p50_ms: Spread::of(times).p50 })
 }
 
-/// The fastest of those nearly as good as the best that is fast enough; the fastest of all when none is.
-fn recommend(tried: &[Tried], max_ms: f64) -> Option<&Tried> {
-    let fast: Vec<&Tried> = tried.iter().filter(|one| one.p50_ms <= max_ms).collect();
-    let best = fast.iter().map(|one| one.figures.ndcg_10).fold(f64::NEG_INFINITY, f64::max);
-    let good = fast.into_iter().filter(|one| one.figures.ndcg_10 >= best - ALIKE);
-    let quickest = |a: &&Tried, b: &&Tried| a.p50_ms.total_cmp(&b.p50_ms);
-    good.min_by(quickest).or_else(|| tried.iter().min_by(quickest))
-}
-
-/// Whether no other is both faster and better.
-fn on_front(one: &Tried, tried: &[Tried]) -> bool {
-    !tried.iter().any(|other| {
-        (other.p50_ms < one.p50_ms && other.figures.ndcg_10 >= one.figures.ndcg_10)
-            || (other.p50_ms <= one.p50_ms && other.figures.ndcg_10 > one.figures.ndcg_10)
-    })
-}
-
-fn table(set: &Set, measured: &Measured, best: &Tried) -> String {
+fn table(set: &Set, measured: &Measured, now: &Tried, best: &Tried) -> String {
     let tried = measured.tried.as_slice();
     let mut out = format!("{}: {} documents, {} queries\n", set.name, set.docs.len(), set.queries.len());
+    out.push_str(&told(set));
     let _ = writeln!(out, "{:>10}{:>7}{:>9}{:>9}{:>9}", "candidates", "dense", "nDCG@10", "R@10", "p50 ms");
     for one in tried {
-        let mark = if std::ptr::eq(one, best) {
-            "  recommended"
-        } else if on_front(one, tried) {
-            "  front"
-        } else {
-            ""
-        };
+        let marks = [
+            (std::ptr::eq(one, now), "current"),
+            (std::ptr::eq(one, best), "recommended"),
+            (on_front(one, tried), "front"),
+        ];
+        let marks: Vec<&str> = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
+        let mark = if marks.is_empty() { String::new() } else { format!("  {}", marks.join(", ")) };
         let (of, tuning) = (&one.figures, &one.tuning);
         let cells = format!("{:>9.4}{:>9.4}{:>9.3}", of.ndcg_10, of.recall_10, one.p50_ms);
         let _ = writeln!(out, "{:>10}{:>7}{cells}{mark}", tuning.candidates, tuning.dense_weight);
     }
-    let _ = writeln!(out, "\n{:>12}{:>10}{:>9}{:>16}", "vectors", "recall@10", "p50 ms", "bytes per vector");
+    let _ = writeln!(out, "\n{:>12}{:>10}{:>9}{:>18}", "vectors", "recall@10", "p50 ms", "bytes per vector");
     for point in &measured.vectors {
-        let cells = format!("{:>10.4}{:>9.3}{:>16}", point.recall, point.p50_ms, point.bytes_per_vector);
+        let cells = format!("{:>10.4}{:>9.3}{:>18}", point.recall, point.p50_ms, point.bytes_per_vector);
         let _ = writeln!(out, "{:>12}{cells}", point.by);
     }
     if measured.cuts.len() > 1 {
@@ -219,11 +239,38 @@ fn table(set: &Set, measured: &Measured, best: &Tried) -> String {
             let _ = writeln!(out, "{chars:>12}{:>10}{cells}", cut.passages);
         }
     }
-    let _ = write!(out, "\nrecommended: search = \"{}\"", written(&best.tuning));
+    let _ = writeln!(out, "\nrecommended: search = \"{}\"", written(&best.tuning));
+    out.push_str(&reason(set, tried, now, best));
     out
 }
 
-fn report(set: &Set, measured: &Measured, best: &Tried) -> Value {
+/// Why this setting is recommended.
+fn reason(set: &Set, tried: &[Tried], now: &Tried, best: &Tried) -> String {
+    let gain = |of: &Tried| {
+        let Gain { mean, margin } = Gain::of(of, now);
+        format!("{mean:+.4} nDCG@10 over the current setting, two standard errors {margin:.4}")
+    };
+    let highest = tried.iter().max_by(|a, b| a.figures.ndcg_10.total_cmp(&b.figures.ndcg_10));
+    let mut out = match highest {
+        Some(highest) if std::ptr::eq(best, now) && highest.figures.ndcg_10 > now.figures.ndcg_10 => {
+            let (candidates, dense) = (highest.tuning.candidates, highest.tuning.dense_weight);
+            let it = format!("the highest, candidates={candidates},dense={dense}, gains {}", gain(highest));
+            format!("the current setting stays: none that is fast enough is clearly better; {it}")
+        }
+        _ if std::ptr::eq(best, now) => "the current setting stays: none finds more".to_owned(),
+        _ => format!("it gains {}", gain(best)),
+    };
+    if set.queries.len() < ENOUGH_QUERIES {
+        let count = set.queries.len();
+        let _ = write!(
+            out,
+            "\nonly {count} graded queries: with fewer than {ENOUGH_QUERIES} most of it is chance"
+        );
+    }
+    out
+}
+
+fn report(set: &Set, measured: &Measured, now: &Tried, best: &Tried) -> Value {
     let tried = measured.tried.as_slice();
     let one = |of: &Tried| {
         json!({
@@ -259,7 +306,9 @@ fn report(set: &Set, measured: &Measured, best: &Tried) -> Value {
         "settings": tried.iter().map(one).collect::<Vec<_>>(),
         "vectors": measured.vectors.iter().map(point).collect::<Vec<_>>(),
         "chunks": measured.cuts.iter().map(cut).collect::<Vec<_>>(),
+        "current": written(&now.tuning),
         "recommended": written(&best.tuning),
+        "reason": reason(set, tried, now, best),
     })
 }
 
@@ -288,75 +337,17 @@ fn drawn(measured: &Measured, best: &Tried) -> String {
     ])
 }
 
-/// Sets `search` in a settings file and leaves its other lines alone.
-fn apply(path: &Path, tuning: &SearchTuning) -> Result<(), String> {
-    let old = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(cause) => return Err(format!("cannot read {}: {cause}", path.display())),
-    };
-    // Recall target and links are not chosen here.
-    let SearchTuning { recall_target, links, .. } = search_in(&old)?;
-    let text = with_search(&old, &written(&SearchTuning { recall_target, links, ..*tuning }));
-    quarry_store::replace_file(path, text.as_bytes()).map_err(|cause| format!("cannot write: {cause}"))?;
-    print(&format!("written to {}; restart the server to use it", path.display()));
-    Ok(())
-}
-
-/// The tuning a settings file has now.
-fn search_in(settings: &str) -> Result<SearchTuning, String> {
-    let table: toml::Table = settings.parse().map_err(|cause| format!("not a settings file: {cause}"))?;
-    let value = table.get("search").and_then(toml::Value::as_str);
-    search(value).map_err(|cause| cause.to_string())
-}
-
-fn with_search(settings: &str, value: &str) -> String {
-    let is_search = |line: &str| {
-        line.trim_start().strip_prefix("search").is_some_and(|rest| rest.trim_start().starts_with('='))
-    };
-    let kept = settings.lines().filter(|line| !is_search(line)).map(|line| format!("{line}\n"));
-    let first = format!("search = \"{value}\"\n");
-    std::iter::once(first).chain(kept).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn tried(ndcg_10: f64, p50_ms: f64) -> Tried {
-        let figures = Figures { ndcg_10, ..Figures::default() };
-        Tried { tuning: SearchTuning::default(), figures, p50_ms }
-    }
-
     #[test]
-    fn the_fastest_of_the_good_ones_is_recommended() {
-        let all = [tried(0.5, 0.5), tried(0.7, 1.0), tried(0.701, 2.0), tried(0.9, 9.0)];
-        assert_eq!(recommend(&all, 3.0).unwrap().p50_ms, 1.0);
-        assert_eq!(recommend(&all, 10.0).unwrap().p50_ms, 9.0);
-        assert_eq!(recommend(&all, 0.1).unwrap().p50_ms, 0.5, "none is fast enough");
-        assert!(all.iter().all(|one| on_front(one, &all)));
-        let all = [tried(0.5, 0.5), tried(0.4, 0.6)];
-        assert!(on_front(&all[0], &all) && !on_front(&all[1], &all));
-    }
-
-    #[test]
-    fn other_settings_stay() {
-        let old = "listen = \"h:1\"\n search = \"dense=1\"\n# search = no\nsearching = 1\n";
-        let new = with_search(old, "dense=2");
-        assert_eq!(new, "search = \"dense=2\"\nlisten = \"h:1\"\n# search = no\nsearching = 1\n");
-        assert_eq!(with_search(&new, "dense=2"), new);
-        assert_eq!(with_search("", "dense=2"), "search = \"dense=2\"\n");
-    }
-
-    #[test]
-    fn the_recall_target_of_the_file_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("quarry.toml");
-        let tuned = SearchTuning { candidates: 50, dense_weight: 4.0, ..SearchTuning::default() };
-        std::fs::write(&path, "search = \"dense=9,recall=0.95\"\n").unwrap();
-        apply(&path, &tuned).unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text, "search = \"candidates=50,dense=4,recall=0.95,links=16\"\n");
+    fn the_current_setting_is_always_tried() {
+        let usual = settings(SearchTuning::default());
+        assert_eq!((usual.len(), usual.contains(&SearchTuning::default())), (18, true));
+        let own = SearchTuning { candidates: 80, dense_weight: 5.5, recall_target: 0.9, links: 8 };
+        let all = settings(own);
+        assert!(all.len() == 19 && all.contains(&own) && all.iter().all(|one| one.recall_target == 0.9));
+        assert!(all.is_sorted_by_key(|one| one.candidates));
     }
 }
