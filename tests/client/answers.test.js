@@ -118,6 +118,11 @@ test('bad questions say what to change', async () => {
     [{ question: 'x', mode: 'magic' }, /mode/],
     [{ question: 'x', limit: 0 }, /limit/],
     [{ question: 'x', knowledgeBases: 'all' }, /knowledgeBases/],
+    [{ question: 'x', knowledgeBases: [] }, /knowledgeBases must not be empty/],
+    [{ question: 'x', knowledge_bases: ['help'] }, /write knowledgeBases/],
+    [{ question: 'x', tags: { kbName: { $ne: 'help' } } }, /tags.kbName must hold one of in, not, exists/],
+    [{ question: 'x', tags: { kbName: { in: null } } }, /tags.kbName must hold/],
+    [{ question: 'x', tags: { kbName: null } }, /tags.kbName must not be null/],
   ]
   for (const [body, about] of bad) {
     const { status, json } = await server.fetch('POST', '/v1/quarry/answer', { botId: bot, body })

@@ -156,15 +156,16 @@ impl Answers {
         let plain = without_manners(&ask.question);
         let asked = plain.as_deref().unwrap_or(&ask.question);
         let mut understood_as = standalone(asked, ask.recent()).or_else(|| plain.clone());
-        let mut question = understood_as.clone().unwrap_or_else(|| ask.question.clone());
+        let question = understood_as.clone().unwrap_or_else(|| ask.question.clone());
         let (mut found, mut timing) = self.find(scope, &ask, asked, &question).await?;
-        if let Some(alone) = asked_alone(asked, ask.recent())
-            && !found.answers(ask.min_confidence)
+        // What stands around a question may hide that it is answered. A model is asked the whole message all the same.
+        if !found.answers(ask.min_confidence)
+            && let Some(alone) = asked_alone(asked, ask.recent())
+            && let Ok((again, took)) = self.find(scope, &ask, &alone, &alone).await
         {
-            let (again, took) = self.find(scope, &ask, &alone, &alone).await?;
             timing = timing.and(&took);
             if again.answers(ask.min_confidence) {
-                (found, question, understood_as) = (again, alone.clone(), Some(alone));
+                (found, understood_as) = (again, Some(alone));
             }
         }
         let passages = found.documents.as_ref().map(|answer| answer.passages.clone()).unwrap_or_default();

@@ -4,6 +4,8 @@
 //! would look less answered than it is. Known in English, German, Spanish, French, Italian and Portuguese.
 //! Invariant: what is left is a piece of the message as it was written, never empty.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
 use unicode_segmentation::UnicodeSegmentation;
 
 /// What is said for politeness; any of it may stand before or after a question, or several one after another.
@@ -12,29 +14,14 @@ const COURTESIES: &[&str] = &[
     "hello",
     "hey",
     "hiya",
-    "howdy",
     "greetings",
     "good morning",
     "good afternoon",
     "good evening",
     "good day",
-    "dear",
-    "there",
-    "team",
-    "all",
-    "everyone",
-    "everybody",
-    "folks",
-    "guys",
-    "support",
-    "sir",
-    "madam",
-    "sir or madam",
-    "bot",
     "please",
     "please help",
     "please help me",
-    "help",
     "help me",
     "can you help",
     "can you help me",
@@ -83,7 +70,6 @@ const COURTESIES: &[&str] = &[
     "kind regards",
     "best regards",
     "regards",
-    "best",
     "best wishes",
     "hallo",
     "guten morgen",
@@ -92,8 +78,6 @@ const COURTESIES: &[&str] = &[
     "moin",
     "servus",
     "grüß gott",
-    "liebes team",
-    "zusammen",
     "bitte",
     "danke",
     "vielen dank",
@@ -271,11 +255,38 @@ const ASKING: &[&str] = &[
     "como", "quantos", "quantas",
 ];
 
+/// Whom a greeting speaks to.
+const GREETED: &[&str] = &[
+    "there",
+    "team",
+    "all",
+    "everyone",
+    "everybody",
+    "folks",
+    "guys",
+    "support",
+    "support team",
+    "sir",
+    "madam",
+    "sir or madam",
+    "bot",
+    "dear",
+    "dear team",
+    "dear support",
+    "liebes team",
+    "zusammen",
+    "a todos",
+    "à tous",
+    "a tutti",
+];
+
 /// Words of the longest phrase above.
 const LONGEST: usize = 7;
+/// Phrases that are taken from each end.
+const MOST: usize = 8;
 /// Words of a name under a closing such as "kind regards".
 const SIGNATURE: usize = 3;
-/// After these whatever is left of the message is who wrote it.
+/// After these, in a line of their own, whatever is left of the message is who wrote it.
 const CLOSINGS: &[&str] = &[
     "kind regards",
     "best regards",
@@ -283,6 +294,9 @@ const CLOSINGS: &[&str] = &[
     "best wishes",
     "best",
     "cheers",
+    "thanks",
+    "thank you",
+    "many thanks",
     "mit freundlichen grüßen",
     "liebe grüße",
     "viele grüße",
@@ -293,23 +307,44 @@ const CLOSINGS: &[&str] = &[
     "atenciosamente",
 ];
 
+/// Phrases as the words of a message are compared with them.
+struct Phrases(LazyLock<HashSet<String>>);
+
+impl Phrases {
+    fn hold(&self, words: &[String]) -> bool {
+        !words.is_empty() && words.len() <= LONGEST && self.0.contains(&words.join(" "))
+    }
+}
+
+fn as_words(phrases: &[&str]) -> HashSet<String> {
+    phrases.iter().map(|phrase| phrase.unicode_words().collect::<Vec<_>>().join(" ")).collect()
+}
+
+static POLITE: Phrases = Phrases(LazyLock::new(|| as_words(COURTESIES)));
+static ADDRESSED: Phrases = Phrases(LazyLock::new(|| as_words(GREETED)));
+static LEADING: Phrases = Phrases(LazyLock::new(|| as_words(PREAMBLES)));
+static CLOSING: Phrases = Phrases(LazyLock::new(|| as_words(CLOSINGS)));
+
 /// The question of a message without the politeness around it, when there was any.
 pub(crate) fn without_manners(message: &str) -> Option<String> {
-    let words: Vec<(usize, &str)> = message.unicode_word_indices().collect();
-    let read = Read { message, words: &words };
-    let mut from = 0;
-    while let Some(next) = read.said_before(from) {
+    let places: Vec<(usize, &str)> = message.unicode_word_indices().collect();
+    let words = places.iter().map(|(_, word)| word.to_lowercase().replace('’', "'")).collect();
+    let read = Read { message, places, words };
+    let (mut from, mut to) = (0, read.words.len());
+    for _ in 0..MOST {
+        let Some(next) = read.said_before(from) else { break };
         from = next;
     }
-    let mut to = words.len();
-    while let Some(before) = read.said_after(from, to) {
+    for _ in 0..MOST {
+        let Some(before) = read.said_after(from, to) else { break };
         to = before;
     }
+    let left = read.words.get(from..to).unwrap_or_default();
     // A message of nothing but politeness is left as it is.
-    if (from, to) == (0, words.len()) || from >= to || read.is_one(from, to, COURTESIES) {
+    if left.len() == read.words.len() || left.is_empty() || POLITE.hold(left) || ADDRESSED.hold(left) {
         return None;
     }
-    let end = words.get(to).map_or(message.len(), |(at, _)| *at);
+    let end = read.places.get(to).map_or(message.len(), |(at, _)| *at);
     let left = message.get(read.start(from)..end)?.trim_end_matches(|c: char| {
         !(c.is_alphanumeric() || matches!(c, '?' | '!' | '.' | ')' | '"' | '”' | '’' | '？'))
     });
@@ -328,13 +363,15 @@ pub(crate) fn last_asked(message: &str) -> Option<(&str, &str)> {
 
 struct Read<'m> {
     message: &'m str,
-    words: &'m [(usize, &'m str)],
+    places: Vec<(usize, &'m str)>,
+    /// The same words, lower-cased.
+    words: Vec<String>,
 }
 
 impl Read<'_> {
     /// Where a word begins, with a mark that opens a question before it.
     fn start(&self, word: usize) -> usize {
-        let at = self.words.get(word).map_or(self.message.len(), |(at, _)| *at);
+        let at = self.places.get(word).map_or(self.message.len(), |(at, _)| *at);
         let before = self.message.get(..at).unwrap_or_default();
         at - (before.len() - before.trim_end_matches(['¿', '¡', '"', '“', '„', '(']).len())
     }
@@ -342,56 +379,65 @@ impl Read<'_> {
     /// What stands between a word and the one before it.
     fn gap(&self, word: usize) -> &str {
         let end = |(at, text): &(usize, &str)| at + text.len();
-        let from = word.checked_sub(1).and_then(|before| self.words.get(before)).map_or(0, end);
-        let to = self.words.get(word).map_or(self.message.len(), |(at, _)| *at);
+        let from = word.checked_sub(1).and_then(|before| self.places.get(before)).map_or(0, end);
+        let to = self.places.get(word).map_or(self.message.len(), |(at, _)| *at);
         self.message.get(from..to).unwrap_or_default()
     }
 
-    /// Whether the words `from..to` are one of the phrases.
-    fn is_one(&self, from: usize, to: usize, phrases: &[&str]) -> bool {
-        let Some(said) = self.words.get(from..to) else { return false };
-        phrases.iter().any(|phrase| {
-            let mut wanted = phrase.unicode_words();
-            said.iter().all(|(_, word)| {
-                let word = word.to_lowercase().replace('’', "'");
-                wanted.next().is_some_and(|wanted| wanted == word)
-            }) && wanted.next().is_none()
-        })
+    fn said(&self, from: usize, to: usize) -> &[String] {
+        self.words.get(from..to).unwrap_or_default()
     }
 
-    fn parted(&self, word: usize) -> bool {
-        self.gap(word).contains(|c: char| !c.is_whitespace() && !matches!(c, '\'' | '’'))
-            || self.gap(word).contains('\n')
+    /// Whether a word begins something new: a mark and a space before it, or a line of its own. What joins words, or
+    /// opens a quotation, does not.
+    fn is_parted(&self, word: usize) -> bool {
+        let gap = self.gap(word);
+        let joins =
+            |c: char| matches!(c, '-' | '/' | '&' | '@' | '"' | '“' | '„' | '«' | '(' | '[' | '\'' | '’');
+        let marks = |c: char| !c.is_whitespace() && !joins(c);
+        gap.contains('\n')
+            || (gap.contains(char::is_whitespace) && gap.contains(marks) && !gap.contains(joins))
+    }
+
+    /// The same where a sentence or a line has ended before it.
+    fn is_apart(&self, word: usize) -> bool {
+        let gap = self.gap(word);
+        self.is_parted(word) && !gap.trim_end().ends_with([',', ':', ';'])
     }
 
     /// Past a phrase that begins here and leads to more.
     fn said_before(&self, from: usize) -> Option<usize> {
-        let asks = |at: usize| {
-            self.words
-                .get(at)
-                .is_some_and(|(_, word)| ASKING.contains(&word.to_lowercase().replace('’', "'").as_str()))
+        let asks = |at: usize| self.words.get(at).is_some_and(|word| ASKING.contains(&word.as_str()));
+        let leads = |at: usize| {
+            let next = |phrases: &Phrases| (1..=LONGEST).any(|count| phrases.hold(self.said(at, at + count)));
+            next(&POLITE) || next(&LEADING) || next(&ADDRESSED)
         };
-        let courteous = |at: usize| (1..=LONGEST).any(|count| self.is_one(at, at + count, COURTESIES));
         (1..=LONGEST).rev().map(|count| from + count).filter(|to| *to < self.words.len()).find(|to| {
-            let follows = self.parted(*to) || asks(*to);
-            (self.is_one(from, *to, COURTESIES) && (follows || courteous(*to) || self.leads(*to)))
-                || (self.is_one(from, *to, PREAMBLES) && follows)
+            let said = self.said(from, *to);
+            let follows = self.is_parted(*to) || asks(*to);
+            (POLITE.hold(said) && (follows || leads(*to)))
+                || (from > 0 && ADDRESSED.hold(said) && follows)
+                || (LEADING.hold(said) && follows)
         })
-    }
-
-    fn leads(&self, at: usize) -> bool {
-        (1..=LONGEST).any(|count| self.is_one(at, at + count, PREAMBLES))
     }
 
     /// Before a phrase that ends here, something else standing before it.
     fn said_after(&self, from: usize, to: usize) -> Option<usize> {
         let least = (from + 1).max(to.saturating_sub(LONGEST + SIGNATURE));
-        let closing = |at: usize| {
-            (1..=LONGEST).any(|count| {
-                at + count <= to && to - at - count <= SIGNATURE && self.is_one(at, at + count, CLOSINGS)
-            })
+        let signed = |at: usize| {
+            let closes = |count: usize| {
+                let gap = self.gap(at + count);
+                let ends = at + count == to || gap.contains('\n') || gap.starts_with(',');
+                ends && to - at - count <= SIGNATURE && CLOSING.hold(self.said(at, at + count))
+            };
+            let apart = self.gap(at).contains('\n') || self.is_apart(at);
+            apart && (1..=LONGEST).any(|count| at + count <= to && closes(count))
         };
-        (least..to).find(|at| self.parted(*at) && (self.is_one(*at, to, COURTESIES) || closing(*at)))
+        let polite = |at: usize| {
+            let comma = self.gap(at).starts_with(',') && self.is_parted(at);
+            (self.is_apart(at) || comma) && POLITE.hold(self.said(at, to))
+        };
+        (least..to).find(|at| polite(*at) || signed(*at))
     }
 }
 
@@ -412,6 +458,8 @@ mod tests {
             ("Please help. When do you open?", "When do you open?"),
             ("Could you please tell me how much the tiramisu is?", "how much the tiramisu is?"),
             ("Good morning team,\n\nwhen do you open?\n\nKind regards,\nAnna Berg", "when do you open?"),
+            ("Hi Support, when do you open? Thanks,\nBo", "when do you open?"),
+            ("When do you open? Thanks, Bo", "When do you open?"),
             ("Hey 👋 can I bring a dog? 🙏", "can I bring a dog?"),
             ("Guten Tag! Wann öffnen Sie? Vielen Dank im Voraus.", "Wann öffnen Sie?"),
             ("Hola, ¿cuándo abren? Gracias.", "¿cuándo abren?"),
@@ -438,6 +486,18 @@ mod tests {
             "How do I say thank you",
             "All rooms with a balcony",
             "Dear diary pages, how many?",
+            "How do I contact tech-support?",
+            "How do I set up a catch-all?",
+            "All-inclusive price?",
+            "Hi-Fi repair?",
+            "What is your second-best offer?",
+            "Two phones: best battery life?",
+            "What happens when I press \"Help\"?",
+            "Which plan has SSO: Pro, Business, Team?",
+            "Support: what are the hours?",
+            "Everyone can bring a guest?",
+            "Which one do you recommend? Best for kids?",
+            "Which button says \"Thanks\"?",
             "",
             "??",
         ] {

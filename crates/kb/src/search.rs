@@ -295,13 +295,10 @@ pub(crate) fn show(matches: Vec<Match>, search: &Search) -> Vec<SearchHit> {
     matches
         .into_iter()
         .map(|mut found| {
-            let own = found.record.passage.position;
-            let new = |position: u32, shown: &mut HashSet<_>| shown.insert((found.file.id.clone(), position));
-            let window: Vec<_> = (found.window.iter())
-                .filter(|record| new(record.passage.position, &mut shown) || record.passage.position == own)
-                .cloned()
-                .collect();
-            let mut content = join(&in_order(&window));
+            let window = unshown(&found, &shown);
+            let place = |record: &Arc<PassageRecord>| (found.file.id.clone(), record.passage.position);
+            shown.extend(window.iter().map(place));
+            let mut content = join(&in_order(window));
             let breadcrumb = found.record.passage.heading_path.join(" > ");
             if search.include_breadcrumb && !breadcrumb.is_empty() {
                 content = format!("{breadcrumb}\n\n{content}");
@@ -316,6 +313,18 @@ pub(crate) fn show(matches: Vec<Match>, search: &Search) -> Vec<SearchHit> {
             }
         })
         .collect()
+}
+
+/// A match with the neighbours that stand next to it without a gap of what was shown already.
+fn unshown<'f>(found: &'f Match, shown: &HashSet<(FileId, u32)>) -> &'f [Arc<PassageRecord>] {
+    let own = found.record.passage.position;
+    let is_new =
+        |record: &&Arc<PassageRecord>| !shown.contains(&(found.file.id.clone(), record.passage.position));
+    let at = found.window.iter().position(|record| record.passage.position == own).unwrap_or(0);
+    let (before, after) = found.window.split_at_checked(at).unwrap_or_default();
+    let from = at - before.iter().rev().take_while(is_new).count();
+    let to = at + 1 + after.iter().skip(1).take_while(is_new).count();
+    found.window.get(from..to).unwrap_or(&found.window)
 }
 
 fn context(found: &Match, breadcrumb: String) -> Vec<ContextItem> {

@@ -10,10 +10,12 @@ mod english;
 mod grammar;
 mod piece;
 mod text;
+mod vocabulary;
 
 use crate::ask::{MAX_QUESTION_BYTES, Turn, Who};
-use grammar::{ALL, DATES, ENGLISH, FOREIGN, Grammar, MEASURES, ROW_PRONOUNS};
+use grammar::{ALL, ENGLISH, Grammar};
 use text::{Word, has_no_spaces, words};
+use vocabulary::{DATES, FOREIGN, MEASURES, ROW_PRONOUNS};
 
 /// Longest follow-up in words that is read as a mere piece of a question.
 const PIECE_WORDS: usize = 4;

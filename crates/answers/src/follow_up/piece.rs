@@ -1,7 +1,8 @@
 //! "And the W900?": the question before with a part of it exchanged.
 
-use super::grammar::{ENGLISH, Grammar, MEASURED};
+use super::grammar::{ENGLISH, Grammar};
 use super::text::{Word, day_or_month, names, words};
+use super::vocabulary::MEASURED;
 
 /// The question before with its last part replaced by the piece: by the same preposition, else name for
 /// name, else the last noun phrase; with the piece appended when nothing fits.

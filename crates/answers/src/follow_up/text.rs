@@ -1,6 +1,7 @@
 //! Words of a question, its names and what it is about.
 
-use super::grammar::{ENGLISH, Grammar, LISTINGS, NO_SUBJECT};
+use super::grammar::{ENGLISH, Grammar};
+use super::vocabulary::{LISTINGS, NO_SUBJECT};
 
 /// A word between spaces.
 pub(super) struct Word<'a> {

@@ -85,6 +85,12 @@ pub(super) fn query_terms(text: &str, max: usize) -> Vec<(Channel, String)> {
     terms
 }
 
+/// Whether a word is left out of questions.
+pub(super) fn says_nothing(word: &str) -> bool {
+    let lower = word.to_lowercase();
+    ASKING_WORDS.contains(&lower.as_str()) || STOP_WORDS.contains(&lower.as_str())
+}
+
 /// Calls `emit` with each term of a document's text that ranks, in order.
 pub(crate) fn words_of(text: &str, emit: &mut dyn FnMut(&str)) {
     analyze(text, Side::Document, &mut |channel, term| {

@@ -472,6 +472,15 @@ pub(super) const HOW_MANY: &[&str] = &[
     "many", "viele", "vielen", "cuántos", "cuántas", "combien", "quanti", "quante", "quantos", "quantas",
     "hoeveel",
 ];
+/// Words after which "how many …" no longer says of what.
+pub(super) const AFTER_COUNTED: &[&str] = &[
+    "per", "a", "an", "each", "every", "in", "for", "on", "at", "can", "do", "does", "did", "is", "are",
+    "may", "will", "have", "pro", "im", "am", "kann", "darf", "hat", "haben", "por", "al", "puedo", "par",
+    "puis", "posso",
+];
+/// Of [`MOMENTS`], those that stand beside numbers of things too.
+pub(super) const JOINING_TIMES: &[&str] =
+    &["may", "after", "before", "when", "during", "until", "within", "nach", "vor", "bis"];
 /// Beginnings of questions for a way to do something, or for a list.
 pub(super) const STEPS: &[&[&str]] = &[
     &["how", "do"],

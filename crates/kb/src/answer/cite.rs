@@ -40,11 +40,10 @@ pub(super) fn cite(matches: &[Match], chosen: &[Candidate]) -> (String, Vec<Cita
             continue;
         }
         let token = format!("【{}】", citations.len() + 1);
-        let heading = found.record.passage.heading_path.last().filter(|_| sentence.told_above);
         let header = sentence.header.as_deref();
         let said = header
             .and_then(|header| written_out(header, &quote))
-            .or_else(|| heading.and_then(|heading| under_heading(heading, &quote)))
+            .or_else(|| under(sentence.above.as_deref()?, &quote))
             .unwrap_or_else(|| quote.clone());
         let other = citations.last().is_none_or(|last: &Citation| last.file.id != found.file.id);
         if !answer.is_empty() {
@@ -112,9 +111,9 @@ fn written_out(header: &str, row: &str) -> Option<String> {
     (!told.is_empty()).then(|| format!("{first}: {}", told.join(", ")))
 }
 
-/// One sentence, or item of a list, under the heading that says what it is about: `Version 2.4: Exports are faster.`;
-/// `None` where the heading asks, or says nothing that the sentence does not.
-fn under_heading(heading: &str, quote: &str) -> Option<String> {
+/// One sentence, or item of a list, under the heading or line that says what it is about: `Version 2.4: Exports are
+/// faster.`; `None` where that asks, or says nothing that the sentence does not.
+fn under(heading: &str, quote: &str) -> Option<String> {
     if quote.contains('\n') {
         return None;
     }
@@ -131,13 +130,13 @@ mod tests {
 
     #[test]
     fn what_the_heading_says_is_told_with_it() {
-        let told = under_heading("Version 2.4 (3 March):", "- Exports are faster.");
+        let told = under("Version 2.4 (3 March):", "- Exports are faster.");
         assert_eq!(told.as_deref(), Some("Version 2.4 (3 March): Exports are faster."));
-        assert_eq!(under_heading("What is new?", "- Exports are faster."), None);
-        assert_eq!(under_heading("Exports", "- Exports are faster."), None);
-        let told = under_heading("Version 2.4", "Exports are faster.");
+        assert_eq!(under("What is new?", "- Exports are faster."), None);
+        assert_eq!(under("Exports", "- Exports are faster."), None);
+        let told = under("Version 2.4", "Exports are faster.");
         assert_eq!(told.as_deref(), Some("Version 2.4: Exports are faster."));
-        assert_eq!(under_heading("Steps", "1. Open it.\n2. Close it."), None);
+        assert_eq!(under("Steps", "1. Open it.\n2. Close it."), None);
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! questions in other languages expect nothing in particular, so that no sentence gains or loses by it.
 
 use super::asking::{
-    BEFORE_WHEN, GERMAN_MEASURES, HOURS, HOW, HOW_LONG, HOW_MANY, JOINING, MEASURES, MOMENTS, MONEY, NUMBERS,
-    OPENING, PAYING, PLACES, PRICES, QUANTITIES, SPANS, STEPS, TELLING, TIMES, WHEN, WHO, YES_OR_NO,
+    AFTER_COUNTED, BEFORE_WHEN, GERMAN_MEASURES, HOURS, HOW, HOW_LONG, HOW_MANY, JOINING, JOINING_TIMES,
+    MEASURES, MOMENTS, MONEY, NUMBERS, OPENING, PAYING, PLACES, PRICES, QUANTITIES, SPANS, STEPS, TELLING,
+    TIMES, WHEN, WHO, YES_OR_NO,
 };
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -86,7 +87,10 @@ impl Expected {
         let long = (0..words.len()).any(|at| begins(words.get(at..).unwrap_or_default(), HOW_LONG));
         // "How many days", "how many vacation days", "combien de jours".
         let many = words.iter().position(|word| HOW_MANY.contains(word)).map_or(words.len(), |at| at + 1);
-        let counted = |list: &[&str]| words.iter().skip(many).take(3).any(|word| list.contains(word));
+        let counted = |list: &[&str]| {
+            let named = words.iter().skip(many).take(3).take_while(|word| !AFTER_COUNTED.contains(word));
+            named.into_iter().any(|word| list.contains(word))
+        };
         let spans = counted(SPANS);
         let hour = after(&["qué", "que", "che", "quelle", "quel", "welchem", "welchen", "welcher"], HOURS);
         if spans || long {
@@ -145,22 +149,20 @@ fn counts_something(text: &str) -> bool {
 
 /// Whether there is a number of things: not of days, of money or of a day in the calendar.
 fn counts_things(text: &str) -> bool {
-    let parts: Vec<&str> = text.split_word_bounds().filter(|part| !part.trim().is_empty()).collect();
+    let parts: Vec<&str> = text.split_word_bounds().collect();
+    let digits = |at: usize| parts.get(at).is_some_and(|part| has_digit(part));
     parts.iter().enumerate().any(|(at, word)| {
-        let near = |at: Option<usize>, is: &dyn Fn(&str) -> bool| {
-            at.and_then(|at| parts.get(at)).is_some_and(|part| is(part))
-        };
-        let paid = |part: &str| matches!(part, "$" | "€" | "£" | "¥") || MONEY.contains(&part);
-        let measures =
-            |part: &str| paid(part) || SPANS.contains(&part) || matches!(part, "%" | "percent" | ":");
-        let dated = |part: &str| MOMENTS.contains(&part) || part == ":";
-        let number = NUMBERS.contains(word) || (counts_something(word) && !has_year(word));
-        let before = at.checked_sub(1);
-        number
-            && !near(Some(at + 1), &measures)
-            && !near(Some(at + 1), &dated)
-            && !near(before, &paid)
-            && !near(before, &dated)
+        let before = parts.get(..at).unwrap_or_default().iter().rev().find(|part| !part.trim().is_empty());
+        let after = parts.iter().skip(at + 1).find(|part| !part.trim().is_empty());
+        let is = |part: Option<&&str>, list: &[&str]| part.is_some_and(|part| list.contains(part));
+        let paid = |part| is(part, &["$", "€", "£", "¥"]) || is(part, MONEY);
+        let dated = |part| is(part, MOMENTS) && !is(part, JOINING_TIMES);
+        // `10:00`, but not `Rooms: 48`.
+        let clock = (is(parts.get(at + 1), &[":"]) && digits(at + 2))
+            || (at > 1 && is(parts.get(at - 1), &[":"]) && digits(at - 2));
+        let number = NUMBERS.contains(word) || (has_digit(word) && !has_year(word));
+        let measured = is(after, SPANS) || is(after, &["%", "percent"]);
+        number && !clock && !measured && !paid(before) && !paid(after) && !dated(before) && !dated(after)
     })
 }
 
@@ -208,6 +210,7 @@ mod tests {
             ("How many days do I have?", Expected::Duration),
             ("How many vacation days do employees get?", Expected::Duration),
             ("Combien de jours ai-je ?", Expected::Duration),
+            ("How many books per week can I borrow?", Expected::Count),
             ("How much does it cost?", Expected::Money),
             ("How much water does it use?", Expected::Number),
             ("What is the maximum load?", Expected::Number),
@@ -274,8 +277,10 @@ mod tests {
             (Expected::Count, "You may borrow ten books for three weeks.", true),
             (Expected::Count, "Books are lent for three weeks.", false),
             (Expected::Count, "A card costs 12 euros or $9.", false),
-            (Expected::Count, "Open since 1987, from 3 May to 10:00 and 20 %.", false),
+            (Expected::Count, "Open since 1987, from 3 June to 10:00 and 20 %.", false),
             (Expected::Count, "It has 48 rooms.", true),
+            (Expected::Count, "Rooms: 48", true),
+            (Expected::Count, "Up to 8 may stay before noon.", true),
             (Expected::Moment, "Open until 18:00.", true),
             (Expected::Moment, "Founded in 1987.", true),
             (Expected::Moment, "It is a pump.", false),

@@ -12,8 +12,9 @@ const MAX_QUOTE_CHARS: u32 = 700;
 const SHORT_CHARS: u32 = 120;
 /// Longest answer in characters that is grown that way.
 const GROWN_CHARS: u32 = 320;
-/// Most words of a title.
+/// Most words of a title, and of one that tells nothing alone.
 const TITLE_WORDS: usize = 8;
+const BARE_WORDS: usize = 3;
 /// Longest paragraph in characters that is quoted whole when steps are asked for.
 const STEPS_CHARS: u32 = 480;
 
@@ -55,15 +56,25 @@ pub(super) fn grown(
 }
 
 /// A sentence with what it announces: the list or paragraph after a line that ends with a colon, the lines under a title.
-/// `None` for a title of more than is quoted, which answers nothing by itself.
+/// `None` for a title of a few words with nothing or more under it than is quoted: it answers nothing by itself.
 pub(super) fn announcing(passage: &Passage, range: CharRange, sentence: &str) -> Option<(CharRange, String)> {
     let title = is_title(passage, range, sentence);
     let announced = if title || sentence.ends_with(':') { announced(passage, range) } else { range };
-    if title && announced.end - announced.start > STEPS_CHARS {
-        return None;
+    let fits = announced != range && announced.end - announced.start <= STEPS_CHARS;
+    if title && !fits {
+        let tells = sentence.split_whitespace().count() > BARE_WORDS;
+        return tells.then(|| (range, sentence.to_owned()));
     }
     let quoted = if announced == range { sentence } else { slice(passage, announced) };
     Some((announced, quoted.to_owned()))
+}
+
+/// The line that announces the list an item stands in, when it ends with a colon.
+pub(super) fn announced_by(passage: &Passage, item: CharRange) -> Option<&str> {
+    let above = lines(passage).take_while(|(line, _)| line.start < item.start && line.end <= item.start);
+    let last =
+        above.filter(|(_, text)| !text.is_empty() && !is_item(text) && !text.starts_with([' ', '\t'])).last();
+    last.map(|(_, text)| text).filter(|text| text.ends_with(':'))
 }
 
 /// The same of a quote that was grown, where it ends with a colon.
@@ -137,9 +148,9 @@ mod tests {
     use super::*;
     use crate::answer::sentences::sentences;
 
-    fn quotes(text: &str) -> Vec<String> {
+    fn passage(text: &str) -> Passage {
         let range = CharRange { start: 7, end: 7 + text.chars().count() as u32 };
-        let passage = Passage {
+        Passage {
             position: 0,
             text: text.to_owned(),
             heading_path: vec![],
@@ -147,7 +158,11 @@ mod tests {
             page: None,
             range,
             kind: PassageKind::Paragraph,
-        };
+        }
+    }
+
+    fn quotes(text: &str) -> Vec<String> {
+        let passage = passage(text);
         let all = sentences(&passage);
         all.iter().filter_map(|(range, text)| Some(announcing(&passage, *range, text)?.1)).collect()
     }
@@ -163,6 +178,17 @@ mod tests {
     }
 
     #[test]
+    fn an_item_is_told_with_the_line_that_announces_it() {
+        let passage = passage(
+            "We do not take back:\n- Underwear and swimwear\n- Opened food\n\nAll else is fine.\n- Shoes too",
+        );
+        let all = sentences(&passage);
+        let by: Vec<_> = all.iter().map(|(range, _)| announced_by(&passage, *range)).collect();
+        let lead = Some("We do not take back:");
+        assert_eq!(by, [None, lead, lead, lead, None]);
+    }
+
+    #[test]
     fn titles_are_quoted_with_what_they_name_or_not_at_all() {
         assert_eq!(
             quotes("DESSERTS\nTiramisu 6.50\nPanna cotta 5.50")[0],
@@ -170,6 +196,11 @@ mod tests {
         );
         let long = format!("Parking permits\n{}", "You get one at the town hall. ".repeat(20));
         assert!(!quotes(&long).iter().any(|quote| quote.starts_with("Parking")));
+        let endless = format!("Parking permits\n{}", "You get one at the town hall ".repeat(40));
+        assert!(!quotes(&endless).iter().any(|quote| quote.starts_with("Parking")));
+        let telling =
+            format!("Dogs are welcome here\n{}", "They get water and a bed for the night. ".repeat(20));
+        assert_eq!(quotes(&telling)[0], "Dogs are welcome here");
         let names = quotes("Anna Berghoff\nCarl Dahlgren\nEmil Forsberg");
         assert_eq!(names, ["Anna Berghoff", "Carl Dahlgren", "Emil Forsberg"]);
     }

@@ -6,7 +6,7 @@
 
 use super::Meaning;
 use super::expect::{Expected, asks_for_steps};
-use super::extent::{announcing, grown, with_announced};
+use super::extent::{announced_by, announcing, grown, with_announced};
 use super::sentences::{blocks, is_item, sentences, table_header};
 use super::terms::{asked_kind, emphasised, named, terms, with_measures};
 use super::tongue::{Tongue, words};
@@ -48,8 +48,8 @@ pub(crate) struct Candidate {
     pub(crate) text: String,
     /// The row that names its columns, for a row of a table.
     pub(crate) header: Option<String>,
-    /// Whether its heading says what is asked for, or what it is an item of, and it does not.
-    pub(crate) told_above: bool,
+    /// What says what it is about, told before it: the line that announces the list it is an item of, or its heading.
+    pub(crate) above: Option<String>,
     /// What to quote when it is quoted alone: it with what explains it.
     pub(crate) grown: Option<CharRange>,
     /// Whether that is a list or a paragraph which answers whole.
@@ -160,10 +160,14 @@ impl Evidence {
                 let own = terms(&text);
                 let in_heading =
                     kind.as_ref().is_some_and(|kind| heading.contains(kind) && !own.contains(kind));
+                let item = is_item(&text);
+                let announced = item.then(|| announced_by(record, range)).flatten();
+                let headed = (item || in_heading).then(|| record.heading_path.last().map(String::as_str));
+                let above = announced.or_else(|| headed.flatten()).map(str::to_owned);
                 candidates.push(Candidate {
                     passage,
                     range,
-                    told_above: in_heading || is_item(&text),
+                    above,
                     terms: own,
                     text,
                     header: header.clone(),
@@ -213,9 +217,11 @@ impl Evidence {
         candidates.sort_by(|a, b| b.prior.total_cmp(&a.prior));
         candidates.truncate(READ);
         for candidate in &mut candidates {
-            let said = match candidate.told_above {
-                true => format!("{} {}", candidate.lead, candidate.text),
-                false => candidate.text.clone(),
+            // A time or a name may stand above it; a number there counts chapters.
+            let timed = matches!(expected, Expected::Moment | Expected::Name);
+            let said = match candidate.above.as_ref().filter(|_| timed) {
+                Some(above) => format!("{above} {}", candidate.text),
+                None => candidate.text.clone(),
             };
             candidate.met = expected.is_met_by(&beyond(question, &said, expected == Expected::Name));
             candidate.prior += candidate.met.map_or(0.0, |met| if met { 0.1 } else { -0.1 });
@@ -382,8 +388,8 @@ fn weigh(wanted: &HashSet<String>, candidates: &mut [Candidate]) {
     }
 }
 
-/// A sentence without the numbers and codes that the question itself holds ("the Oro 800" tells no price), or without
-/// any of its words: who leads the Oro is not told by "the Oro".
+/// A sentence without the numbers and codes that the question itself holds ("the Oro 800" tells no price), or with
+/// something else in the place of each of its words: who leads the Oro is not told by "the Oro".
 fn beyond(question: &str, sentence: &str, all: bool) -> String {
     let lower = question.to_lowercase();
     let digit = |word: &&str| word.bytes().any(|byte| byte.is_ascii_digit());
@@ -391,7 +397,13 @@ fn beyond(question: &str, sentence: &str, all: bool) -> String {
     if given.is_empty() {
         return sentence.to_owned();
     }
-    sentence.split_word_bounds().filter(|word| !given.contains(word.to_lowercase().as_str())).collect()
+    let known = |word: &str| given.contains(word.to_lowercase().as_str());
+    let left = |word| match known(word) {
+        false => word,
+        true if all => "x",
+        true => "",
+    };
+    sentence.split_word_bounds().map(left).collect()
 }
 
 /// Share of the words that the others hold too.

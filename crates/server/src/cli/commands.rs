@@ -130,9 +130,11 @@ pub(super) fn search(args: &SearchArgs) -> Result<(), String> {
 
 /// `quarry ask`.
 pub(super) fn ask(args: &AskArgs) -> Result<(), String> {
-    let mut body = json!({ "question": args.question, "knowledgeBases": args.kb, "mode": args.mode });
-    if let (false, Some(fields)) = (args.table.is_empty(), body.as_object_mut()) {
-        fields.insert("tables".to_owned(), json!(args.table));
+    let mut body = json!({ "question": args.question, "mode": args.mode });
+    for (name, list) in [("knowledgeBases", &args.kb), ("tables", &args.table)] {
+        if let (false, Some(fields)) = (list.is_empty(), body.as_object_mut()) {
+            fields.insert(name.to_owned(), json!(list));
+        }
     }
     let answer = args.target.open()?.call("POST", "/v1/quarry/answer", Some(&body))?;
     if answer.get("responded").and_then(Value::as_bool) != Some(true) {

@@ -13,6 +13,7 @@ const MOST_NAMES: usize = 100;
 
 /// What an object among a question's tag rules may hold.
 const OPERATORS: [&str; 3] = ["in", "not", "exists"];
+/// The fields of a question.
 const FIELDS: [&str; 13] = [
     "question",
     "conversation",
@@ -56,12 +57,12 @@ impl QuestionBody {
             "minConfidence",
             "threshold",
         ];
-        // A misspelt scope must not widen what is asked.
-        if let Some(unknown) = body.keys().find(|name| !FIELDS.contains(&name.as_str())) {
-            return Err(ApiError::payload(format!(
-                "{unknown} is no field of a question; use {}",
-                FIELDS.join(", ")
-            )));
+        // A scope in another spelling must not widen what is asked.
+        let plain = |name: &str| name.replace(['_', '-'], "").to_lowercase();
+        for name in body.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
+            if let Some(meant) = FIELDS.iter().find(|field| plain(field) == plain(name)) {
+                return Err(ApiError::payload(format!("{name} is no field of a question; write {meant}")));
+            }
         }
         let filters = body.iter().filter(|(name, value)| scope.contains(&name.as_str()) && !value.is_null());
         let filters = Value::Object(filters.map(|(name, value)| (name.clone(), value.clone())).collect());
@@ -168,7 +169,7 @@ fn tag_filter(fields: &mut Fields) -> Result<TagFilter, ApiError> {
             }
             Value::Object(map) => {
                 let known = |name: &String| OPERATORS.contains(&name.as_str());
-                if map.is_empty() || !map.keys().all(known) {
+                if map.is_empty() || !map.keys().all(known) || map.values().any(Value::is_null) {
                     let message = format!("tags.{tag} must hold one of {}", OPERATORS.join(", "));
                     return Err(ApiError::payload(message));
                 }
