@@ -9,7 +9,8 @@ use crate::links::{cleaned, visible};
 use crate::log::{Asked, QueryLog};
 use crate::manners::{last_asked, without_manners};
 use crate::model::{Checker, Citable, Fenced, NO_ANSWER, Pieces, Prompt, marker, spread};
-use crate::reply::{Event, Plan, Reply, RowCitation, Source, Spent, Took};
+use crate::parts::{add, parts, united};
+use crate::reply::{Event, Plan, Reply, RowCitation, Source, Took};
 use crate::rows::{self, RowsAnswer};
 use quarry_embed::{EmbedderSlot, TextKind};
 use quarry_fetch::ChatModel;
@@ -155,6 +156,11 @@ impl Answers {
         let began = Instant::now();
         let plain = without_manners(&ask.question);
         let asked = plain.as_deref().unwrap_or(&ask.question);
+        if ask.mode == Mode::Extractive
+            && let Some(reply) = self.in_parts(scope, &ask, asked, sink, entry).await?
+        {
+            return Ok(Reply { timing: Took { total_ms: ms(began), ..reply.timing }, ..reply });
+        }
         let mut understood_as = standalone(asked, ask.recent()).or_else(|| plain.clone());
         let question = understood_as.clone().unwrap_or_else(|| ask.question.clone());
         let (mut found, mut timing) = self.find(scope, &ask, asked, &question).await?;
@@ -172,22 +178,8 @@ impl Answers {
         entry.found(understood_as.as_ref(), found.excerpts().get(..passages.len()).unwrap_or_default());
         emit(sink, Event::Passages(passages.clone())).await?;
         let spent = found.documents.as_ref().map(|answer| answer.tokens).unwrap_or_default();
-        let mut reply = Reply {
-            answer: String::new(),
-            responded: false,
-            confidence: 0.0,
-            min_confidence: 0.0,
-            citations: Vec::new(),
-            passages,
-            plan: None,
-            mode: ask.mode,
-            model: None,
-            understood_as,
-            flags: Vec::new(),
-            tokens: Spent { question: spent.question, passages: spent.passages, ..Spent::default() },
-            timing: Took::default(),
-            query_id: None,
-        };
+        let mut reply = Reply::new(ask.mode, passages, understood_as);
+        (reply.tokens.question, reply.tokens.passages) = (spent.question, spent.passages);
         match ask.mode {
             Mode::Extractive => extract(&found, ask.min_confidence, sink, &mut reply).await?,
             Mode::Llm => {
@@ -199,6 +191,48 @@ impl Answers {
         timing.total_ms = ms(began);
         reply.timing = timing;
         Ok(reply)
+    }
+
+    /// Answers a message that asks several things one after the other, where more than one of them is answered.
+    async fn in_parts(
+        &self,
+        scope: &Scope,
+        ask: &Ask,
+        asked: &str,
+        sink: &Sink,
+        entry: &mut Asked,
+    ) -> Result<Option<Reply>, Error> {
+        let mut turns = ask.recent().to_vec();
+        let mut found = Vec::new();
+        for part in parts(asked) {
+            let whole = standalone(&part, &turns).unwrap_or_else(|| part.clone());
+            found.push((self.find(scope, ask, &part, &whole).await?, whole.clone()));
+            turns.push(Turn { who: Who::User, text: whole });
+        }
+        if found.iter().filter(|((found, _), _)| found.answers(ask.min_confidence)).count() < 2 {
+            return Ok(None);
+        }
+        let documents = found.iter().filter_map(|((found, _), _)| found.documents.as_ref());
+        let each: Vec<_> =
+            documents.map(|answer| (answer.passages.as_slice(), answer.excerpts.as_slice())).collect();
+        let (passages, excerpts) = united(&each, ask.limit);
+        let understood_as = Some(found.iter().map(|(_, part)| part.as_str()).collect::<Vec<_>>().join(" "));
+        entry.found(understood_as.as_ref(), &excerpts);
+        emit(sink, Event::Passages(passages.clone())).await?;
+        let counter = self.deps.embedder.get().await?.token_counter();
+        let mut reply = Reply::new(ask.mode, passages, understood_as);
+        reply.tokens.passages = excerpts.iter().map(|excerpt| counter.count_tokens(&excerpt.text)).sum();
+        for ((found, took), part) in &found {
+            reply.timing = reply.timing.and(took);
+            reply.tokens.question += counter.count_tokens(part);
+            let mut one = Reply::new(ask.mode, Vec::new(), None);
+            extract(found, ask.min_confidence, &None, &mut one).await?;
+            add(&mut reply, part, one);
+        }
+        for piece in reply.answer.split_inclusive('】') {
+            emit(sink, Event::Delta(piece.to_owned())).await?;
+        }
+        Ok(Some(reply))
     }
 
     /// Looks the question up in documents and tables; `asked` = as it was said, before a follow-up was made whole.

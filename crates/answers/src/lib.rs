@@ -13,6 +13,7 @@ mod links;
 mod log;
 mod manners;
 mod model;
+mod parts;
 mod reply;
 mod rows;
 

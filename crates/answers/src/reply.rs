@@ -78,12 +78,12 @@ pub struct Plan {
     pub has_more: bool,
 }
 
-/// A sentence of the language model that its sources do not carry.
+/// A sentence of the language model that its sources do not carry, or a question that is not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flag {
-    /// The sentence as it stands in the answer.
+    /// The sentence as it stands in the answer, or the question.
     pub sentence: String,
-    /// `no citation`, `unknown citation` or `not supported`.
+    /// `no citation`, `unknown citation` or `not supported`; of a question among several `not answered`.
     pub problem: &'static str,
 }
 
@@ -164,6 +164,28 @@ pub struct Reply {
     pub timing: Took,
     /// Id in the query log, when it is on.
     pub query_id: Option<String>,
+}
+
+impl Reply {
+    /// One that has no answer yet.
+    pub(crate) fn new(mode: Mode, passages: Vec<SearchHit>, understood_as: Option<String>) -> Self {
+        Self {
+            answer: String::new(),
+            responded: false,
+            confidence: 0.0,
+            min_confidence: 0.0,
+            citations: Vec::new(),
+            passages,
+            plan: None,
+            mode,
+            model: None,
+            understood_as,
+            flags: Vec::new(),
+            tokens: Spent::default(),
+            timing: Took::default(),
+            query_id: None,
+        }
+    }
 }
 
 /// One step of a streamed reply.
