@@ -50,7 +50,8 @@ pub(super) fn cite(matches: &[Match], chosen: &[Candidate]) -> (String, Vec<Cita
             let row = found.record.passage.kind != PassageKind::Paragraph;
             answer.push(if row || quote.contains('\n') || (several && other) { '\n' } else { ' ' });
         }
-        let said = if several && other { format!("{}: {said}", title(&found.file)) } else { said };
+        let said =
+            if several && other { format!("{}: {said}", name(&found.file, matches, chosen)) } else { said };
         // A document's own brackets must not pass for tokens.
         answer.push_str(&said.replace('【', "[").replace('】', "]"));
         answer.push_str(&token);
@@ -71,6 +72,15 @@ pub(super) fn cite(matches: &[Match], chosen: &[Candidate]) -> (String, Vec<Cita
         });
     }
     (answer, citations)
+}
+
+/// What tells a file from the others that are cited: its title, or its key where another has that title too.
+fn name(file: &File, matches: &[Match], chosen: &[Candidate]) -> String {
+    let own = title(file);
+    let mut others =
+        chosen.iter().filter_map(|sentence| matches.get(sentence.passage)).map(|found| &found.file);
+    let shared = others.any(|other| other.id != file.id && title(other) == own);
+    if shared { file.key.clone() } else { own }
 }
 
 /// What a file is called: its title, else the last part of its key.
