@@ -113,7 +113,6 @@ impl CurrentPassages {
 }
 
 /// A passage whose record is not read yet.
-#[derive(Clone)]
 struct Found {
     entry: Arc<FileEntry>,
     generation: u32,
