@@ -1,7 +1,7 @@
 //! `quarry eval` and `quarry tune` with the real binary and model on a set of a few sentences.
 
-use crate::common::worker;
-use serde_json::Value;
+use crate::common::{Engine, worker};
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -196,4 +196,67 @@ fn tuning_recommends_a_setting_and_writes_it() {
     let settings = std::fs::read_to_string(folder.path().join("quarry.toml")).unwrap();
     assert_eq!(settings, format!("search = \"{recommended}\"\nplan = \"free\"\n"));
     assert!(std::fs::read_to_string(folder.path().join("out/tune.svg")).unwrap().contains("<circle"));
+}
+
+async fn with_passages(engine: &Engine, bot: &str, key: &str, texts: Vec<String>) -> Vec<Value> {
+    let file = engine.upload(bot, json!({ "key": key, "contentType": "text/plain" }), b"x").await;
+    let passages: Vec<Value> = texts.into_iter().map(|content| json!({ "content": content })).collect();
+    let path = format!("/v1/files/{key}/passages");
+    engine.put(bot, &path, json!({ "passages": passages })).await.ok();
+    engine.indexed(bot, file["id"].as_str().unwrap()).await;
+    let listed = engine.get(bot, &path).await.ok();
+    listed["passages"].as_array().unwrap().iter().map(|passage| passage["id"].clone()).collect()
+}
+
+#[tokio::test]
+async fn of_rated_questions_what_search_missed_lowers_recall() {
+    let engine = Engine::new().await;
+    let oven =
+        (1..=14).map(|at| format!("Clean the oven of model N{at} with vinegar, then wipe the oven dry."));
+    let oven = with_passages(&engine, "b", "oven.txt", oven.collect()).await;
+    let zoo = vec!["Penguins stand on ice and eat fish.".to_owned()];
+    let zoo = with_passages(&engine, "b", "zoo.txt", zoo).await;
+    let foreign = vec!["Clean the oven with sand.".to_owned()];
+    let foreign = with_passages(&engine, "other", "oven.txt", foreign).await;
+    engine.put("b", "/v1/quarry/queries/settings", json!({ "enabled": true })).await.ok();
+    let asked = json!({ "question": "How do I clean the oven of model N3?" });
+    let asked = engine.post("b", "/v1/quarry/answer", asked).await.ok();
+    let path = format!("/v1/quarry/queries/{}", asked["queryId"].as_str().unwrap());
+    let results = engine.get("b", &path).await.ok()["query"]["results"].clone();
+    let found: Vec<&Value> = results.as_array().unwrap().iter().map(|result| &result["passageId"]).collect();
+    assert!(!found.is_empty() && !found.contains(&&zoo[0]));
+
+    let rate = async |relevant: Value| {
+        let body = json!({ "rating": "bad", "relevant": relevant });
+        engine.put("b", &format!("{path}/feedback"), body).await
+    };
+    let refused = rate(json!([oven[2], foreign[0]])).await.refused(400, "InvalidPayload");
+    assert!(refused.contains(foreign[0].as_str().unwrap()), "{refused}");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("qrels")).unwrap();
+    let scored = async || {
+        for (part, file) in [
+            ("corpus.jsonl", "corpus.jsonl"),
+            ("queries.jsonl", "queries.jsonl"),
+            ("test.tsv", "qrels/test.tsv"),
+        ] {
+            let part = engine.get("b", &format!("/v1/quarry/queries/export/{part}")).await;
+            assert_eq!(part.status, 200);
+            std::fs::write(folder.path().join(file), part.bytes).unwrap();
+        }
+        let output = quarry(folder.path(), &["eval", "--data", ".", "--json", "--cache", "vectors"]);
+        let report: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+        assert_eq!((&report["judged"], &report["documents_missing"]), (&json!(1), &json!(0)));
+        (report["documents"].clone(), report["stages"][5]["recall_10"].clone())
+    };
+    rate(json!([found[0]])).await.ok();
+    assert_eq!(scored().await, (json!(15), json!(1.0)));
+    let rated = rate(json!([found[0], zoo[0]])).await.ok();
+    assert_eq!(rated["query"]["missed"][0]["text"], "Penguins stand on ice and eat fish.");
+    assert_eq!(scored().await, (json!(15), json!(0.5)));
+    for key in ["zoo.txt", "oven.txt"] {
+        engine.delete("b", &format!("/v1/files/{key}")).await.ok();
+    }
+    assert_eq!(scored().await.0, json!(2), "of what is deleted only what is judged");
 }

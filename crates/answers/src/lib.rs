@@ -21,7 +21,7 @@ pub use answers::{Answers, AnswersDeps};
 pub use ask::{Ask, Mode, Turn, Who};
 pub use error::Error;
 pub use log::{
-    Feedback, LogFilter, LogPage, LogSettings, LoggedQuery, LoggedResult, LoggedSource, NoMatch, Outcome,
-    Part, QueryLog, Rating,
+    Export, Feedback, LogFilter, LogPage, LogSettings, LoggedQuery, LoggedResult, LoggedSource, NoMatch,
+    Outcome, Part, QueryLog, Rating,
 };
 pub use reply::{Event, Flag, Plan, Reply, RowCitation, Source, Spent, Took};

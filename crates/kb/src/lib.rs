@@ -8,6 +8,7 @@ mod allowed;
 mod answer;
 mod base;
 mod bases;
+mod current;
 mod error;
 mod file;
 mod files;
@@ -39,6 +40,7 @@ pub use answer::{
     Answer, Citation, Excerpt, LEAST_CONFIDENCE, Question, Support, Timing, Tokens, denies, support,
 };
 pub use base::Base;
+pub use current::{CurrentPassage, CurrentPassages};
 pub use error::Error;
 pub use file::{Facts, File, FilePatch, Published, Tags, TagsPatch, UpsertFile};
 pub use files::content_type_of;

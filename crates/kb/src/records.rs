@@ -8,7 +8,7 @@
 use crate::{Error, File};
 use bytes::Bytes;
 use quarry_store::{Coll, Key, Record, RecordStore};
-use quarry_types::{CharRange, FileId, Passage, PassageKind, Scope, Timestamp};
+use quarry_types::{CharRange, FileId, Passage, PassageKind, Scope, Timestamp, unhex};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
@@ -192,14 +192,37 @@ pub(crate) async fn scan_all(
 }
 
 /// A stable UUID for one passage of one generation (version 8 layout of RFC 9562: own bits).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct PassageId([u8; 16]);
+
+impl PassageId {
+    pub(crate) fn of(file: &FileId, generation: u32, position: u32) -> Self {
+        let digest = Sha256::digest(passage_key(file, generation, position));
+        let mut bits = [0_u8; 16];
+        bits.copy_from_slice(&digest.as_slice()[..16]);
+        bits[6] = (bits[6] & 0x0f) | 0x80;
+        bits[8] = (bits[8] & 0x3f) | 0x80;
+        Self(bits)
+    }
+
+    /// Reads an id as it is written; `None` for any other text.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let text = Some(text).filter(|text| text.len() == 36)?;
+        let id = Self(unhex(&text.replace('-', ""))?.try_into().ok()?);
+        (id.to_string() == text).then_some(id)
+    }
+}
+
+impl std::fmt::Display for PassageId {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let hex = quarry_types::hex(&self.0);
+        write!(out, "{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    }
+}
+
+/// [`PassageId`] as it is written.
 pub(crate) fn passage_uuid(file: &FileId, generation: u32, position: u32) -> String {
-    let digest = Sha256::digest(passage_key(file, generation, position));
-    let mut bits = [0_u8; 16];
-    bits.copy_from_slice(&digest.as_slice()[..16]);
-    bits[6] = (bits[6] & 0x0f) | 0x80;
-    bits[8] = (bits[8] & 0x3f) | 0x80;
-    let hex = quarry_types::hex(&bits);
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    PassageId::of(file, generation, position).to_string()
 }
 
 #[cfg(test)]
@@ -252,5 +275,9 @@ mod tests {
         assert_ne!(uuid, passage_uuid(&id, 1, 3));
         assert_eq!(uuid.len(), 36);
         assert_eq!(uuid.as_bytes()[14], b'8');
+        assert_eq!(PassageId::parse(&uuid), Some(PassageId::of(&id, 1, 2)));
+        for other in ["", "x", &uuid.replace('-', ""), &uuid.to_uppercase(), &uuid[..35], &"é".repeat(18)] {
+            assert_eq!(PassageId::parse(other), None, "{other}");
+        }
     }
 }

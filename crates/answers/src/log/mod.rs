@@ -8,9 +8,11 @@ mod export;
 mod record;
 mod report;
 mod store;
+#[cfg(test)]
+mod testing;
 
 pub(crate) use asked::Asked;
-pub use export::Part;
+pub use export::{Export, Part};
 pub use record::{Feedback, LogSettings, LoggedQuery, LoggedResult, LoggedSource, Outcome, Rating};
 pub use report::NoMatch;
 pub use store::{LogFilter, LogPage, QueryLog};

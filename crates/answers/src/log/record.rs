@@ -75,14 +75,14 @@ pub struct Feedback {
     /// In words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
-    /// The results that answer the question, by passage id.
+    /// The passages that answer the question, found or not, by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relevant: Vec<String>,
     /// When it was given.
     pub at: Timestamp,
 }
 
-/// A passage that was found.
+/// A passage that was found, or should have been.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LoggedResult {
@@ -92,7 +92,7 @@ pub struct LoggedResult {
     pub file_id: String,
     /// The file's key.
     pub key: String,
-    /// The score it had.
+    /// The score it had; 0 when it was not found.
     pub score: f32,
     /// Headings above it, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -174,6 +174,9 @@ pub struct LoggedQuery {
     /// What someone thought of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feedback: Option<Feedback>,
+    /// What the feedback names and was not found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed: Vec<LoggedResult>,
 }
 
 pub(super) fn coll() -> Coll {
@@ -233,11 +236,30 @@ fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
 
+/// As much of the text of a passage as is kept.
+pub(super) fn cut_passage(text: &str) -> &str {
+    text.char_indices().nth(MAX_TEXT_CHARS).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
+}
+
 /// A passage as it is searched.
 fn shown(found: &quarry_kb::Excerpt) -> Cow<'_, str> {
     match &found.table_header {
         Some(header) => Cow::Owned(format!("{header}\n{}", found.text)),
         None => Cow::Borrowed(&found.text),
+    }
+}
+
+impl LoggedResult {
+    /// A passage that was not found.
+    pub(super) fn missed(passage: quarry_kb::CurrentPassage) -> Self {
+        Self {
+            passage_id: passage.id,
+            file_id: passage.file.id.to_string(),
+            key: passage.file.key.clone(),
+            score: 0.0,
+            headings: passage.headings,
+            text: cut_passage(&passage.text).to_owned(),
+        }
     }
 }
 
@@ -263,6 +285,7 @@ impl LoggedQuery {
             tokens: [0; 4],
             latency_ms: 0.0,
             feedback: None,
+            missed: Vec::new(),
         }
     }
 
@@ -274,7 +297,7 @@ impl LoggedQuery {
             key: found.file.key.clone(),
             score: found.score,
             headings: found.heading_path.clone(),
-            text: cut(&shown(found), MAX_TEXT_CHARS),
+            text: cut_passage(&shown(found)).to_owned(),
         });
         self.results = results.collect();
     }
@@ -315,6 +338,11 @@ impl LoggedQuery {
     pub(crate) fn broke_off(&mut self, outcome: Outcome, latency_ms: f32) {
         self.outcome = Some(outcome);
         self.latency_ms = latency_ms;
+    }
+
+    /// A passage that was found, or is named by the feedback.
+    pub(super) fn passage(&self, id: &str) -> Option<&LoggedResult> {
+        self.results.iter().chain(&self.missed).find(|passage| passage.passage_id == id)
     }
 
     /// How it ended.

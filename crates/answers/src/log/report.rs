@@ -111,39 +111,11 @@ fn grouped(entries: Vec<LoggedQuery>, limit: usize) -> Vec<NoMatch> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::super::{Feedback, LoggedResult};
+mod tests {
+    use super::super::testing::entry;
     use super::*;
     use crate::ask::Mode;
     use serde_json::json;
-
-    pub(in super::super) fn entry(
-        id: &str,
-        question: &str,
-        responded: bool,
-        rating: Option<Rating>,
-    ) -> LoggedQuery {
-        let at = Timestamp(1_000);
-        let result = |id: &str| LoggedResult {
-            passage_id: format!("p-{id}"),
-            file_id: "f".into(),
-            key: format!("{id}.md"),
-            score: 0.5,
-            headings: Vec::new(),
-            text: format!("text\tof {id}"),
-        };
-        LoggedQuery {
-            id: id.into(),
-            at,
-            responded,
-            confidence: 0.2,
-            results: vec![result("a"), result("b")],
-            feedback: rating.map(|rating| Feedback { rating, comment: None, relevant: Vec::new(), at }),
-            outcome: None,
-            ..LoggedQuery::asked(question, json!({}), Mode::Extractive)
-        }
-    }
 
     #[test]
     fn the_most_asked_comes_first_and_answered_ones_are_left_out() {

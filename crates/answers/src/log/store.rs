@@ -1,7 +1,8 @@
 //! The log in the record store: written, listed, rated, thinned out.
 
-use super::record::{self, Feedback, LogSettings, LoggedQuery};
+use super::record::{self, Feedback, LogSettings, LoggedQuery, LoggedResult};
 use crate::Error;
+use quarry_kb::Kb;
 use quarry_store::{Commit, RecordStore, Seq};
 use quarry_types::{Scope, Timestamp};
 use std::collections::{HashMap, HashSet};
@@ -223,12 +224,14 @@ impl QueryLog {
         if entry.at < self.oldest(scope).await? { Err(missing()) } else { Ok((entry, found.seq)) }
     }
 
-    /// Rates an answer, or takes the rating back.
+    /// Rates an answer, or takes the rating back. What it names and was not found is kept with it.
     ///
     /// # Errors
-    /// [`Error::NoQuery`]; [`Error::Invalid`] for a passage that was not among the results.
+    /// [`Error::NoQuery`]; [`Error::Invalid`] for a passage that the bot does not have and that was not among the
+    /// results.
     pub async fn rate(
         &self,
+        kb: &Kb,
         scope: &Scope,
         id: &str,
         mut feedback: Option<Feedback>,
@@ -240,13 +243,8 @@ impl QueryLog {
         for _ in 0..TRIES {
             let (mut entry, seq) = self.read(scope, id).await?;
             let key = record::entry_key(id);
-            let known = |id: &String| entry.results.iter().any(|result| result.passage_id == *id);
-            if let Some(other) = feedback.iter().flat_map(|one| &one.relevant).find(|id| !known(id)) {
-                let shown: String = other.chars().take(40).collect();
-                return Err(Error::Invalid(format!(
-                    "relevant: {shown:?} is no passage id of this query's results"
-                )));
-            }
+            let relevant = feedback.as_ref().map_or(&[] as &[String], |feedback| &feedback.relevant);
+            entry.missed = missed(kb, scope, &entry, relevant).await?;
             entry.feedback.clone_from(&feedback);
             let mut commit = Commit::new(scope.bot());
             commit.put(&record::coll(), key.clone(), record::encode(&entry)?);
@@ -372,6 +370,32 @@ impl QueryLog {
     }
 }
 
+/// The passages of these ids that were not among the results: current ones, or those that were named before.
+async fn missed(
+    kb: &Kb,
+    scope: &Scope,
+    entry: &LoggedQuery,
+    ids: &[String],
+) -> Result<Vec<LoggedResult>, Error> {
+    let found = |id: &String| entry.results.iter().any(|result| result.passage_id == *id);
+    let others: Vec<String> = ids.iter().filter(|id| !found(id)).cloned().collect();
+    if others.is_empty() {
+        return Ok(Vec::new());
+    }
+    let current = kb.passages_of_ids(scope, &others).await?;
+    let mut current: HashMap<String, LoggedResult> =
+        current.into_iter().map(|passage| (passage.id.clone(), LoggedResult::missed(passage))).collect();
+    let known = |id: String| {
+        current.remove(&id).or_else(|| entry.passage(&id).cloned()).ok_or_else(|| {
+            let shown: String = id.chars().take(40).collect();
+            Error::Invalid(format!(
+                "relevant: {shown:?} is the id of no passage this bot has now and of none among this query's results"
+            ))
+        })
+    };
+    others.into_iter().map(known).collect()
+}
+
 fn oldest(settings: &LogSettings) -> Timestamp {
     Timestamp(Timestamp::now().as_ms() - i64::from(settings.retention_days) * DAY_MS)
 }
@@ -380,7 +404,7 @@ fn oldest(settings: &LogSettings) -> Timestamp {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::Rating;
-    use super::super::report::tests::entry;
+    use super::super::testing::{entry, log_and_kb};
     use super::*;
     use quarry_store::StoreOptions;
     use quarry_types::BotId;
@@ -417,15 +441,15 @@ mod tests {
     #[tokio::test]
     async fn an_erased_entry_is_not_rated_back_and_passages_count_once() {
         let dir = tempfile::tempdir().unwrap();
-        let (log, scope) = log(dir.path());
+        let (log, kb, scope) = log_and_kb(dir.path()).await;
         let entry = asked(0);
         let relevant = vec!["p-a".to_owned(), "p-b".to_owned(), "p-a".to_owned()];
         let feedback = Feedback { rating: Rating::Good, comment: None, relevant, at: entry.at };
         log.write(&scope, entry.clone()).await.unwrap();
-        let rated = log.rate(&scope, &entry.id, Some(feedback.clone())).await.unwrap();
+        let rated = log.rate(&kb, &scope, &entry.id, Some(feedback.clone())).await.unwrap();
         assert_eq!(rated.feedback.unwrap().relevant, ["p-a", "p-b"]);
         assert_eq!(log.clear(&scope).await.unwrap(), 1);
-        let gone = log.rate(&scope, &entry.id, Some(feedback)).await;
+        let gone = log.rate(&kb, &scope, &entry.id, Some(feedback)).await;
         assert!(matches!(gone, Err(Error::NoQuery(_))));
         assert!(log.list(&scope, &LogFilter::default(), None, 1).await.unwrap().queries.is_empty());
     }

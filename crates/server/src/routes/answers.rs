@@ -6,6 +6,7 @@ use crate::error::ApiError;
 use crate::wire::{self, AnswerBody, Fields, HitBody, QuestionBody};
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
+use futures::StreamExt;
 use quarry_answers::{Error, Event, LogFilter, Part, Rating};
 use serde_json::{Value, json};
 use std::convert::Infallible;
@@ -105,10 +106,10 @@ pub(crate) async fn get_query(call: Call) -> Answer {
 
 /// `PUT /v1/quarry/queries/{id}/feedback`; `rating: null` takes it back.
 pub(crate) async fn rate_query(call: Call) -> Answer {
-    let (answers, scope) = (call.state.answers.clone(), call.scope()?.clone());
+    let (state, scope) = (call.state.clone(), call.scope()?.clone());
     let id = call.matched.param(0).to_owned();
     let feedback = wire::feedback(call.object().await?)?;
-    let entry = answers.log().rate(&scope, &id, feedback).await?;
+    let entry = state.answers.log().rate(&state.kb, &scope, &id, feedback).await?;
     body::json(&json!({ "query": wire::logged_query(&entry) }))
 }
 
@@ -143,8 +144,16 @@ pub(crate) async fn export_queries(call: Call) -> Answer {
             return Err(ApiError::not_found(message));
         }
     };
-    let text = call.state.answers.log().export(call.scope()?, part).await?;
-    let mut response = Response::new(Body::from(text));
+    let mut export = call.state.answers.log().export(&call.state.kb, call.scope()?, part).await?;
+    let first = export.next().await?;
+    // What fails later breaks the body off, so that nobody takes it for whole.
+    let rest = futures::stream::try_unfold(export, |mut export| async move {
+        let piece = export.next().await;
+        let piece = piece.inspect_err(|error| tracing::error!(%error, "an evaluation set broke off"))?;
+        Ok::<_, Error>(piece.map(|text| (text, export)))
+    });
+    let pieces = futures::stream::iter(first.map(Ok)).chain(rest);
+    let mut response = Response::new(Body::from_stream(pieces));
     let kind = if part == Part::Qrels { "text/tab-separated-values" } else { "application/x-ndjson" };
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     Ok(response)

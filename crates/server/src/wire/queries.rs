@@ -34,6 +34,9 @@ pub(crate) fn logged_query(entry: &LoggedQuery) -> Value {
         if let Some(understood) = &entry.understood_as {
             map.insert("understoodAs".to_owned(), understood.clone().into());
         }
+        if !entry.missed.is_empty() {
+            map.insert("missed".to_owned(), json!(entry.missed));
+        }
         if let Some(feedback) = &entry.feedback {
             map.insert(
                 "feedback".to_owned(),
