@@ -5,6 +5,7 @@
 use crate::Error;
 use crate::ask::{Ask, Mode, Turn, Who, most_tables};
 use crate::follow_up::{carried, standalone};
+use crate::found::{Found, LEAST_ROWS};
 use crate::links::{cleaned, visible};
 use crate::log::{Asked, QueryLog};
 use crate::manners::{last_asked, without_manners};
@@ -15,7 +16,7 @@ use crate::rows::{self, RowsAnswer};
 use quarry_embed::{EmbedderSlot, TextKind};
 use quarry_fetch::ChatModel;
 use quarry_fetch::chat::Options;
-use quarry_kb::{Answer, Excerpt, Kb, LEAST_CONFIDENCE, Question};
+use quarry_kb::{Kb, LEAST_CONFIDENCE, Question};
 use quarry_tables::Tables;
 use quarry_types::Scope;
 use serde_json::Value;
@@ -24,13 +25,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// Least confidence of an answer from a table, and of the language model; from documents [`LEAST_CONFIDENCE`].
-const LEAST_ROWS: f32 = 0.5;
+/// Least confidence of an answer of the language model.
 const LEAST_LLM: f32 = 0.4;
 /// The language model is not asked when the sources are less likely than this to hold the answer.
 const WORTH_ASKING: f32 = 0.05;
-/// A reading of a table this sure is not outdone by sentences.
-const SURE: f32 = 0.85;
 /// Passages the language model sees.
 const SHOWN_PASSAGES: usize = 8;
 const MAX_TOKENS: u32 = 800;
@@ -60,39 +58,6 @@ pub struct Answers {
 }
 
 type Sink = Option<mpsc::Sender<Result<Event, Error>>>;
-
-/// What was found for a question.
-struct Found {
-    documents: Option<Answer>,
-    rows: Option<RowsAnswer>,
-}
-
-impl Found {
-    fn excerpts(&self) -> &[Excerpt] {
-        self.documents.as_ref().map_or(&[], |answer| answer.excerpts.as_slice())
-    }
-
-    /// Whether the rows answer better than the documents; `least` = the confidence asked for.
-    fn prefers_rows(&self, least: Option<f32>) -> bool {
-        let Some(rows) = &self.rows else { return false };
-        let responded = self.documents.as_ref().filter(|answer| answer.responded);
-        let documents = self.documents.as_ref().map_or(0.0, |answer| answer.confidence);
-        let enough = responded.is_some() && documents >= least.unwrap_or(LEAST_CONFIDENCE);
-        prefers_rows(rows.confidence, documents, enough, least)
-    }
-
-    /// Whether there is an answer that is sure enough to be given as it stands; `least` as above.
-    fn answers(&self, least: Option<f32>) -> bool {
-        let rows = self.rows.as_ref().is_some_and(|rows| rows.confidence >= least.unwrap_or(LEAST_ROWS));
-        let documents = self.documents.as_ref().filter(|answer| answer.responded);
-        rows || documents.is_some_and(|answer| answer.confidence >= least.unwrap_or(LEAST_CONFIDENCE))
-    }
-
-    fn evidence(&self) -> f32 {
-        let documents = self.documents.as_ref().map_or(0.0, |answer| answer.confidence);
-        self.rows.as_ref().map_or(documents, |rows| documents.max(rows.confidence))
-    }
-}
 
 impl Answers {
     /// Puts the parts together.
@@ -438,12 +403,6 @@ fn asked_alone(message: &str, turns: &[Turn]) -> Option<String> {
     Some(standalone(asked, &said).unwrap_or_else(|| asked.to_owned()))
 }
 
-/// [`Found::prefers_rows`] by the confidences; `enough` = the documents meet their bound.
-fn prefers_rows(rows: f32, documents: f32, enough: bool, least: Option<f32>) -> bool {
-    let better = rows >= SURE || (rows >= LEAST_ROWS && rows >= documents);
-    better && (rows >= least.unwrap_or(LEAST_ROWS) || !enough)
-}
-
 /// Runs a reply until it is there or nobody listens any more, and sends its end.
 async fn to_the_end(
     events: mpsc::Sender<Result<Event, Error>>,
@@ -591,14 +550,6 @@ fn ms(since: Instant) -> f32 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn rows_below_the_bound_give_way_to_documents_that_meet_it() {
-        assert!(prefers_rows(0.87, 0.95, true, None));
-        assert!(!prefers_rows(0.87, 0.95, true, Some(0.9)));
-        assert!(prefers_rows(0.87, 0.8, false, Some(0.9)));
-        assert!(!prefers_rows(0.6, 0.7, true, None) && prefers_rows(0.7, 0.6, true, None));
-    }
 
     #[tokio::test]
     async fn a_reply_that_breaks_off_ends_with_an_error() {

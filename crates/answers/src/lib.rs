@@ -9,6 +9,7 @@ mod answers;
 mod ask;
 mod error;
 mod follow_up;
+mod found;
 mod links;
 mod log;
 mod manners;
