@@ -13,11 +13,8 @@ const MOST_NAMES: usize = 100;
 
 /// What an object among a question's tag rules may hold.
 const OPERATORS: [&str; 3] = ["in", "not", "exists"];
-/// The fields of a question.
-const FIELDS: [&str; 13] = [
-    "question",
-    "conversation",
-    "mode",
+/// The fields of a question that narrow it, and the others.
+const NARROWING: [&str; 9] = [
     "knowledgeBases",
     "tags",
     "files",
@@ -27,8 +24,8 @@ const FIELDS: [&str; 13] = [
     "limit",
     "minConfidence",
     "threshold",
-    "stream",
 ];
+const OTHERS: [&str; 4] = ["question", "conversation", "mode", "stream"];
 
 /// Body of `POST /v1/quarry/answer`.
 #[derive(Debug)]
@@ -46,25 +43,16 @@ impl QuestionBody {
     /// # Errors
     /// 400 naming the field.
     pub(crate) fn parse(body: Map<String, Value>) -> Result<Self, ApiError> {
-        let scope = [
-            "knowledgeBases",
-            "tags",
-            "files",
-            "folders",
-            "tables",
-            "documents",
-            "limit",
-            "minConfidence",
-            "threshold",
-        ];
         // A scope in another spelling must not widen what is asked.
         let plain = |name: &str| name.replace(['_', '-'], "").to_lowercase();
-        for name in body.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
-            if let Some(meant) = FIELDS.iter().find(|field| plain(field) == plain(name)) {
+        let fields = || NARROWING.iter().chain(&OTHERS);
+        for name in body.keys() {
+            if let Some(meant) = fields().find(|field| *field != name && plain(field) == plain(name)) {
                 return Err(ApiError::payload(format!("{name} is no field of a question; write {meant}")));
             }
         }
-        let filters = body.iter().filter(|(name, value)| scope.contains(&name.as_str()) && !value.is_null());
+        let filters =
+            body.iter().filter(|(name, value)| NARROWING.contains(&name.as_str()) && !value.is_null());
         let filters = Value::Object(filters.map(|(name, value)| (name.clone(), value.clone())).collect());
         let mut fields = Fields::new(body);
         let question = fields.required_text("question")?;
