@@ -10,7 +10,7 @@ use crate::links::{cleaned, visible};
 use crate::log::{Asked, QueryLog};
 use crate::manners::{last_asked, without_manners};
 use crate::model::{Checker, Citable, Fenced, NO_ANSWER, Pieces, Prompt, marker, spread};
-use crate::parts::{add, parts, united};
+use crate::parts::{add, once, parts, united};
 use crate::reply::{Event, Plan, Reply, RowCitation, Source, Took};
 use crate::rows::{self, RowsAnswer};
 use quarry_embed::{EmbedderSlot, TextKind};
@@ -128,11 +128,11 @@ impl Answers {
         }
         let mut understood_as = standalone(asked, ask.recent()).or_else(|| plain.clone());
         let question = understood_as.clone().unwrap_or_else(|| ask.question.clone());
-        let (mut found, mut timing) = self.find(scope, &ask, asked, &question).await?;
+        let (mut found, mut timing) = self.find(scope, &ask, ask.recent(), asked, &question).await?;
         // What stands around a question may hide that it is answered. A model is asked the whole message all the same.
         if !found.answers(ask.min_confidence)
             && let Some(alone) = asked_alone(asked, ask.recent())
-            && let Ok((again, took)) = self.find(scope, &ask, &alone, &alone).await
+            && let Ok((again, took)) = self.find(scope, &ask, ask.recent(), &alone, &alone).await
         {
             timing = timing.and(&took);
             if again.answers(ask.min_confidence) {
@@ -140,7 +140,8 @@ impl Answers {
             }
         }
         let passages = found.documents.as_ref().map(|answer| answer.passages.clone()).unwrap_or_default();
-        entry.found(understood_as.as_ref(), found.excerpts().get(..passages.len()).unwrap_or_default());
+        // All that may be cited, though fewer may be returned.
+        entry.found(understood_as.as_ref(), found.excerpts());
         emit(sink, Event::Passages(passages.clone())).await?;
         let spent = found.documents.as_ref().map(|answer| answer.tokens).unwrap_or_default();
         let mut reply = Reply::new(ask.mode, passages, understood_as);
@@ -171,7 +172,7 @@ impl Answers {
         let mut found = Vec::new();
         for part in parts(asked) {
             let whole = standalone(&part, &turns).unwrap_or_else(|| part.clone());
-            found.push((self.find(scope, ask, &part, &whole).await?, whole.clone()));
+            found.push((self.find(scope, ask, &turns, &part, &whole).await?, whole.clone()));
             turns.push(Turn { who: Who::User, text: whole });
         }
         if found.iter().filter(|((found, _), _)| found.answers(ask.min_confidence)).count() < 2 {
@@ -181,8 +182,9 @@ impl Answers {
         let each: Vec<_> =
             documents.map(|answer| (answer.passages.as_slice(), answer.excerpts.as_slice())).collect();
         let (passages, excerpts) = united(&each, ask.limit);
+        let all: Vec<_> = each.iter().map(|(_, excerpts)| *excerpts).collect();
         let understood_as = Some(found.iter().map(|(_, part)| part.as_str()).collect::<Vec<_>>().join(" "));
-        entry.found(understood_as.as_ref(), &excerpts);
+        entry.found(understood_as.as_ref(), &once(&all.concat()));
         emit(sink, Event::Passages(passages.clone())).await?;
         let counter = self.deps.embedder.get().await?.token_counter();
         let mut reply = Reply::new(ask.mode, passages, understood_as);
@@ -200,11 +202,13 @@ impl Answers {
         Ok(Some(reply))
     }
 
-    /// Looks the question up in documents and tables; `asked` = as it was said, before a follow-up was made whole.
+    /// Looks the question up in documents and tables; `asked` = as it was said after `turns`, before a
+    /// follow-up was made whole.
     async fn find(
         &self,
         scope: &Scope,
         ask: &Ask,
+        turns: &[Turn],
         asked: &str,
         question: &str,
     ) -> Result<(Found, Took), Error> {
@@ -217,7 +221,7 @@ impl Answers {
         };
         let asking = Instant::now();
         let mut rows: Option<RowsAnswer> = None;
-        let carried = carried(asked, ask.recent());
+        let carried = carried(asked, turns);
         for name in &names {
             let answer = rows::ask(&self.deps.tables, scope, name, question, carried.as_ref()).await?;
             if let Some(answer) = answer

@@ -282,6 +282,8 @@ const GREETED: &[&str] = &[
 
 /// Words of the longest phrase above.
 const LONGEST: usize = 7;
+/// Signs between a question and what is said after it.
+const PARTING: [char; 8] = [',', ';', ':', '-', '–', '—', '\n', ' '];
 /// Phrases that are taken from each end.
 const MOST: usize = 8;
 /// Words of a name under a closing such as "kind regards".
@@ -345,9 +347,10 @@ pub(crate) fn without_manners(message: &str) -> Option<String> {
         return None;
     }
     let end = read.places.get(to).map_or(message.len(), |(at, _)| *at);
-    let left = message.get(read.start(from)..end)?.trim_end_matches(|c: char| {
-        !(c.is_alphanumeric() || matches!(c, '?' | '!' | '.' | ')' | '"' | '”' | '’' | '？'))
-    });
+    let left = message.get(read.start(from)..end)?.trim_end();
+    // What parted it from the thanks goes with them.
+    let left =
+        if to < read.words.len() { left.trim_end_matches(|c: char| PARTING.contains(&c)) } else { left };
     (!left.is_empty()).then(|| left.to_owned())
 }
 
@@ -434,7 +437,7 @@ impl Read<'_> {
             apart && (1..=LONGEST).any(|count| at + count <= to && closes(count))
         };
         let polite = |at: usize| {
-            let comma = self.gap(at).starts_with(',') && self.is_parted(at);
+            let comma = self.gap(at).trim_end().ends_with(',') && self.is_parted(at);
             (self.is_apart(at) || comma) && POLITE.hold(self.said(at, to))
         };
         (least..to).find(|at| polite(*at) || signed(*at))
@@ -460,7 +463,9 @@ mod tests {
             ("Good morning team,\n\nwhen do you open?\n\nKind regards,\nAnna Berg", "when do you open?"),
             ("Hi Support, when do you open? Thanks,\nBo", "when do you open?"),
             ("When do you open? Thanks, Bo", "When do you open?"),
-            ("Hey 👋 can I bring a dog? 🙏", "can I bring a dog?"),
+            ("Hey 👋 can I bring a dog? 🙏", "can I bring a dog? 🙏"),
+            ("Hi, do you teach C++", "do you teach C++"),
+            ("Hi, what is parking under 5€, thanks", "what is parking under 5€"),
             ("Guten Tag! Wann öffnen Sie? Vielen Dank im Voraus.", "Wann öffnen Sie?"),
             ("Hola, ¿cuándo abren? Gracias.", "¿cuándo abren?"),
             ("Bonjour, pouvez-vous me dire quand vous ouvrez ? Merci d’avance", "quand vous ouvrez ?"),

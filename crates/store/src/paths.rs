@@ -8,7 +8,7 @@ use quarry_types::{BotId, TableId};
 use sha2::{Digest, Sha256};
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Where things are in one data folder.
@@ -159,7 +159,7 @@ impl DataPaths {
 }
 
 /// Writes or replaces a file outside the data folder, complete and durable on return. An existing file keeps its
-/// mode; a new one is readable by its owner only.
+/// mode and owner; a new one is readable by its owner only.
 ///
 /// # Errors
 /// When any step fails; the old content then stays.
@@ -168,6 +168,11 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|cause| at(path, cause))?;
     file.write_all(bytes).map_err(|cause| at(path, cause))?;
     if let Ok(old) = std::fs::metadata(path) {
+        let new = file.as_file().metadata().map_err(|cause| at(path, cause))?;
+        if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
+            let owned = std::os::unix::fs::fchown(file.as_file(), Some(old.uid()), Some(old.gid()));
+            owned.map_err(|cause| at(path, cause))?;
+        }
         file.as_file().set_permissions(old.permissions()).map_err(|cause| at(path, cause))?;
     }
     publish(file, path)

@@ -1,6 +1,7 @@
 //! A follow-up joined with the query it follows: "which of them are red?", "and the shipped ones?".
 //!
-//! Invariant: of a column that both speak of, what is said now holds.
+//! Invariant: of a column that both speak of, what is said now holds of other rows ("and the shipped ones?"), both of the
+//! same rows ("which of them …").
 
 use super::READ_WELL;
 use super::read::{Proposal, Reading};
@@ -16,7 +17,11 @@ pub(super) fn joined(before: &Reading, now: Reading, kind: Carry) -> Option<Read
         return None;
     }
     let (first, said) = (&before.proposal, &now.proposal);
-    let filter = merged(first.filter.as_ref(), said.filter.as_ref())?;
+    // "Which of them" of the three cheapest is about three rows, which no filter names.
+    if kind == Carry::Rows && (first.limit.is_some() || first.nth.is_some()) {
+        return None;
+    }
+    let filter = merged(first.filter.as_ref(), said.filter.as_ref(), kind)?;
     let proposal = match kind {
         Carry::Rows => {
             let rows = condition(&first.explanation).filter(|_| first.filter.is_some())?;
@@ -37,8 +42,8 @@ pub(super) fn joined(before: &Reading, now: Reading, kind: Carry) -> Option<Read
     Some(now.carried(question, trust, proposal))
 }
 
-/// Both filters at once; where both speak of one column the later one does.
-fn merged(before: Option<&Value>, now: Option<&Value>) -> Option<Value> {
+/// Both filters at once; where both speak of one column the later one does, but of the same rows.
+fn merged(before: Option<&Value>, now: Option<&Value>, kind: Carry) -> Option<Value> {
     let (before, now) = match (before, now) {
         (Some(before), Some(now)) => (before, now),
         (before, now) => return before.or(now).cloned(),
@@ -47,7 +52,9 @@ fn merged(before: Option<&Value>, now: Option<&Value>) -> Option<Value> {
         filter.as_object().filter(|map| !map.keys().any(|key| key.starts_with('$'))).cloned()
     };
     match (plain(before), plain(now)) {
-        (Some(mut both), Some(now)) => {
+        (Some(mut both), Some(now))
+            if kind == Carry::Query || !now.keys().any(|column| both.contains_key(column)) =>
+        {
             both.extend(now);
             Some(Value::Object(both))
         }
@@ -134,7 +141,10 @@ mod tests {
             Proposal { group: Some(json!({ "id": "count" })), ..Proposal::default() },
         );
         assert!(joined(&all, pending(), Carry::Rows).is_none());
-        let either = merged(Some(&json!({ "$or": [{ "a": 1 }] })), Some(&json!({ "b": 2 })));
+        let either = merged(Some(&json!({ "$or": [{ "a": 1 }] })), Some(&json!({ "b": 2 })), Carry::Query);
         assert_eq!(either, Some(json!({ "$and": [{ "$or": [{ "a": 1 }] }, { "b": 2 }] })));
+        let bounds =
+            merged(Some(&json!({ "a": { "$lt": 5 } })), Some(&json!({ "a": { "$gt": 3 } })), Carry::Rows);
+        assert_eq!(bounds, Some(json!({ "$and": [{ "a": { "$lt": 5 } }, { "a": { "$gt": 3 } }] })));
     }
 }

@@ -115,6 +115,7 @@ async fn run(
     if let (Some(place), Some(by)) = (place, proposal.order_by.as_deref()) {
         has_more = found.has_more && equal(shown.last(), shown.get(place - 1), by);
         shown = tied(&shown, place, by);
+        has_more |= shown.len() > PLAN_ROWS;
         shown.truncate(PLAN_ROWS);
     }
     let lines = if proposal.group.is_some() {

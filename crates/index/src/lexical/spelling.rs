@@ -77,8 +77,13 @@ impl LexSnapshot {
         }
         for (channel, term) in query_terms(word, 8) {
             let (field, _) = self.field_of(channel);
-            if self.searcher.doc_freq(&Term::from_field_text(field, &term))? > 0 {
-                return Ok(true);
+            let term = Term::from_field_text(field, &term);
+            // Nearly every word stands in the first segment already.
+            for segment in self.searcher.segment_readers() {
+                if segment.inverted_index(field)?.get_term_info(&term).map_err(TantivyError::from)?.is_some()
+                {
+                    return Ok(true);
+                }
             }
         }
         Ok(false)
