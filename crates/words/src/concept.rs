@@ -320,11 +320,9 @@ const ROWS: &[(&[Concept], &[&str])] = &[
     (&[C::Ordered], &["order", "purchase"]),
 ];
 
-/// Words for the rows of a table whose columns are about these, or two of them: rooms have a capacity too.
+/// Words for the rows of a table whose columns are about these.
 pub(crate) fn row_words(about: impl Fn(Concept) -> bool) -> impl Iterator<Item = &'static str> {
-    let known = move |(concepts, _): &&(&[Concept], &[&str])| {
-        concepts.iter().filter(|concept| about(**concept)).count() >= concepts.len().min(2)
-    };
+    let known = move |(concepts, _): &&(&[Concept], &[&str])| concepts.iter().any(|concept| about(*concept));
     ROWS.iter().filter(known).flat_map(|(_, words)| words.iter().copied())
 }
 
