@@ -147,7 +147,10 @@ impl Answers {
         let mut reply = Reply::new(ask.mode, passages, understood_as);
         (reply.tokens.question, reply.tokens.passages) = (spent.question, spent.passages);
         match ask.mode {
-            Mode::Extractive => extract(&found, ask.min_confidence, sink, &mut reply).await?,
+            Mode::Extractive => {
+                extract(&found, ask.min_confidence, &mut reply);
+                emit_answer(sink, &reply).await?;
+            }
             Mode::Llm => {
                 let writing = Instant::now();
                 self.write(&found, &ask, &question, sink, &mut reply).await?;
@@ -182,9 +185,8 @@ impl Answers {
         let each: Vec<_> =
             documents.map(|answer| (answer.passages.as_slice(), answer.excerpts.as_slice())).collect();
         let (passages, excerpts) = united(&each, ask.limit);
-        let all: Vec<_> = each.iter().map(|(_, excerpts)| *excerpts).collect();
         let understood_as = Some(found.iter().map(|(_, part)| part.as_str()).collect::<Vec<_>>().join(" "));
-        entry.found(understood_as.as_ref(), &once(&all.concat()));
+        entry.found(understood_as.as_ref(), &once(&each));
         emit(sink, Event::Passages(passages.clone())).await?;
         let counter = self.deps.embedder.get().await?.token_counter();
         let mut reply = Reply::new(ask.mode, passages, understood_as);
@@ -193,12 +195,10 @@ impl Answers {
             reply.timing = reply.timing.and(took);
             reply.tokens.question += counter.count_tokens(part);
             let mut one = Reply::new(ask.mode, Vec::new(), None);
-            extract(found, ask.min_confidence, &None, &mut one).await?;
+            extract(found, ask.min_confidence, &mut one);
             add(&mut reply, part, one);
         }
-        for piece in reply.answer.split_inclusive('】') {
-            emit(sink, Event::Delta(piece.to_owned())).await?;
-        }
+        emit_answer(sink, &reply).await?;
         Ok(Some(reply))
     }
 
@@ -445,13 +445,16 @@ async fn emit(sink: &Sink, event: Event) -> Result<(), Error> {
     }
 }
 
+/// Sends an answer that is there as a whole, source by source.
+async fn emit_answer(sink: &Sink, reply: &Reply) -> Result<(), Error> {
+    for piece in reply.answer.split_inclusive('】') {
+        emit(sink, Event::Delta(piece.to_owned())).await?;
+    }
+    Ok(())
+}
+
 /// The answer as it stands in the sources.
-async fn extract(
-    found: &Found,
-    min_confidence: Option<f32>,
-    sink: &Sink,
-    reply: &mut Reply,
-) -> Result<(), Error> {
+fn extract(found: &Found, min_confidence: Option<f32>, reply: &mut Reply) {
     if found.prefers_rows(min_confidence)
         && let Some(rows) = &found.rows
     {
@@ -487,10 +490,6 @@ async fn extract(
             (reply.answer, reply.citations) = told_rows(rows);
         }
     }
-    for piece in reply.answer.split_inclusive('】') {
-        emit(sink, Event::Delta(piece.to_owned())).await?;
-    }
-    Ok(())
 }
 
 /// Lines one under the other, their rows numbered from 1.

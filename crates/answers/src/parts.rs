@@ -56,16 +56,17 @@ pub(crate) fn united(found: &[(&[SearchHit], &[Excerpt])], limit: usize) -> (Vec
         found.iter().filter_map(move |(passages, excerpts)| Some((passages.get(rank)?, excerpts.get(rank)?)))
     });
     pairs
-        .filter(|(_, excerpt)| seen.insert(excerpt.passage_id.clone()))
+        .filter(|(_, excerpt)| seen.insert(&excerpt.passage_id))
         .take(limit)
         .map(|(passage, excerpt)| (passage.clone(), excerpt.clone()))
         .unzip()
 }
 
-/// Each passage once.
-pub(crate) fn once(excerpts: &[Excerpt]) -> Vec<Excerpt> {
+/// All that was found, each passage once.
+pub(crate) fn once(found: &[(&[SearchHit], &[Excerpt])]) -> Vec<Excerpt> {
     let mut seen = HashSet::new();
-    excerpts.iter().filter(|excerpt| seen.insert(excerpt.passage_id.clone())).cloned().collect()
+    let excerpts = found.iter().flat_map(|(_, excerpts)| excerpts.iter());
+    excerpts.filter(|excerpt| seen.insert(&excerpt.passage_id)).cloned().collect()
 }
 
 /// Adds the answer to one part. What says the same again is left out; a part without an answer is told in the flags.

@@ -88,8 +88,8 @@ impl Expected {
         // "How many days", "how many vacation days", "combien de jours".
         let many = words.iter().position(|word| HOW_MANY.contains(word)).map_or(words.len(), |at| at + 1);
         let counted = |list: &[&str]| {
-            let named = words.iter().skip(many).take(3).take_while(|word| !AFTER_COUNTED.contains(word));
-            named.into_iter().any(|word| list.contains(word))
+            let mut named = words.iter().skip(many).take(3).take_while(|word| !AFTER_COUNTED.contains(word));
+            named.any(|word| list.contains(word))
         };
         let spans = counted(SPANS);
         let hour = after(&["qué", "que", "che", "quelle", "quel", "welchem", "welchen", "welcher"], HOURS);
