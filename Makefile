@@ -63,7 +63,7 @@ test-client: setup $(CLIENT)/node_modules/.package-lock.json ## Drive the built 
 $(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package-lock.json
 	cd $(CLIENT) && npm ci --no-audit --no-fund
 
-bench-embed: setup ## Compare embedding throughput with ONNX Runtime called directly
+bench-embed: setup ## Compare embedding, of passages and of a query, with ONNX Runtime called directly
 	benches/embed/run
 
 bench-store: ## Measure durable commits, point reads and scans

@@ -1,13 +1,16 @@
 //! Measures the embedder on a file of texts; `benches/embed/run` holds it against a control.
 //!
-//! usage: throughput TEXTS.json [--tokens] [--threads N] [--rounds N] [--engine auto|ort|rten] [--plan PLAN.json]
+//! usage: throughput TEXTS.json [--tokens] [--threads N] [--rounds N | --turns] [--engine auto|ort|rten]
+//!        [--plan PLAN.json]
 //!
 //! TEXTS.json is a JSON array of strings. Prints one JSON object per round: passages per second,
-//! the p50 of one 12-token query in milliseconds and the resident memory in MB. `--plan` writes
-//! the batches that `embed` makes of the texts and measures nothing; `--tokens` makes the vectors of tokens too.
+//! the p50 of one 12-token query in milliseconds and the resident memory in MB. `--turns` measures one of the two
+//! for every line of input, `passages` or `queries`, so that another program can take turns with this one. `--plan`
+//! writes the batches that `embed` makes of the texts and measures nothing; `--tokens` makes the vectors of tokens too.
 #![allow(clippy::print_stdout)]
 
 use quarry_embed::{EmbedOptions, Embedder, Engine, TextKind, open, plan_batches};
+use serde_json::{Value, json};
 use std::time::Instant;
 
 const QUERY: &str = "how do I clean the filter of the dryer?";
@@ -34,13 +37,14 @@ fn query_p50_ms(embedder: &dyn Embedder) -> Result<f64, Failure> {
 
 fn main() -> Result<(), Failure> {
     let mut options = EmbedOptions::default();
-    let (mut rounds, mut file, mut plan, mut tokens) = (3, None, None, false);
+    let (mut rounds, mut turns, mut file, mut plan, mut tokens) = (3, false, None, None, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
         match argument.as_str() {
             "--threads" => options.threads = value()?.parse()?,
             "--rounds" => rounds = value()?.parse()?,
+            "--turns" => turns = true,
             "--tokens" => tokens = true,
             "--plan" => plan = Some(value()?),
             "--engine" => {
@@ -66,22 +70,35 @@ fn main() -> Result<(), Failure> {
         std::fs::write(plan, serde_json::to_vec(&plan_batches(&lengths))?)?;
         return Ok(());
     }
-    for _ in 0..rounds {
+    let passages = || -> Result<Value, Failure> {
         let start = Instant::now();
         if tokens {
             embedder.embed_tokens(&texts, TextKind::Passage)?;
         } else {
             embedder.embed(&texts, TextKind::Passage)?;
         }
-        let rate = texts.len() as f64 / start.elapsed().as_secs_f64();
-        let report = serde_json::json!({
+        Ok(json!({
             "engine": embedder.engine(),
-            "passages_per_s": rate,
-            "query_p50_ms": query_p50_ms(embedder.as_ref())?,
+            "passages_per_s": texts.len() as f64 / start.elapsed().as_secs_f64(),
             "load_ms": loaded_ms,
             "idle_mb": idle_mb,
             "busy_mb": resident_mb(),
-        });
+        }))
+    };
+    if turns {
+        for line in std::io::stdin().lines() {
+            let report = match line?.trim() {
+                "passages" => passages()?,
+                "queries" => json!({ "query_p50_ms": query_p50_ms(embedder.as_ref())? }),
+                other => return Err(format!("no measure {other}: passages or queries").into()),
+            };
+            println!("{report}");
+        }
+        return Ok(());
+    }
+    for _ in 0..rounds {
+        let mut report = passages()?;
+        report["query_p50_ms"] = query_p50_ms(embedder.as_ref())?.into();
         println!("{report}");
     }
     Ok(())

@@ -19,7 +19,7 @@ pub enum Error {
     },
     /// The ONNX Runtime library asked for is missing or cannot be used.
     #[error(
-        "cannot use the ONNX Runtime library {path}: {cause}; run scripts/setup, or set ORT_DYLIB_PATH to a libonnxruntime.so of version 1.24 or newer",
+        "cannot use the ONNX Runtime library {path}: {cause}; run scripts/setup, or set ORT_DYLIB_PATH to a libonnxruntime.so of version 1.26 or newer",
         path = path.display()
     )]
     Library {

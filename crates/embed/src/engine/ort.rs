@@ -109,8 +109,11 @@ fn one_more_output(tensor: &str) -> Vec<u8> {
 fn builder(environment: &Environment, threads: usize) -> ort::Result<SessionBuilder> {
     Ok(Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
-        // Idle threads sleep: spinning ones take the cores from extraction and search.
-        .with_intra_op_spinning(false)?
+        // Idle threads stay awake for the next operator (microseconds) and then sleep: waking them for each of a query's
+        // operators takes longer than that, and threads that stay awake as long as by default take the cores from
+        // extraction and search (`benches/embed/run` measures both).
+        .with_intra_op_spinning(true)?
+        .with_config_entry("session.intra_op.spin_duration_us", "20")?
         // Work in smaller pieces: a thread whose core is taken by others then keeps the rest waiting for less.
         .with_dynamic_block_base(4)?
         .with_intra_threads(threads)?
