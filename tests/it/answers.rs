@@ -184,6 +184,26 @@ async fn files_that_answer_differently_are_both_named() {
 }
 
 #[tokio::test]
+async fn who_and_where_need_no_name_and_a_hall_is_nobody() {
+    let engine = Engine::new().await;
+    let text = "# Town library\n\n## Loans\n\nAdults with a card borrow up to ten books for three weeks. \
+        Late fees are paid by the borrower.\n\n## House\n\nThe book drop is behind the main stairs.\n\n\
+        ## Council\n\nThe council meets on the first Monday of each month in the Grange Hall.\n";
+    indexed(&engine, "b", "library.md", text, json!({})).await;
+    for (question, said) in [
+        ("Who can borrow books?", "Adults with a card"),
+        ("Who pays late fees?", "by the borrower"),
+        ("Where is the book drop?", "behind the main stairs"),
+        ("Where does the council meet?", "Grange Hall"),
+    ] {
+        let reply = ask(&engine, "b", json!({ "question": question })).await;
+        assert!(reply["answer"].as_str().unwrap().contains(said), "{question}: {reply}");
+    }
+    let reply = ask(&engine, "b", json!({ "question": "Who is the mayor of the town?" })).await;
+    assert_eq!(reply["responded"], false, "{reply}");
+}
+
+#[tokio::test]
 async fn another_product_is_no_answer() {
     let engine = Engine::new().await;
     let text = "# Norda N9\n\n## Noise\n\nThe Norda N9 makes 58 dB of noise while spinning.\n";

@@ -11,6 +11,7 @@ mod memory;
 mod select;
 mod sentences;
 mod support;
+mod telling;
 mod terms;
 mod tongue;
 

@@ -5,7 +5,7 @@
 //! whether it has what the question asks for (a number, a date, …) and by its passage's score.
 
 use super::Meaning;
-use super::expect::{Expected, asks_for_steps};
+use super::expect::{Expected, asks_for_steps, beyond_joining};
 use super::extent::{announced_by, announcing, grown, with_announced};
 use super::sentences::{blocks, is_item, sentences, table_header};
 use super::terms::{asked_kind, emphasised, named, terms, with_measures};
@@ -218,12 +218,13 @@ impl Evidence {
         candidates.truncate(READ);
         for candidate in &mut candidates {
             // A time or a name may stand above it; a number there counts chapters.
-            let timed = matches!(expected, Expected::Moment | Expected::Name);
+            let timed = matches!(expected, Expected::Moment | Expected::Person | Expected::Place);
             let said = match candidate.above.as_ref().filter(|_| timed) {
-                Some(above) => format!("{above} {}", candidate.text),
+                Some(above) => format!("{}\n{}", beyond_joining(above), candidate.text),
                 None => candidate.text.clone(),
             };
-            candidate.met = expected.is_met_by(&beyond(question, &said, expected == Expected::Name));
+            let all = matches!(expected, Expected::Person | Expected::Place);
+            candidate.met = expected.is_met_by(&beyond(question, &said, all));
             candidate.prior += candidate.met.map_or(0.0, |met| if met { 0.1 } else { -0.1 });
         }
         candidates.sort_by(|a, b| b.prior.total_cmp(&a.prior));
