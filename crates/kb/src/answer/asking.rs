@@ -68,8 +68,10 @@ pub(super) const BEFORE_WHEN: &[&str] = &[
 pub(super) const OPENING: &[&str] =
     &["horario", "horarios", "horaires", "öffnungszeiten", "horário", "orari"];
 /// Words before "hours" and "times" that ask for them.
-pub(super) const OPEN: &[&str] =
-    &["opening", "business", "working", "office", "visiting", "closing", "store", "shop", "the", "your"];
+pub(super) const OPEN: &[&str] = &["opening", "business", "working", "office", "visiting", "closing", "your"];
+/// Words before those with which something else is asked.
+pub(super) const BESIDE_HOURS: &[&str] =
+    &["outside", "after", "during", "before", "in", "within", "beyond", "on", "about", "change"];
 /// Words for what is paid, after "how much" and "what".
 pub(super) const PAYING: &[&str] = &["charge", "charges", "pay"];
 /// First words of a question to be answered with yes or no.
@@ -95,11 +97,20 @@ pub(super) const JOINING: &[&str] =
 pub(super) const HOURS: &[&str] =
     &["hora", "horas", "ora", "heure", "heures", "tag", "tagen", "jahr", "día", "jour", "giorno", "dia"];
 pub(super) const WHO: &[&str] =
-    &["who", "whom", "whose", "wer", "wem", "wen", "quién", "quien", "quiénes", "quem"];
-/// Words before those and [`WHERE`] with which they still ask.
-pub(super) const LEADING: &[&str] =
-    &["to", "for", "with", "of", "so", "ok", "hi", "hello", "an", "mit", "für", "con", "avec", "com", "pour"];
-/// Words after those, where someone of a kind is asked for rather than by name.
+    &["who", "whom", "whose", "wer", "wem", "wen", "quién", "quien", "quiénes", "qui", "quem"];
+pub(super) const WHERE: &[&str] = &["where", "wo", "wohin", "dónde", "donde", "adónde", "où", "onde", "waar"];
+/// Words before those with which they still ask.
+pub(super) const LEADING: &[&str] = &[
+    "to", "for", "with", "of", "in", "on", "at", "under", "against", "so", "ok", "hi", "hello", "please",
+    "also", "an", "mit", "für", "bei", "gegen", "durch", "auf", "con", "por", "avec", "chez", "com", "par",
+    "pour",
+];
+/// Words right before which the question asked of someone ends: "tell us who", "any idea where".
+pub(super) const ASKED_OF: &[&str] = &[
+    "me", "us", "tell", "know", "say", "idea", "mir", "uns", "dime", "sabes", "sabe", "moi", "nous", "dimmi",
+    "diga", "wissen", "saber", "savoir",
+];
+/// Words after "who" where someone of a kind is asked for rather than by name.
 pub(super) const WHO_OF_A_KIND: &[&str] = &[
     "can",
     "may",
@@ -111,12 +122,11 @@ pub(super) const WHO_OF_A_KIND: &[&str] = &[
     "needs",
     "gets",
     "pays",
-    "has",
     "allowed",
     "eligible",
     "entitled",
-    "responsible",
     "liable",
+    "responsible",
     "covered",
     "required",
     "exempt",
@@ -139,7 +149,6 @@ pub(super) const WHO_OF_A_KIND: &[&str] = &[
     "pode",
     "deve",
 ];
-pub(super) const WHERE: &[&str] = &["where", "wo", "wohin", "dónde", "donde", "adónde", "où", "onde", "waar"];
 /// Words before what is asked for out of several: "which version".
 pub(super) const WHICH: &[&str] = &[
     "which", "what", "welche", "welcher", "welches", "welchen", "welchem", "qué", "cuál", "quel", "quelle",

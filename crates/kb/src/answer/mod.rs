@@ -8,6 +8,7 @@ mod cite;
 mod expect;
 mod extent;
 mod memory;
+mod met;
 mod select;
 mod sentences;
 mod support;

@@ -5,8 +5,9 @@
 //! whether it has what the question asks for (a number, a date, …) and by its passage's score.
 
 use super::Meaning;
-use super::expect::{Expected, asks_for_steps, beyond_joining};
+use super::expect::{Expected, asks_for_steps};
 use super::extent::{announced_by, announcing, grown, with_announced};
+use super::met::beyond_joining;
 use super::sentences::{blocks, is_item, sentences, table_header};
 use super::terms::{asked_kind, emphasised, named, terms, with_measures};
 use super::tongue::{Tongue, words};

@@ -119,7 +119,7 @@ fn line_sentences(line: &str) -> Vec<(usize, &str)> {
 }
 
 /// Whether a cut after this text would be wrong: a list number or an abbreviation ends it.
-fn is_open(text: &str) -> bool {
+pub(crate) fn is_open(text: &str) -> bool {
     let text = text.trim_end();
     let last = text.rsplit(char::is_whitespace).next().unwrap_or("");
     let Some(word) = last.strip_suffix('.') else { return false };
@@ -128,8 +128,8 @@ fn is_open(text: &str) -> bool {
         && word.bytes().all(|b| b.is_ascii_digit())
         && word == text.trim_end_matches('.').trim();
     let abbreviations = [
-        "e.g", "i.e", "approx", "no", "fig", "vs", "etc", "min", "max", "dr", "mr", "ms", "st", "z.b", "ca",
-        "bzw",
+        "e.g", "i.e", "approx", "no", "fig", "vs", "etc", "min", "max", "dr", "mr", "mrs", "ms", "st",
+        "prof", "z.b", "ca", "bzw", "sr", "sra", "dra", "dott", "av",
     ];
     number
         || text.chars().count() < MIN_CHARS

@@ -1,5 +1,5 @@
-//! The words that answers of a kind are known by, and what is asked for by name, in the languages of `asking`. Lists
-//! alone; what is done with them is in `expect`.
+//! The words that answers of a kind are known by, in the languages of `asking`. Lists alone; what is done with them is
+//! in `expect`.
 
 /// Units of time.
 pub(super) const SPANS: &[&str] = &[
@@ -155,6 +155,7 @@ pub(super) const SOME: &[&str] = &[
     "jeden",
     "jedes",
     "jeder",
+    "alle",
     "nächsten",
     "nächste",
     "selben",
@@ -165,20 +166,38 @@ pub(super) const SOME: &[&str] = &[
     "el",
     "la",
     "los",
+    "las",
+    "del",
+    "todos",
+    "todas",
     "mismo",
+    "fin",
     "une",
     "le",
     "les",
+    "du",
+    "des",
+    "de",
     "chaque",
     "même",
+    "tous",
+    "toutes",
     "il",
+    "i",
+    "nel",
     "ogni",
+    "tutti",
+    "tutte",
     "stesso",
     "um",
     "uma",
     "o",
     "os",
+    "do",
+    "da",
     "mesmo",
+    "fim",
+    "elke",
 ];
 pub(super) const MOMENTS: &[&str] = &[
     "january",
@@ -201,6 +220,12 @@ pub(super) const MOMENTS: &[&str] = &[
     "saturday",
     "sunday",
     "century",
+    "centuries",
+    "jahrhundert",
+    "siglo",
+    "siècle",
+    "secolo",
+    "século",
     "after",
     "before",
     "when",
@@ -436,7 +461,19 @@ pub(super) const NUMBERS: &[&str] = &[
 ];
 /// Words before the hour of a time: "at nine".
 pub(super) const HOUR_MARKS: &[&str] =
-    &["at", "from", "until", "till", "by", "um", "ab", "bis", "alle", "dalle", "às", "à", "las"];
+    &["at", "from", "until", "till", "to", "by", "um", "ab", "bis", "às", "à", "las", "alle", "dalle"];
+/// Words after it.
+pub(super) const AFTER_HOURS: &[&str] = &[
+    "on", "and", "to", "until", "till", "every", "each", "am", "pm", "a.m", "p.m", "o'clock", "sharp", "uhr",
+    "bis", "und", "a", "y", "et", "e", "h",
+];
+/// Hours in words.
+pub(super) const CLOCK_NUMBERS: &[&str] = &[
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "noon", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn", "elf", "zwölf", "dos",
+    "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez", "once", "doce", "due", "tre",
+    "quattro", "cinque", "sei", "sette", "otto", "nove", "dieci", "oito", "sete", "dez",
+];
 /// Words that say where something is without a name.
 pub(super) const LOCATING: &[&str] = &[
     "behind",
@@ -446,37 +483,20 @@ pub(super) const LOCATING: &[&str] = &[
     "beneath",
     "above",
     "beside",
-    "next",
     "near",
     "opposite",
     "between",
     "inside",
     "outside",
-    "left",
-    "right",
-    "front",
-    "rear",
-    "back",
-    "top",
-    "bottom",
-    "side",
-    "corner",
-    "floor",
     "upstairs",
     "downstairs",
-    "online",
     "hinter",
     "unter",
     "unterhalb",
-    "über",
     "oberhalb",
     "neben",
-    "nahe",
     "gegenüber",
     "zwischen",
-    "innen",
-    "außen",
-    "links",
     "rechts",
     "vorne",
     "hinten",
@@ -487,42 +507,48 @@ pub(super) const LOCATING: &[&str] = &[
     "debajo",
     "encima",
     "junto",
-    "cerca",
-    "frente",
-    "dentro",
-    "fuera",
-    "izquierda",
-    "derecha",
     "derrière",
     "sous",
     "dessus",
     "dessous",
-    "près",
-    "gauche",
-    "droite",
     "dietro",
     "sotto",
     "sopra",
     "accanto",
     "vicino",
-    "sinistra",
-    "destra",
     "atrás",
     "abaixo",
     "acima",
-    "perto",
-    "esquerda",
-    "direita",
     "achter",
     "onder",
     "boven",
     "naast",
 ];
+/// The same after "on the", "to the", "at the".
+pub(super) const SIDES: &[&str] = &[
+    "left",
+    "right",
+    "front",
+    "rear",
+    "back",
+    "top",
+    "bottom",
+    "side",
+    "corner",
+    "floor",
+    "underside",
+    "outside",
+];
 /// Parts of the names of streets and buildings.
 pub(super) const PLACE_PARTS: &[&str] = &[
     "street", "road", "avenue", "lane", "square", "hall", "park", "station", "building", "center", "centre",
-    "room", "level", "straße", "platz", "allee", "rue", "via", "calle", "plaza", "piazza", "avenida", "rua",
-    "place",
+    "room", "level", "place", "straße", "platz", "allee", "rue", "via", "calle", "plaza", "piazza",
+    "avenida", "rua",
+];
+/// Words before such names.
+pub(super) const PLACING: &[&str] = &[
+    "in", "at", "on", "the", "near", "corner", "im", "am", "an", "der", "en", "la", "el", "au", "dans",
+    "nella", "na", "no",
 ];
 /// Of [`MOMENTS`], those that stand beside numbers of things too.
 pub(super) const JOINING_TIMES: &[&str] =
