@@ -65,13 +65,17 @@ pub(super) const BEFORE_WHEN: &[&str] = &[
     "vanaf", "tot", "sinds",
 ];
 /// Words for the times something is open.
-pub(super) const OPENING: &[&str] =
-    &["horario", "horarios", "horaires", "öffnungszeiten", "horário", "orari"];
+pub(super) const OPENING: &[&str] = &["horario", "horaires", "öffnungszeiten"];
 /// Words before "hours" and "times" that ask for them.
-pub(super) const OPEN: &[&str] = &["opening", "business", "working", "office", "visiting", "closing", "your"];
-/// Words before those with which something else is asked.
-pub(super) const BESIDE_HOURS: &[&str] =
-    &["outside", "after", "during", "before", "in", "within", "beyond", "on", "about", "change"];
+pub(super) const OPEN: &[&str] = &["opening", "business", "office", "visiting", "closing"];
+/// First words of a question for them.
+pub(super) const ASKING_HOURS: &[&str] =
+    &["what", "what's", "which", "tell", "give", "your", "the", "and", "please", "hi", "hello"];
+/// Words before them with which something else is asked.
+pub(super) const BESIDE_HOURS: &[&str] = &[
+    "outside", "after", "during", "before", "in", "within", "beyond", "on", "about", "change", "changes",
+    "to", "as", "for", "how", "counts", "find", "happens",
+];
 /// Words for what is paid, after "how much" and "what".
 pub(super) const PAYING: &[&str] = &["charge", "charges", "pay"];
 /// First words of a question to be answered with yes or no.
@@ -97,8 +101,8 @@ pub(super) const JOINING: &[&str] =
 pub(super) const HOURS: &[&str] =
     &["hora", "horas", "ora", "heure", "heures", "tag", "tagen", "jahr", "día", "jour", "giorno", "dia"];
 pub(super) const WHO: &[&str] =
-    &["who", "whom", "whose", "wer", "wem", "wen", "quién", "quien", "quiénes", "qui", "quem"];
-pub(super) const WHERE: &[&str] = &["where", "wo", "wohin", "dónde", "donde", "adónde", "où", "onde", "waar"];
+    &["who", "whom", "whose", "wer", "wem", "wen", "quién", "quien", "quiénes", "quem"];
+pub(super) const WHERE: &[&str] = &["where", "wo", "wohin", "dónde", "donde", "où", "onde", "waar"];
 /// Words before those with which they still ask.
 pub(super) const LEADING: &[&str] = &[
     "to", "for", "with", "of", "in", "on", "at", "under", "against", "so", "ok", "hi", "hello", "please",

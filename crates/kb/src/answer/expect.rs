@@ -4,9 +4,9 @@
 //! questions in other languages expect nothing in particular, so that no sentence gains or loses by it.
 
 use super::asking::{
-    AFTER_COUNTED, ASKED_OF, BEFORE_WHEN, BESIDE_HOURS, GERMAN_MEASURES, HOURS, HOW, HOW_LONG, HOW_MANY,
-    JOINING, LEADING, MEASURES, OPEN, OPENING, PAYING, PLACES, PRICES, QUANTITIES, STEPS, TELLING, TIMES,
-    WHEN, WHERE, WHICH, WHO, WHO_OF_A_KIND, YES_OR_NO,
+    AFTER_COUNTED, ASKED_OF, ASKING_HOURS, BEFORE_WHEN, BESIDE_HOURS, GERMAN_MEASURES, HOURS, HOW, HOW_LONG,
+    HOW_MANY, JOINING, LEADING, MEASURES, OPEN, OPENING, PAYING, PLACES, PRICES, QUANTITIES, STEPS, TELLING,
+    TIMES, WHEN, WHERE, WHICH, WHO, WHO_OF_A_KIND, YES_OR_NO,
 };
 use super::telling::{MONEY, SPANS};
 use unicode_segmentation::UnicodeSegmentation;
@@ -80,8 +80,9 @@ fn asks_when(lower: &str) -> bool {
 /// Whether the times are asked for at which something is open, rather than what is done within or without them.
 fn asks_for_hours(words: &[&str]) -> bool {
     words.windows(2).enumerate().any(|(at, pair)| {
-        let before = words.get(at.saturating_sub(3)..at).unwrap_or_default();
+        let before = words.get(..at).unwrap_or_default();
         matches!(pair, [open, hours] if OPEN.contains(open) && matches!(*hours, "hours" | "times"))
+            && before.first().is_none_or(|first| ASKING_HOURS.contains(first))
             && !before.iter().any(|word| BESIDE_HOURS.contains(word))
     })
 }
@@ -154,7 +155,8 @@ impl Expected {
         };
         let spans = counted(SPANS);
         let hour = after(&["qué", "que", "che", "quelle", "quel", "welchem", "welchen", "welcher"], HOURS);
-        let who = asked_with(&lower, WHO);
+        let french = words.strip_prefix(&["qui"]).map(<[&str]>::to_vec);
+        let who = french.or_else(|| asked_with(&lower, WHO));
         if who.as_deref().is_some_and(asks_for_a_kind) {
             Self::Anything
         } else if words.windows(3).any(|three| matches!(three, ["how", "long", be] if YES_OR_NO.contains(be) && !matches!(*be, "do" | "does" | "did" | "will"))) {
@@ -247,6 +249,11 @@ mod tests {
             ("Name the city where it was founded", Expected::Place),
             ("Where can I drop off books outside opening hours?", Expected::Place),
             ("What happens outside your opening hours?", Expected::Anything),
+            ("What counts as office hours?", Expected::Anything),
+            ("Where can I find your opening hours?", Expected::Place),
+            ("What are the opening hours of the pool?", Expected::Moment),
+            ("Quanto costa parcheggiare qui?", Expected::Anything),
+            ("À qui dois-je m'adresser ?", Expected::Anything),
             ("Who owns the Times?", Expected::Person),
             ("How long is the cable?", Expected::Extent),
             ("How long does it take?", Expected::Duration),

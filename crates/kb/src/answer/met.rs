@@ -1,10 +1,10 @@
 //! Whether a sentence has an answer of the kind that a question asks for.
 
 use super::expect::Expected;
-use super::sentences::is_open;
+use super::sentences::{is_item, is_open};
 use super::telling::{
     AFTER_HOURS, CLOCK_NUMBERS, HOUR_MARKS, JOINING_TIMES, LENGTHS, LOCATING, MOMENTS, MONEY, NUMBERS,
-    PLACE_PARTS, PLACING, SIDES, SOME, SPANS,
+    PLACE_PARTS, PLACE_PREFIXES, PLACING, SIDES, SPANNING, SPANS, WEEK,
 };
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -23,7 +23,12 @@ impl Expected {
             Self::Number => any(NUMBERS) || counts_something(&lower),
             Self::Count => counts_things(&lower),
             Self::Moment => {
-                any(MOMENTS) || has_span(&lower) || has_clock(&lower) || has_hour(&lower) || years(&lower) > 0
+                any(MOMENTS)
+                    || any(WEEK)
+                    || has_span(sentence)
+                    || has_clock(&lower)
+                    || has_hour(&lower)
+                    || years(&lower) > 0
             }
             Self::Person => names(sentence, true),
             Self::Place => names(sentence, false) || is_located(&lower),
@@ -33,6 +38,10 @@ impl Expected {
 
 /// A heading without the words that tell a time only with what follows: "Before your visit" tells none, "16 May" does.
 pub(crate) fn beyond_joining(heading: &str) -> String {
+    // What announces a list tells it with the list: "Before arrival:".
+    if heading.trim_end().ends_with(':') {
+        return heading.to_owned();
+    }
     let dated = heading.trim().eq_ignore_ascii_case("may") || has_digit(heading);
     let kept = |word: &&str| {
         let lower = word.to_lowercase();
@@ -71,7 +80,8 @@ fn counts_things(text: &str) -> bool {
             || (at > 1 && is(parts.get(at - 1), &[":"]) && digits(at - 2));
         // `4.6 litres` and a cell, but not `7.20` alone: that is a price, or a version.
         let broken = word.contains(['.', ',']) && !grouped(word);
-        let of_something = after.is_some_and(|part| part.chars().any(char::is_alphabetic));
+        let named = |part: &str| part.chars().any(char::is_alphabetic);
+        let of_something = named(word) || after.is_some_and(|part| named(part) || matches!(*part, "-" | "°"));
         let whole = !broken || of_something || text.contains('|');
         let number = NUMBERS.contains(word) || (has_digit(word) && years(word) == 0 && whole);
         let measured = is(after, SPANS) || is(after, &["%", "percent"]);
@@ -107,19 +117,30 @@ fn has_hour(lower: &str) -> bool {
         whole.parse::<u8>().is_ok_and(|number| number <= 24) || CLOCK_NUMBERS.contains(&text)
     };
     let ends = |at: usize| !word(at).starts_with(char::is_alphabetic) || AFTER_HOURS.contains(&word(at));
-    (0..words.len()).any(|at| {
-        let rest = word(at).trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ':'));
-        let glued = rest.len() < word(at).len()
-            && matches!(rest.replace('.', "").as_str(), "am" | "pm" | "h" | "uhr");
-        // "Parkstraße 12 am Markt" tells no time.
-        let half = hour(word(at))
-            && match word(at + 1) {
-                "a.m" | "pm" | "p.m" | "o'clock" | "uhr" => true,
-                "am" => ends(at + 2),
-                _ => false,
-            };
-        glued || half || (HOUR_MARKS.contains(&word(at)) && hour(word(at + 1)) && ends(at + 2))
-    })
+    // `9–17`
+    let parts: Vec<&str> = lower.split(['-', '–', '—']).collect();
+    let last = |part: &str| part.split_whitespace().next_back().is_some_and(hour);
+    let first = |part: &str| {
+        part.split_whitespace().next().is_some_and(|word| hour(word.trim_end_matches([',', '.', ';', ')'])))
+    };
+    let spanned = parts.windows(2).any(|pair| matches!(pair, [a, b] if last(a) && first(b)));
+    spanned
+        || lower.contains("24/7")
+        || (0..words.len()).any(|at| {
+            let rest = word(at).trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ':'));
+            let glued = rest.len() < word(at).len()
+                && matches!(rest.replace('.', "").as_str(), "am" | "pm" | "h" | "uhr");
+            // "Parkstraße 12 am Markt" tells no time.
+            let half = hour(word(at))
+                && match word(at + 1) {
+                    "a.m" | "pm" | "p.m" | "o'clock" | "uhr" => true,
+                    "am" => ends(at + 2),
+                    _ => false,
+                };
+            let until =
+                hour(word(at)) && SPANNING.contains(&word(at + 1)) && hour(word(at + 2)) && ends(at + 3);
+            glued || half || until || (HOUR_MARKS.contains(&word(at)) && hour(word(at + 1)) && ends(at + 2))
+        })
 }
 
 /// `2 m`, `30 metres`, `2m`.
@@ -143,15 +164,25 @@ fn is_located(lower: &str) -> bool {
         || words
             .windows(3)
             .any(|three| matches!(three, ["on" | "to" | "at", "the", side] if SIDES.contains(side)))
+        || words
+            .windows(4)
+            .any(|four| matches!(four, ["on" | "to" | "at", "the", _, side] if SIDES.contains(side)))
 }
 
-/// `7 days`, `every second week`, `the next day`, but not `Day Clinic, Level 3`.
-fn has_span(lower: &str) -> bool {
-    let words: Vec<&str> = lower.unicode_words().collect();
-    words.iter().enumerate().filter(|(_, word)| SPANS.contains(word)).any(|(at, _)| {
-        let before = words.get(at.saturating_sub(3)..at).unwrap_or_default();
-        before.iter().any(|word| has_digit(word) || NUMBERS.contains(word) || SOME.contains(word))
-    })
+/// A unit of time, but not in a name: `Riverside Day Clinic`.
+fn has_span(sentence: &str) -> bool {
+    let words: Vec<&str> = sentence.unicode_words().collect();
+    let upper =
+        |at: usize| words.get(at).is_some_and(|word| word.chars().next().is_some_and(char::is_uppercase));
+    words.iter().enumerate().filter(|(_, word)| SPANS.contains(&word.to_lowercase().as_str())).any(
+        |(at, _)| {
+            let before = at.checked_sub(1);
+            let number = before
+                .and_then(|at| words.get(at))
+                .is_some_and(|word| has_digit(word) || NUMBERS.contains(&word.to_lowercase().as_str()));
+            number || !upper(at) || !(before.is_some_and(upper) || upper(at + 1))
+        },
+    )
 }
 
 /// How many years of the calendar there are.
@@ -173,8 +204,7 @@ fn windows(text: &str, size: usize) -> impl Iterator<Item = &[u8]> {
 fn names(text: &str, person: bool) -> bool {
     text.lines().any(|line| {
         // An item may be but a name and what is said of it.
-        let mut goes_on = line.trim_start().starts_with(['-', '*', '•', '–', '|'])
-            || line.starts_with(|c: char| c.is_ascii_digit());
+        let mut goes_on = is_item(line) || line.contains(" | ");
         line.split_sentence_bounds().any(|sentence| {
             let inner = std::mem::replace(&mut goes_on, is_open(sentence));
             let words: Vec<&str> = sentence.unicode_words().collect();
@@ -202,9 +232,9 @@ fn names_one(words: &[&str], inner: bool, person: bool) -> bool {
             return false;
         }
         let before = words.get(at.saturating_sub(2)..at).unwrap_or_default();
-        let led = before.iter().any(|word| listed(word, PLACING))
-            || (at == 0 && run.first().is_some_and(|word| listed(word, PLACE_PARTS)));
-        let place = person && led && run.iter().any(|word| listed(word, PLACE_PARTS));
+        let prefixed = run.first().is_some_and(|word| listed(word, PLACE_PREFIXES));
+        let led = before.iter().any(|word| listed(word, PLACING)) || (at == 0 && prefixed);
+        let place = person && led && (prefixed || run.last().is_some_and(|word| listed(word, PLACE_PARTS)));
         let count = run.iter().filter(|word| !dated(word)).count();
         !place && count > usize::from(at == 0 && !inner)
     })
@@ -219,6 +249,7 @@ mod tests {
         for (heading, left) in [
             ("Before your visit", " your visit"),
             ("16 May", "16 May"),
+            ("Before arrival:", "Before arrival:"),
             ("What you may bring", "What you  bring"),
         ] {
             assert_eq!(beyond_joining(heading), left);
@@ -265,6 +296,14 @@ mod tests {
             (Expected::Moment, "It comes the next working day.", true),
             (Expected::Moment, "Needed from the eighth calendar day", true),
             (Expected::Moment, "Jede zweite Woche", true),
+            (Expected::Moment, "Innerhalb von vierzehn Tagen", true),
+            (Expected::Moment, "Es wird am letzten Tag des Monats überwiesen.", true),
+            (Expected::Moment, "Los pedidos llegan al día siguiente.", true),
+            (Expected::Moment, "Possibile dalle ore 15.", true),
+            (Expected::Moment, "Mon–Fri 9–17, Sat 10–14", true),
+            (Expected::Moment, "The reception is open 24/7.", true),
+            (Expected::Moment, "We are here between 9 and 5.", true),
+            (Expected::Moment, "Abrimos de 9 a 14 y de 17 a 20.", true),
             (Expected::Extent, "The cable is 2 m long.", true),
             (Expected::Extent, "Up to 30 metres, or 2.5m.", true),
             (Expected::Extent, "Parking meters take 1 and 2 euro coins.", false),
@@ -273,6 +312,8 @@ mod tests {
             (Expected::Count, "Tiramisu ... 7.20", false),
             (Expected::Count, "Version 4.2, effective 1 March 2026", false),
             (Expected::Count, "The tank holds 4.6 litres.", true),
+            (Expected::Count, "It is a 1.7-litre kettle.", true),
+            (Expected::Count, "Heat it to 37.5 °C", true),
             (Expected::Count, "There are 1,200 seats", true),
             (Expected::Person, "Lessons are given by Anna.", true),
             (Expected::Person, "Anna Berg leads it.", true),
@@ -281,6 +322,9 @@ mod tests {
             (Expected::Person, "The class is given by Anna via Zoom.", true),
             (Expected::Person, "The caretaker is Berg, room 12.", true),
             (Expected::Person, "Our teachers:\n- Anna (piano)\n- Boris (violin)", true),
+            (Expected::Person, "They are handled by the Service Center.", true),
+            (Expected::Person, "Repairs are arranged by the Building Manager.", true),
+            (Expected::Person, "Anna | Piano | Tuesday", true),
             (Expected::Person, "El curso lo da la dra. García.", true),
             (Expected::Person, "Open Monday to Friday.", false),
             (Expected::Person, "Via Roma corner Station Street, closed on Mondays", false),
@@ -292,6 +336,7 @@ mod tests {
             (Expected::Place, "They are built in Osterby.", true),
             (Expected::Place, "The filter sits behind the lower flap.", true),
             (Expected::Place, "The plug is on the left.", true),
+            (Expected::Place, "It is served on the ground floor.", true),
             (Expected::Place, "You have the right to return it.", false),
             (Expected::Place, "open between 9 and 17, children under 12 pay less", false),
             (Expected::Place, "many towns, e.g. Osterby.", true),

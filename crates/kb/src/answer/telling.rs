@@ -124,80 +124,30 @@ pub(super) const LENGTHS: &[&str] = &[
     "mètres",
     "metri",
 ];
-/// Words before a unit of time that make a span of it without a number.
-pub(super) const SOME: &[&str] = &[
-    "a",
-    "an",
-    "the",
-    "next",
-    "same",
-    "this",
-    "last",
-    "each",
-    "few",
-    "several",
-    "some",
-    "any",
-    "all",
-    "working",
-    "business",
-    "ein",
-    "eine",
-    "einem",
-    "einer",
-    "einen",
-    "der",
-    "die",
-    "das",
-    "den",
-    "dem",
-    "jede",
-    "jeden",
-    "jedes",
-    "jeder",
-    "alle",
-    "nächsten",
-    "nächste",
-    "selben",
-    "gleichen",
-    "un",
-    "una",
-    "cada",
-    "el",
-    "la",
-    "los",
-    "las",
-    "del",
-    "todos",
-    "todas",
-    "mismo",
-    "fin",
-    "une",
-    "le",
-    "les",
-    "du",
-    "des",
-    "de",
-    "chaque",
-    "même",
-    "tous",
-    "toutes",
-    "il",
-    "i",
-    "nel",
-    "ogni",
-    "tutti",
-    "tutte",
-    "stesso",
-    "um",
-    "uma",
-    "o",
-    "os",
-    "do",
-    "da",
-    "mesmo",
-    "fim",
-    "elke",
+/// Other words for the days and hours of a week.
+pub(super) const WEEK: &[&str] = &[
+    "mon",
+    "tue",
+    "tues",
+    "wed",
+    "thu",
+    "thurs",
+    "fri",
+    "weekday",
+    "weekdays",
+    "weekend",
+    "weekends",
+    "daily",
+    "sunrise",
+    "sunset",
+    "clock",
+    "werktags",
+    "täglich",
+    "feiertags",
+    "wochenende",
+    "laborables",
+    "feriali",
+    "ore",
 ];
 pub(super) const MOMENTS: &[&str] = &[
     "january",
@@ -467,6 +417,9 @@ pub(super) const AFTER_HOURS: &[&str] = &[
     "on", "and", "to", "until", "till", "every", "each", "am", "pm", "a.m", "p.m", "o'clock", "sharp", "uhr",
     "bis", "und", "a", "y", "et", "e", "h",
 ];
+/// Words between two hours.
+pub(super) const SPANNING: &[&str] =
+    &["to", "and", "until", "till", "bis", "und", "a", "y", "à", "et", "alle", "e", "às"];
 /// Hours in words.
 pub(super) const CLOCK_NUMBERS: &[&str] = &[
     "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
@@ -539,17 +492,17 @@ pub(super) const SIDES: &[&str] = &[
     "underside",
     "outside",
 ];
-/// Parts of the names of streets and buildings.
+/// Last words of the names of streets and buildings.
 pub(super) const PLACE_PARTS: &[&str] = &[
-    "street", "road", "avenue", "lane", "square", "hall", "park", "station", "building", "center", "centre",
-    "room", "level", "place", "straße", "platz", "allee", "rue", "via", "calle", "plaza", "piazza",
-    "avenida", "rua",
+    "street", "road", "avenue", "lane", "square", "hall", "park", "station", "building", "room", "straße",
+    "platz", "allee",
 ];
-/// Words before such names.
-pub(super) const PLACING: &[&str] = &[
-    "in", "at", "on", "the", "near", "corner", "im", "am", "an", "der", "en", "la", "el", "au", "dans",
-    "nella", "na", "no",
-];
+/// First words of such names.
+pub(super) const PLACE_PREFIXES: &[&str] =
+    &["rue", "via", "calle", "plaza", "piazza", "avenida", "rua", "room", "level"];
+/// Words before both, themselves or before an article.
+pub(super) const PLACING: &[&str] =
+    &["in", "at", "on", "near", "corner", "im", "am", "en", "au", "dans", "nella", "na"];
 /// Of [`MOMENTS`], those that stand beside numbers of things too.
 pub(super) const JOINING_TIMES: &[&str] =
     &["may", "after", "before", "when", "during", "until", "within", "nach", "vor", "bis"];
