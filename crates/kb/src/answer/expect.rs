@@ -87,6 +87,14 @@ fn asks_for_hours(words: &[&str]) -> bool {
     })
 }
 
+/// Whether it is asked how long something is or may be, and not how long something takes.
+fn asks_for_extent(words: &[&str]) -> bool {
+    let takes = |verb: &str| matches!(verb, "do" | "does" | "did" | "will");
+    words
+        .windows(3)
+        .any(|three| matches!(three, ["how", "long", verb] if YES_OR_NO.contains(verb) && !takes(verb)))
+}
+
 /// Whether it is asked who is of a kind, which needs no name: "Who may apply?", "Who is responsible for repairs?".
 /// The words are those after "who".
 fn asks_for_a_kind(after: &[&str]) -> bool {
@@ -99,8 +107,8 @@ fn asks_for_a_kind(after: &[&str]) -> bool {
 
 /// Whether it is asked for a place by its kind: "in which old town", but not "what kind of tunnels has the city".
 fn asks_for_a_kind_of_place(words: &[&str]) -> bool {
-    let starts = words.iter().enumerate().filter(|(_, word)| WHICH.contains(word) || **word == "name");
-    starts.into_iter().any(|(at, _)| {
+    let mut starts = words.iter().enumerate().filter(|(_, word)| WHICH.contains(word) || **word == "name");
+    starts.any(|(at, _)| {
         let next = words.iter().skip(at + 1).take(4);
         next.take_while(|word| !matches!(**word, "kind" | "type" | "sort")).any(|word| PLACES.contains(word))
     })
@@ -159,7 +167,7 @@ impl Expected {
         let who = french.or_else(|| asked_with(&lower, WHO));
         if who.as_deref().is_some_and(asks_for_a_kind) {
             Self::Anything
-        } else if words.windows(3).any(|three| matches!(three, ["how", "long", be] if YES_OR_NO.contains(be) && !matches!(*be, "do" | "does" | "did" | "will"))) {
+        } else if asks_for_extent(&words) {
             Self::Extent
         } else if spans || long {
             Self::Duration

@@ -161,19 +161,17 @@ fn is_located(lower: &str) -> bool {
     let beside = words.iter().enumerate().filter(|(_, word)| LOCATING.contains(word));
     let mut beside = beside.map(|(at, _)| words.iter().skip(at + 1).find(|word| **word != "de"));
     beside.any(|next| !next.is_some_and(numbered))
-        || words
-            .windows(3)
-            .any(|three| matches!(three, ["on" | "to" | "at", "the", side] if SIDES.contains(side)))
-        || words
-            .windows(4)
-            .any(|four| matches!(four, ["on" | "to" | "at", "the", _, side] if SIDES.contains(side)))
+        || words.windows(2).enumerate().any(|(at, pair)| {
+            // "on the left", "on the ground floor"
+            matches!(pair, ["on" | "to" | "at", "the"])
+                && words.iter().skip(at + 2).take(2).any(|word| SIDES.contains(word))
+        })
 }
 
 /// A unit of time, but not in a name: `Riverside Day Clinic`.
 fn has_span(sentence: &str) -> bool {
     let words: Vec<&str> = sentence.unicode_words().collect();
-    let upper =
-        |at: usize| words.get(at).is_some_and(|word| word.chars().next().is_some_and(char::is_uppercase));
+    let upper = |at: usize| words.get(at).is_some_and(|word| begins_upper(word));
     words.iter().enumerate().filter(|(_, word)| SPANS.contains(&word.to_lowercase().as_str())).any(
         |(at, _)| {
             let before = at.checked_sub(1);
@@ -193,6 +191,10 @@ fn years(text: &str) -> usize {
             && word.bytes().all(|b| b.is_ascii_digit())
     };
     text.unicode_words().filter(year).count()
+}
+
+fn begins_upper(word: &str) -> bool {
+    word.chars().next().is_some_and(char::is_uppercase)
 }
 
 fn windows(text: &str, size: usize) -> impl Iterator<Item = &[u8]> {
@@ -215,9 +217,7 @@ fn names(text: &str, person: bool) -> bool {
 
 /// The same of one sentence; `inner` when its first word stands within one.
 fn names_one(words: &[&str], inner: bool, person: bool) -> bool {
-    let upper = |word: &&str| {
-        word.chars().next().is_some_and(char::is_uppercase) && *word != "I" && !word.starts_with("I'")
-    };
+    let upper = |word: &&str| begins_upper(word) && *word != "I" && !word.starts_with("I'");
     let listed = |word: &&str, list: &[&str]| list.contains(&word.to_lowercase().as_str());
     let dated = |word: &&str| {
         let lower = word.to_lowercase();
